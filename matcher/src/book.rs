@@ -1,0 +1,2 @@
+//! book
+pub struct Book; pub struct BookLevel;

@@ -1,0 +1,416 @@
+//! What happened: Events, each self-contained enough that a reader needs only the Inputs it names.
+
+use crate::instrument::TradingState;
+use crate::types::{
+    InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
+    TradeId,
+};
+
+/// What happened in answer to an Input, in order.
+///
+/// `msg` is the number of the message that tells the session so (FIX MsgSeqNum(34) outbound, the
+/// SoupBinTCP sequence number): it is given here, where the order of everything is given, so that
+/// number N of a session means the same message after any crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The tables have their sizes.
+    Configured,
+    /// An instrument exists.
+    InstrumentDefined {
+        /// Its id.
+        id: InstrumentId,
+    },
+    /// A session exists.
+    SessionDefined {
+        /// Its id.
+        id: SessionId,
+    },
+    /// An instrument trades or stopped trading.
+    TradingStateChanged {
+        /// Which one.
+        instrument: InstrumentId,
+        /// Its state from now on.
+        state: TradingState,
+    },
+    /// A command of the venue itself was refused; nothing changed.
+    CommandRefused {
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The order of this Input works from now on: ExecType(150)=0. Its [`OrderId`] is the Input's
+    /// Sequence.
+    Accepted(Accepted),
+    /// The order of this Input never became one: ExecType(150)=8.
+    Rejected(Rejected),
+    /// What is left of the order of this Input stands on the book.
+    Rested(Rested),
+    /// Two orders traded, at the maker's price.
+    Traded(Traded),
+    /// An order stopped being one.
+    Canceled(Canceled),
+    /// An order has a new number, quantity or price: ExecType(150)=5.
+    Replaced(Replaced),
+    /// A cancel or a replace was refused, the order is as it was.
+    CancelRejected(CancelRejected),
+    /// A mass cancel is done; its `Canceled` events came before.
+    MassCanceled {
+        /// Who asked.
+        session: SessionId,
+        /// The report's number.
+        msg: MsgSeqNum,
+        /// How many orders it took off.
+        orders: u32,
+    },
+    /// A mass cancel was refused; nothing changed.
+    MassCancelRejected {
+        /// Who asked.
+        session: SessionId,
+        /// The report's number.
+        msg: MsgSeqNum,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The answer to a status request.
+    StatusReported(StatusReported),
+    /// A session-layer message has its number.
+    Numbered {
+        /// Whose.
+        session: SessionId,
+        /// The number.
+        msg: MsgSeqNum,
+    },
+}
+
+/// See [`Event::Accepted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+}
+
+/// See [`Event::Rejected`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+/// See [`Event::Rested`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rested {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// On which side.
+    pub side: Side,
+    /// Its place in the queue.
+    pub order_ref: OrderRef,
+    /// At which price.
+    pub price: Price,
+    /// How much.
+    pub leaves_qty: Qty,
+}
+
+/// One order's part in a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The order.
+    pub order_id: OrderId,
+    /// Still working after this fill.
+    pub leaves_qty: Qty,
+    /// Done after this fill, over the life of the order.
+    pub cum_qty: Qty,
+    /// Price × quantity of all its fills: AvgPx(6) is `notional` / `cum_qty`.
+    pub notional: Notional,
+}
+
+/// See [`Event::Traded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traded {
+    /// The trade.
+    pub id: TradeId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// Side of the taker.
+    pub taker_side: Side,
+    /// The maker's price.
+    pub price: Price,
+    /// How much changed hands.
+    pub qty: Qty,
+    /// Place in the queue of the maker.
+    pub maker_ref: OrderRef,
+    /// The order that was resting.
+    pub maker: Fill,
+    /// The order that came in.
+    pub taker: Fill,
+}
+
+/// Why an order stopped being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CancelReason {
+    /// Its session asked.
+    Requested = 1,
+    /// A mass cancel of its session.
+    MassCancel = 2,
+    /// The venue took all orders of the instrument off.
+    Venue = 3,
+    /// What was left of an IOC order.
+    Ioc = 4,
+    /// A FOK order that could not trade whole.
+    Fok = 5,
+    /// What was left of a market order.
+    Market = 6,
+    /// The end of the trading day.
+    Expired = 7,
+}
+
+/// See [`Event::Canceled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canceled {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The order.
+    pub order_id: OrderId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// Its place in the queue, `None` if it never rested (IOC, FOK, market).
+    pub order_ref: Option<OrderRef>,
+    /// Why.
+    pub reason: CancelReason,
+    /// How much was still working and is canceled.
+    pub canceled_qty: Qty,
+    /// Done over the life of the order.
+    pub cum_qty: Qty,
+    /// Price × quantity of all its fills.
+    pub notional: Notional,
+}
+
+/// What became of the place in the queue on a replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Priority {
+    /// Less quantity at the same price: the place and the [`OrderRef`] are kept.
+    Kept = 1,
+    /// Taken off the book; it may trade now, and what rests then has a new [`OrderRef`].
+    Lost = 2,
+}
+
+/// See [`Event::Replaced`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Whose order.
+    pub session: SessionId,
+    /// What it was called.
+    pub old_number: OrderNumber,
+    /// What it is called now.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The order.
+    pub order_id: OrderId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// Whether its place was kept.
+    pub priority: Priority,
+    /// The place it had.
+    pub old_ref: OrderRef,
+    /// The limit price from now on.
+    pub price: Price,
+    /// OrderQty(38) from now on.
+    pub order_qty: Qty,
+    /// Still working, before any trade of this Input.
+    pub leaves_qty: Qty,
+    /// How much stood on the book before.
+    pub old_leaves_qty: Qty,
+    /// Price × quantity of all its fills before this Input.
+    pub notional: Notional,
+}
+
+/// See [`Event::CancelRejected`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelRejected {
+    /// Who asked.
+    pub session: SessionId,
+    /// The order meant, or [`OrderNumber::NONE`].
+    pub target: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// Which request: CxlRejResponseTo(434).
+    pub request: CancelRequest,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+/// Which request a [`CancelRejected`] answers: CxlRejResponseTo(434).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CancelRequest {
+    /// OrderCancelRequest.
+    Cancel = 1,
+    /// OrderCancelReplaceRequest.
+    Replace = 2,
+}
+
+/// See [`Event::StatusReported`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusReported {
+    /// Who asked.
+    pub session: SessionId,
+    /// The order meant, or [`OrderNumber::NONE`].
+    pub target: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The working order, or `None` when no order of that number works: it is done (the reader of the
+    /// journal has seen how) or never was.
+    pub working: Option<WorkingOrder>,
+}
+
+/// A resting order, as told in a status report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkingOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// Still working.
+    pub leaves_qty: Qty,
+    /// Done.
+    pub cum_qty: Qty,
+    /// Price × quantity of all its fills.
+    pub notional: Notional,
+}
+
+macro_rules! reject_reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why the market says no. The numbers are part of the journal's format.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum RejectReason { $($(#[$doc])* $name = $code,)* }
+
+        impl RejectReason {
+            /// Every reason.
+            pub const ALL: &'static [RejectReason] = &[$(RejectReason::$name,)*];
+
+            /// The reason with this number.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<RejectReason> {
+                match code {
+                    $($code => Some(RejectReason::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The number in the journal.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                self as u16
+            }
+
+            /// One line for a person.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(RejectReason::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reject_reasons! {
+    /// The symbol names no instrument.
+    UnknownInstrument = 1, "unknown symbol";
+    /// The session is not defined.
+    UnknownSession = 2, "unknown session";
+    /// No working order of that number.
+    UnknownOrder = 3, "unknown order";
+    /// The order existed and is done.
+    TooLate = 4, "too late: the order is filled, canceled or expired";
+    /// The order's number is not the session's next.
+    NumberOutOfOrder = 5, "order number is not the next of its session";
+    /// The instrument is halted.
+    Halted = 6, "instrument is halted";
+    /// The instrument is closed.
+    Closed = 7, "instrument is closed";
+    /// Quantity zero.
+    QtyZero = 8, "quantity must be above zero";
+    /// Below `qty_min`.
+    QtyTooSmall = 9, "quantity is below the minimum of the instrument";
+    /// Above `qty_max`.
+    QtyTooLarge = 10, "quantity is above the maximum of the instrument";
+    /// Outside `price_min ..= price_max`.
+    PriceOutOfRange = 11, "price is outside the range of the instrument";
+    /// Not a multiple of the tick.
+    PriceOffTick = 12, "price is not a multiple of the tick size";
+    /// Not a multiple of the lot.
+    QtyOffLot = 13, "quantity is not a multiple of the lot size";
+    /// A post-only order would trade at once.
+    WouldTrade = 14, "post-only order would trade at once";
+    /// IOC or FOK with post-only, market with post-only.
+    Contradiction = 15, "time in force or order type contradicts post-only";
+    /// The replace names another instrument or side than the order has.
+    OrderMismatch = 16, "symbol or side is not that of the order";
+    /// The new quantity leaves nothing to work.
+    QtyBelowCum = 17, "new quantity is not above what is already executed";
+    /// `orders_max` reached.
+    TooManyOrders = 18, "the venue's limit of resting orders is reached";
+    /// `levels_max` reached.
+    TooManyLevels = 19, "the venue's limit of price levels is reached";
+    /// The client's id was used before.
+    DuplicateClOrdId = 20, "duplicate ClOrdID";
+    /// The ring to the core is full.
+    Throttled = 21, "venue is busy, try again";
+    /// The journal has no room left.
+    JournalFull = 22, "journal has no room: new orders are refused, cancels are taken";
+    /// OrdType, TimeInForce or ExecInst that we do not do.
+    Unsupported = 23, "order characteristic is not supported";
+    /// The id to define is not the next dense one.
+    IdOutOfOrder = 24, "id to define is not the next";
+    /// `Instrument::validate` fails.
+    BadDefinition = 25, "definition is not valid";
+    /// A table of the engine is full.
+    TableFull = 26, "table of instruments or sessions is full";
+    /// The symbol is defined already.
+    DuplicateSymbol = 27, "symbol is defined already";
+    /// A limit would get smaller.
+    LimitsShrink = 28, "limits can only grow";
+    /// The session's order numbers are used up.
+    NumbersExhausted = 29, "session has used all its order numbers";
+    /// The client's id is empty or too long.
+    BadClOrdId = 30, "client order id is missing or too long";
+    /// The session may not do this.
+    NotPermitted = 31, "session is not permitted to do this";
+}
+
+/// Where the engine puts its Events. The core's sink writes them into the journal's mapping; a test
+/// collects them in a `Vec`.
+pub trait EventSink {
+    /// Takes the next Event of the present Input.
+    fn event(&mut self, event: &Event);
+}
+
+impl EventSink for Vec<Event> {
+    fn event(&mut self, event: &Event) {
+        self.push(*event);
+    }
+}

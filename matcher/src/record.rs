@@ -1,0 +1,850 @@
+//! The bytes of an Input and of an Event: fixed, little endian, a multiple of eight.
+//!
+//! A turn in the journal is one Input record followed by its Event records. The tables are in
+//! `journal/FORMAT.md`. Every record begins with the same eight bytes:
+//!
+//! | off | len | field |
+//! |---:|---:|---|
+//! | 0 | 2 | length of the record, these eight bytes and padding included |
+//! | 2 | 1 | kind: 1 to 63 an Input, 64 and above an Event |
+//! | 3 | 1 | a small code of that kind (side, reason, scope …) |
+//! | 4 | 4 | session, or instrument where no session is concerned |
+//!
+//! An Input may carry an *attachment*: bytes of the border (a ClOrdID, fields to echo) that the
+//! engine never sees and that its readers need to write the answer.
+
+use std::fmt;
+
+use crate::command::{
+    Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
+    RefusedRequest, ReplaceOrder,
+};
+use crate::event::{
+    Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, Fill, Priority,
+    RejectReason, Rejected, Replaced, Rested, StatusReported, Traded, WorkingOrder,
+};
+use crate::instrument::{Instrument, TradingState};
+use crate::types::{
+    InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, ParticipantId, Price, Qty,
+    Sequence, SessionId, Side, Text, TimeInForce, Timestamp, TradeId,
+};
+
+/// Version of these layouts, written in every segment header of a venue's journal.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Bytes of an attachment at most.
+pub const ATTACHMENT_BYTES_MAX: usize = 192;
+
+/// Bytes of an Input record at most, its attachment included.
+pub const INPUT_BYTES_MAX: usize = INPUT_HEAD + 64 + ATTACHMENT_BYTES_MAX;
+
+/// Bytes of an Event record at most.
+pub const EVENT_BYTES_MAX: usize = 136;
+
+const INPUT_HEAD: usize = 24;
+const TIMESTAMP_AT: usize = 8;
+
+/// Bytes that are not a record. In a journal whose checksums hold this means another version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// The length is not that of the kind, or goes past the end of the bytes.
+    Length {
+        /// The kind byte, 0 if not even that is there.
+        kind: u8,
+    },
+    /// No record has this kind.
+    Kind(u8),
+    /// A field holds a code that is not defined.
+    Field {
+        /// The kind byte.
+        kind: u8,
+        /// Offset of the field in the record.
+        offset: u16,
+    },
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordError::Length { kind } => write!(f, "record of kind {kind} has a wrong length"),
+            RecordError::Kind(kind) => write!(f, "unknown record kind {kind}"),
+            RecordError::Field { kind, offset } => {
+                write!(f, "record of kind {kind} has an undefined code at offset {offset}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// One record of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// The first record of a turn.
+    Input {
+        /// What was asked.
+        input: Input,
+        /// Bytes of the border.
+        attachment: &'a [u8],
+    },
+    /// The records after it.
+    Event(Event),
+}
+
+mod kind {
+    pub(super) const CONFIGURE: u8 = 1;
+    pub(super) const DEFINE_INSTRUMENT: u8 = 2;
+    pub(super) const DEFINE_SESSION: u8 = 3;
+    pub(super) const SET_TRADING_STATE: u8 = 4;
+    pub(super) const NEW: u8 = 5;
+    pub(super) const CANCEL: u8 = 6;
+    pub(super) const REPLACE: u8 = 7;
+    pub(super) const MASS_CANCEL: u8 = 8;
+    pub(super) const STATUS: u8 = 9;
+    pub(super) const REFUSE: u8 = 10;
+    pub(super) const NOTE: u8 = 11;
+    pub(super) const EXPIRE_DAY: u8 = 12;
+
+    pub(super) const EVENTS: u8 = 64;
+    pub(super) const CONFIGURED: u8 = 64;
+    pub(super) const INSTRUMENT_DEFINED: u8 = 65;
+    pub(super) const SESSION_DEFINED: u8 = 66;
+    pub(super) const TRADING_STATE_CHANGED: u8 = 67;
+    pub(super) const COMMAND_REFUSED: u8 = 68;
+    pub(super) const ACCEPTED: u8 = 69;
+    pub(super) const REJECTED: u8 = 70;
+    pub(super) const RESTED: u8 = 71;
+    pub(super) const TRADED: u8 = 72;
+    pub(super) const CANCELED: u8 = 73;
+    pub(super) const REPLACED: u8 = 74;
+    pub(super) const CANCEL_REJECTED: u8 = 75;
+    pub(super) const MASS_CANCELED: u8 = 76;
+    pub(super) const MASS_CANCEL_REJECTED: u8 = 77;
+    pub(super) const STATUS_REPORTED: u8 = 78;
+    pub(super) const NUMBERED: u8 = 79;
+}
+
+/// Writes fields one after another into a record. The caller has checked the room.
+struct Put<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+impl Put<'_> {
+    #[inline(always)]
+    fn raw<const N: usize>(&mut self, value: [u8; N]) -> &mut Self {
+        self.bytes[self.at..self.at + N].copy_from_slice(&value);
+        self.at += N;
+        self
+    }
+    #[inline(always)]
+    fn u8(&mut self, value: u8) -> &mut Self {
+        self.raw([value])
+    }
+    #[inline(always)]
+    fn u16(&mut self, value: u16) -> &mut Self {
+        self.raw(value.to_le_bytes())
+    }
+    #[inline(always)]
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.raw(value.to_le_bytes())
+    }
+    #[inline(always)]
+    fn u64(&mut self, value: u64) -> &mut Self {
+        self.raw(value.to_le_bytes())
+    }
+    #[inline(always)]
+    fn i64(&mut self, value: i64) -> &mut Self {
+        self.raw(value.to_le_bytes())
+    }
+}
+
+/// Reads fields one after another. The record's length has been checked against its kind.
+struct Get<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Get<'_> {
+    #[inline(always)]
+    fn raw<const N: usize>(&mut self) -> [u8; N] {
+        let mut value = [0; N];
+        value.copy_from_slice(&self.bytes[self.at..self.at + N]);
+        self.at += N;
+        value
+    }
+    #[inline(always)]
+    fn u8(&mut self) -> u8 {
+        let [value] = self.raw();
+        value
+    }
+    #[inline(always)]
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.raw())
+    }
+    #[inline(always)]
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.raw())
+    }
+    #[inline(always)]
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes(self.raw())
+    }
+    /// A code read at the byte before the cursor, or the error that names it.
+    fn code<T>(&self, value: Option<T>) -> Result<T, RecordError> {
+        let offset = u16::try_from(self.at - 1).unwrap_or(u16::MAX);
+        value.ok_or(RecordError::Field { kind: self.bytes[2], offset })
+    }
+}
+
+const fn body_bytes(kind: u8) -> Option<usize> {
+    Some(match kind {
+        kind::CONFIGURE => 16,
+        kind::DEFINE_INSTRUMENT => 64,
+        kind::DEFINE_SESSION => 8,
+        kind::SET_TRADING_STATE => 8,
+        kind::NEW => 32,
+        kind::CANCEL => 8,
+        kind::REPLACE => 32,
+        kind::MASS_CANCEL => 8,
+        kind::STATUS => 8,
+        kind::REFUSE => 16,
+        kind::NOTE | kind::EXPIRE_DAY => 0,
+        _ => return None,
+    })
+}
+
+const fn command_kind(command: &Command) -> u8 {
+    match command {
+        Command::Configure(_) => kind::CONFIGURE,
+        Command::DefineInstrument { .. } => kind::DEFINE_INSTRUMENT,
+        Command::DefineSession { .. } => kind::DEFINE_SESSION,
+        Command::SetTradingState { .. } => kind::SET_TRADING_STATE,
+        Command::New(_) => kind::NEW,
+        Command::Cancel { .. } => kind::CANCEL,
+        Command::Replace(_) => kind::REPLACE,
+        Command::MassCancel(_) => kind::MASS_CANCEL,
+        Command::Status { .. } => kind::STATUS,
+        Command::Refuse { .. } => kind::REFUSE,
+        Command::Note(_) => kind::NOTE,
+        Command::ExpireDay => kind::EXPIRE_DAY,
+    }
+}
+
+/// Writes an Input record with its attachment at the start of `out`; returns its length.
+///
+/// The Sequence is not in the record: the journal's frame carries it.
+///
+/// # Panics
+///
+/// If the attachment is longer than [`ATTACHMENT_BYTES_MAX`]: the border bounds it.
+pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES_MAX]) -> usize {
+    assert!(attachment.len() <= ATTACHMENT_BYTES_MAX);
+    let kind = command_kind(&input.command);
+    let body = body_bytes(kind).unwrap_or(0);
+    let len = (INPUT_HEAD + body + attachment.len()).next_multiple_of(8);
+    out[len - 8..len].fill(0);
+    #[allow(clippy::cast_possible_truncation)] // Both are below INPUT_BYTES_MAX.
+    let (len16, attachment16) = (len as u16, attachment.len() as u16);
+    let mut put = Put { bytes: out, at: 0 };
+    put.u16(len16).u8(kind).u8(sub_code(&input.command)).u32(input.session.0);
+    put.u64(input.timestamp.0).u32(input.inbound.0).u16(attachment16).u16(0);
+    match &input.command {
+        Command::Configure(limits) => {
+            put.u32(limits.orders_max).u32(limits.levels_max);
+            put.u32(limits.instruments_max).u32(limits.sessions_max);
+        }
+        Command::DefineInstrument { id, instrument } => {
+            put.u32(id.0).u8(instrument.price_decimals).u8(instrument.qty_decimals).u16(0);
+            put.raw(*instrument.symbol.padded());
+            put.u32(instrument.tick_size).u32(instrument.lot_size);
+            put.u64(instrument.qty_min.lots()).u64(instrument.qty_max.lots());
+            put.i64(instrument.price_min.ticks()).i64(instrument.price_max.ticks());
+        }
+        Command::DefineSession { id, participant } => {
+            put.u32(id.0).u32(participant.0);
+        }
+        Command::SetTradingState { instrument, .. } => {
+            put.u32(instrument.0).u32(0);
+        }
+        Command::New(new) => {
+            let (order_type, price) = match new.kind {
+                OrderKind::Limit(price) => (2, price),
+                OrderKind::Market => (1, Price::default()),
+            };
+            put.u32(new.number.0).u32(new.instrument.0);
+            put.i64(price.ticks()).u64(new.qty.lots());
+            put.u8(order_type).u8(new.time_in_force as u8).u8(new.liquidity as u8).u8(0).u32(0);
+        }
+        Command::Cancel { target } | Command::Status { target } => {
+            put.u32(target.0).u32(0);
+        }
+        Command::Replace(replace) => {
+            put.u32(replace.number.0).u32(replace.instrument.0);
+            put.i64(replace.price.ticks()).u64(replace.qty.lots());
+            put.u32(replace.target.0).u32(0);
+        }
+        Command::MassCancel(scope) => {
+            let instrument = match scope {
+                MassCancelScope::Session => InstrumentId::NONE,
+                MassCancelScope::SessionInstrument(id) | MassCancelScope::Instrument(id) => *id,
+            };
+            put.u32(instrument.0).u32(0);
+        }
+        Command::Refuse { request, reason } => {
+            let (number, target) = match request {
+                RefusedRequest::New(number) => (*number, OrderNumber::NONE),
+                RefusedRequest::Cancel { target } => (OrderNumber::NONE, *target),
+                RefusedRequest::Replace { number, target } => (*number, *target),
+                RefusedRequest::MassCancel => (OrderNumber::NONE, OrderNumber::NONE),
+            };
+            put.u32(number.0).u32(target.0).u16(reason.code()).u16(0).u32(0);
+        }
+        Command::Note(_) | Command::ExpireDay => {}
+    }
+    let at = put.at;
+    assert!(at == INPUT_HEAD + body);
+    out[at..at + attachment.len()].copy_from_slice(attachment);
+    len
+}
+
+const fn sub_code(command: &Command) -> u8 {
+    match command {
+        Command::New(new) => new.side as u8,
+        Command::Replace(replace) => replace.side as u8,
+        Command::DefineInstrument { instrument, .. } => instrument.state as u8,
+        Command::SetTradingState { state, .. } => *state as u8,
+        Command::MassCancel(MassCancelScope::Session) => 1,
+        Command::MassCancel(MassCancelScope::SessionInstrument(_)) => 2,
+        Command::MassCancel(MassCancelScope::Instrument(_)) => 3,
+        Command::Refuse { request, .. } => match request {
+            RefusedRequest::New(_) => 1,
+            RefusedRequest::Cancel { .. } => 2,
+            RefusedRequest::Replace { .. } => 3,
+            RefusedRequest::MassCancel => 4,
+        },
+        Command::Note(numbering) => *numbering as u8,
+        _ => 0,
+    }
+}
+
+/// Stamps an encoded Input record. The core does this to the bytes that came through the ring.
+pub fn stamp_input(record: &mut [u8], timestamp: Timestamp) {
+    record[TIMESTAMP_AT..TIMESTAMP_AT + 8].copy_from_slice(&timestamp.0.to_le_bytes());
+}
+
+/// The length of the record at the start of `bytes`.
+///
+/// # Errors
+///
+/// If it goes past the end of the bytes, or is no multiple of eight.
+pub fn record_bytes(bytes: &[u8]) -> Result<usize, RecordError> {
+    if bytes.len() < 8 {
+        return Err(RecordError::Length { kind: 0 });
+    }
+    let len = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+    if len < 8 || len % 8 != 0 || len > bytes.len() {
+        return Err(RecordError::Length { kind: bytes[2] });
+    }
+    Ok(len)
+}
+
+/// Reads the Input record at the start of `bytes`; returns it, its attachment and its length.
+///
+/// # Errors
+///
+/// If the bytes are no Input record.
+pub fn decode_input(
+    sequence: Sequence,
+    bytes: &[u8],
+) -> Result<(Input, &[u8], usize), RecordError> {
+    let len = record_bytes(bytes)?;
+    let bytes = &bytes[..len];
+    let kind = bytes[2];
+    let body = body_bytes(kind).ok_or(RecordError::Kind(kind))?;
+    if len < INPUT_HEAD + body {
+        return Err(RecordError::Length { kind });
+    }
+    let mut get = Get { bytes, at: 3 };
+    let sub = get.u8();
+    let session = SessionId(get.u32());
+    let timestamp = Timestamp(get.u64());
+    let inbound = MsgSeqNum(get.u32());
+    let attachment_len = usize::from(u16::from_le_bytes(get.raw()));
+    get.at = INPUT_HEAD;
+    if (INPUT_HEAD + body + attachment_len).next_multiple_of(8) != len
+        || attachment_len > ATTACHMENT_BYTES_MAX
+    {
+        return Err(RecordError::Length { kind });
+    }
+    let command = decode_command(kind, sub, &mut get)?;
+    let attachment = &bytes[INPUT_HEAD + body..INPUT_HEAD + body + attachment_len];
+    Ok((Input { sequence, timestamp, session, inbound, command }, attachment, len))
+}
+
+fn decode_command(kind: u8, sub: u8, get: &mut Get<'_>) -> Result<Command, RecordError> {
+    let sub_error = RecordError::Field { kind, offset: 3 };
+    Ok(match kind {
+        kind::CONFIGURE => Command::Configure(Limits {
+            orders_max: get.u32(),
+            levels_max: get.u32(),
+            instruments_max: get.u32(),
+            sessions_max: get.u32(),
+        }),
+        kind::DEFINE_INSTRUMENT => {
+            let id = InstrumentId(get.u32());
+            let (price_decimals, qty_decimals) = (get.u8(), get.u8());
+            get.at += 2;
+            let symbol: [u8; 16] = get.raw();
+            let symbol_len = symbol.iter().position(|byte| *byte == 0).unwrap_or(symbol.len());
+            let symbol = get.code(Text::new(&symbol[..symbol_len]))?;
+            let (tick_size, lot_size) = (get.u32(), get.u32());
+            let (qty_min, qty_max) = (Qty::from_lots(get.u64()), Qty::from_lots(get.u64()));
+            let price_min = Price::from_ticks(get.i64());
+            let price_max = Price::from_ticks(get.i64());
+            let state = trading_state(sub).ok_or(sub_error)?;
+            let instrument = Instrument {
+                symbol,
+                price_decimals,
+                qty_decimals,
+                tick_size,
+                lot_size,
+                qty_min,
+                qty_max,
+                price_min,
+                price_max,
+                state,
+            };
+            Command::DefineInstrument { id, instrument }
+        }
+        kind::DEFINE_SESSION => Command::DefineSession {
+            id: SessionId(get.u32()),
+            participant: ParticipantId(get.u32()),
+        },
+        kind::SET_TRADING_STATE => Command::SetTradingState {
+            instrument: InstrumentId(get.u32()),
+            state: trading_state(sub).ok_or(sub_error)?,
+        },
+        kind::NEW => {
+            let (number, instrument) = (OrderNumber(get.u32()), InstrumentId(get.u32()));
+            let price = Price::from_ticks(get.i64());
+            let qty = Qty::from_lots(get.u64());
+            let order_type = get.u8();
+            let kind = get.code(match order_type {
+                1 => Some(OrderKind::Market),
+                2 => Some(OrderKind::Limit(price)),
+                _ => None,
+            })?;
+            let time_in_force = get.u8();
+            let time_in_force = get.code(self::time_in_force(time_in_force))?;
+            let liquidity = get.u8();
+            let liquidity = get.code(match liquidity {
+                0 => Some(Liquidity::Any),
+                1 => Some(Liquidity::PostOnly),
+                _ => None,
+            })?;
+            let side = side(sub).ok_or(sub_error)?;
+            Command::New(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
+        }
+        kind::CANCEL => Command::Cancel { target: OrderNumber(get.u32()) },
+        kind::STATUS => Command::Status { target: OrderNumber(get.u32()) },
+        kind::REPLACE => Command::Replace(ReplaceOrder {
+            number: OrderNumber(get.u32()),
+            instrument: InstrumentId(get.u32()),
+            side: side(sub).ok_or(sub_error)?,
+            price: Price::from_ticks(get.i64()),
+            qty: Qty::from_lots(get.u64()),
+            target: OrderNumber(get.u32()),
+        }),
+        kind::MASS_CANCEL => {
+            let instrument = InstrumentId(get.u32());
+            Command::MassCancel(match sub {
+                1 => MassCancelScope::Session,
+                2 => MassCancelScope::SessionInstrument(instrument),
+                3 => MassCancelScope::Instrument(instrument),
+                _ => return Err(sub_error),
+            })
+        }
+        kind::REFUSE => {
+            let (number, target) = (OrderNumber(get.u32()), OrderNumber(get.u32()));
+            let reason = u16::from_le_bytes(get.raw());
+            let reason = get.code(RejectReason::from_code(reason))?;
+            let request = match sub {
+                1 => RefusedRequest::New(number),
+                2 => RefusedRequest::Cancel { target },
+                3 => RefusedRequest::Replace { number, target },
+                4 => RefusedRequest::MassCancel,
+                _ => return Err(sub_error),
+            };
+            Command::Refuse { request, reason }
+        }
+        kind::NOTE => Command::Note(match sub {
+            1 => Numbering::Next,
+            2 => Numbering::Reset,
+            3 => Numbering::InboundOnly,
+            _ => return Err(sub_error),
+        }),
+        kind::EXPIRE_DAY => Command::ExpireDay,
+        _ => return Err(RecordError::Kind(kind)),
+    })
+}
+
+const fn side(code: u8) -> Option<Side> {
+    match code {
+        1 => Some(Side::Buy),
+        2 => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+const fn trading_state(code: u8) -> Option<TradingState> {
+    match code {
+        1 => Some(TradingState::Open),
+        2 => Some(TradingState::Halted),
+        3 => Some(TradingState::Closed),
+        _ => None,
+    }
+}
+
+const fn time_in_force(code: u8) -> Option<TimeInForce> {
+    match code {
+        0 => Some(TimeInForce::Day),
+        1 => Some(TimeInForce::Gtc),
+        3 => Some(TimeInForce::Ioc),
+        4 => Some(TimeInForce::Fok),
+        _ => None,
+    }
+}
+
+const fn cancel_reason(code: u8) -> Option<CancelReason> {
+    match code {
+        1 => Some(CancelReason::Requested),
+        2 => Some(CancelReason::MassCancel),
+        3 => Some(CancelReason::Venue),
+        4 => Some(CancelReason::Ioc),
+        5 => Some(CancelReason::Fok),
+        6 => Some(CancelReason::Market),
+        7 => Some(CancelReason::Expired),
+        _ => None,
+    }
+}
+
+const fn event_layout(kind: u8) -> Option<usize> {
+    Some(match kind {
+        kind::CONFIGURED
+        | kind::INSTRUMENT_DEFINED
+        | kind::SESSION_DEFINED
+        | kind::TRADING_STATE_CHANGED
+        | kind::COMMAND_REFUSED => 16,
+        kind::ACCEPTED => 16,
+        kind::REJECTED => 24,
+        kind::RESTED => 40,
+        kind::TRADED => 136,
+        kind::CANCELED => 64,
+        kind::REPLACED => 80,
+        kind::CANCEL_REJECTED => 24,
+        kind::MASS_CANCELED | kind::MASS_CANCEL_REJECTED => 16,
+        kind::STATUS_REPORTED => 48,
+        kind::NUMBERED => 16,
+        _ => return None,
+    })
+}
+
+const fn event_kind(event: &Event) -> u8 {
+    match event {
+        Event::Configured => kind::CONFIGURED,
+        Event::InstrumentDefined { .. } => kind::INSTRUMENT_DEFINED,
+        Event::SessionDefined { .. } => kind::SESSION_DEFINED,
+        Event::TradingStateChanged { .. } => kind::TRADING_STATE_CHANGED,
+        Event::CommandRefused { .. } => kind::COMMAND_REFUSED,
+        Event::Accepted(_) => kind::ACCEPTED,
+        Event::Rejected(_) => kind::REJECTED,
+        Event::Rested(_) => kind::RESTED,
+        Event::Traded(_) => kind::TRADED,
+        Event::Canceled(_) => kind::CANCELED,
+        Event::Replaced(_) => kind::REPLACED,
+        Event::CancelRejected(_) => kind::CANCEL_REJECTED,
+        Event::MassCanceled { .. } => kind::MASS_CANCELED,
+        Event::MassCancelRejected { .. } => kind::MASS_CANCEL_REJECTED,
+        Event::StatusReported(_) => kind::STATUS_REPORTED,
+        Event::Numbered { .. } => kind::NUMBERED,
+    }
+}
+
+/// Bytes of the record of `event`: a multiple of eight, at most [`EVENT_BYTES_MAX`].
+#[must_use]
+#[inline]
+pub const fn event_bytes(event: &Event) -> usize {
+    match event_layout(event_kind(event)) {
+        Some(len) => len,
+        None => 0,
+    }
+}
+
+/// Writes the record of `event`.
+///
+/// # Panics
+///
+/// If `out` is not exactly [`event_bytes`] long.
+#[inline]
+pub fn encode_event(event: &Event, out: &mut [u8]) {
+    let kind = event_kind(event);
+    let len = event_bytes(event);
+    assert!(out.len() == len);
+    #[allow(clippy::cast_possible_truncation)] // At most EVENT_BYTES_MAX.
+    let len16 = len as u16;
+    let mut put = Put { bytes: out, at: 0 };
+    put.u16(len16).u8(kind);
+    match event {
+        Event::Configured => {
+            put.u8(0).u32(0).u64(0);
+        }
+        Event::InstrumentDefined { id } => {
+            put.u8(0).u32(id.0).u64(0);
+        }
+        Event::SessionDefined { id } => {
+            put.u8(0).u32(id.0).u64(0);
+        }
+        Event::TradingStateChanged { instrument, state } => {
+            put.u8(*state as u8).u32(instrument.0).u64(0);
+        }
+        Event::CommandRefused { reason } => {
+            put.u8(0).u32(0).u16(reason.code()).u16(0).u32(0);
+        }
+        Event::Accepted(event) => {
+            put.u8(0).u32(event.session.0).u32(event.number.0).u32(event.msg.0);
+        }
+        Event::Rejected(event) => {
+            put.u8(0).u32(event.session.0).u32(event.number.0).u32(event.msg.0);
+            put.u16(event.reason.code()).u16(0).u32(0);
+        }
+        Event::Rested(event) => {
+            put.u8(event.side as u8).u32(event.session.0);
+            put.u32(event.number.0).u32(event.instrument.0).u64(event.order_ref.0);
+            put.i64(event.price.ticks()).u64(event.leaves_qty.lots());
+        }
+        Event::Traded(event) => {
+            put.u8(event.taker_side as u8).u32(event.instrument.0);
+            put.u64(event.id.0).i64(event.price.ticks()).u64(event.qty.lots());
+            put.u64(event.maker_ref.0);
+            for fill in [&event.maker, &event.taker] {
+                put.u32(fill.session.0).u32(fill.number.0).u32(fill.msg.0).u32(0);
+                put.u64(fill.order_id.0).u64(fill.leaves_qty.lots()).u64(fill.cum_qty.lots());
+                put.i64(fill.notional.tick_lots());
+            }
+        }
+        Event::Canceled(event) => {
+            put.u8(event.reason as u8).u32(event.session.0);
+            put.u32(event.number.0).u32(event.msg.0).u64(event.order_id.0);
+            put.u64(event.order_ref.map_or(0, |order_ref| order_ref.0));
+            put.u32(event.instrument.0).u32(0);
+            put.u64(event.canceled_qty.lots()).u64(event.cum_qty.lots());
+            put.i64(event.notional.tick_lots());
+        }
+        Event::Replaced(event) => {
+            put.u8(event.priority as u8).u32(event.session.0);
+            put.u32(event.old_number.0).u32(event.number.0).u32(event.msg.0);
+            put.u32(event.instrument.0).u64(event.order_id.0).u64(event.old_ref.0);
+            put.i64(event.price.ticks()).u64(event.order_qty.lots());
+            put.u64(event.leaves_qty.lots()).u64(event.old_leaves_qty.lots());
+            put.i64(event.notional.tick_lots());
+        }
+        Event::CancelRejected(event) => {
+            put.u8(event.request as u8).u32(event.session.0);
+            put.u32(event.target.0).u32(event.msg.0).u16(event.reason.code()).u16(0).u32(0);
+        }
+        Event::MassCanceled { session, msg, orders } => {
+            put.u8(0).u32(session.0).u32(msg.0).u32(*orders);
+        }
+        Event::MassCancelRejected { session, msg, reason } => {
+            put.u8(0).u32(session.0).u32(msg.0).u16(reason.code()).u16(0);
+        }
+        Event::StatusReported(event) => {
+            put.u8(u8::from(event.working.is_some())).u32(event.session.0);
+            put.u32(event.target.0).u32(event.msg.0);
+            let none = WorkingOrder {
+                order_id: OrderId(0),
+                leaves_qty: Qty::ZERO,
+                cum_qty: Qty::ZERO,
+                notional: Notional::ZERO,
+            };
+            let working = event.working.unwrap_or(none);
+            put.u64(working.order_id.0).u64(working.leaves_qty.lots());
+            put.u64(working.cum_qty.lots()).i64(working.notional.tick_lots());
+        }
+        Event::Numbered { session, msg } => {
+            put.u8(0).u32(session.0).u32(msg.0).u32(0);
+        }
+    }
+    debug_assert_eq!(put.at, len);
+}
+
+/// Reads the Event record at the start of `bytes`; returns it and its length.
+///
+/// # Errors
+///
+/// If the bytes are no Event record.
+pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
+    let len = record_bytes(bytes)?;
+    let bytes = &bytes[..len];
+    let kind = bytes[2];
+    let layout = event_layout(kind).ok_or(RecordError::Kind(kind))?;
+    if layout != len {
+        return Err(RecordError::Length { kind });
+    }
+    let mut get = Get { bytes, at: 3 };
+    let sub = get.u8();
+    let sub_error = RecordError::Field { kind, offset: 3 };
+    let first = get.u32();
+    let session = SessionId(first);
+    let event = match kind {
+        kind::CONFIGURED => Event::Configured,
+        kind::INSTRUMENT_DEFINED => Event::InstrumentDefined { id: InstrumentId(first) },
+        kind::SESSION_DEFINED => Event::SessionDefined { id: session },
+        kind::TRADING_STATE_CHANGED => Event::TradingStateChanged {
+            instrument: InstrumentId(first),
+            state: trading_state(sub).ok_or(sub_error)?,
+        },
+        kind::COMMAND_REFUSED => Event::CommandRefused { reason: reason(&mut get)? },
+        kind::ACCEPTED => Event::Accepted(Accepted {
+            session,
+            number: OrderNumber(get.u32()),
+            msg: MsgSeqNum(get.u32()),
+        }),
+        kind::REJECTED => Event::Rejected(Rejected {
+            session,
+            number: OrderNumber(get.u32()),
+            msg: MsgSeqNum(get.u32()),
+            reason: reason(&mut get)?,
+        }),
+        kind::RESTED => Event::Rested(Rested {
+            session,
+            number: OrderNumber(get.u32()),
+            instrument: InstrumentId(get.u32()),
+            side: side(sub).ok_or(sub_error)?,
+            order_ref: OrderRef(get.u64()),
+            price: Price::from_ticks(get.i64()),
+            leaves_qty: Qty::from_lots(get.u64()),
+        }),
+        kind::TRADED => Event::Traded(Traded {
+            instrument: InstrumentId(first),
+            taker_side: side(sub).ok_or(sub_error)?,
+            id: TradeId(get.u64()),
+            price: Price::from_ticks(get.i64()),
+            qty: Qty::from_lots(get.u64()),
+            maker_ref: OrderRef(get.u64()),
+            maker: fill(&mut get),
+            taker: fill(&mut get),
+        }),
+        kind::CANCELED => {
+            let (number, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
+            let order_id = OrderId(get.u64());
+            let order_ref = get.u64();
+            let instrument = InstrumentId(get.u32());
+            get.at += 4;
+            Event::Canceled(Canceled {
+                session,
+                number,
+                msg,
+                order_id,
+                instrument,
+                order_ref: (order_ref != 0).then_some(OrderRef(order_ref)),
+                reason: cancel_reason(sub).ok_or(sub_error)?,
+                canceled_qty: Qty::from_lots(get.u64()),
+                cum_qty: Qty::from_lots(get.u64()),
+                notional: Notional::from_tick_lots(get.i64()),
+            })
+        }
+        kind::REPLACED => Event::Replaced(Replaced {
+            session,
+            old_number: OrderNumber(get.u32()),
+            number: OrderNumber(get.u32()),
+            msg: MsgSeqNum(get.u32()),
+            instrument: InstrumentId(get.u32()),
+            priority: match sub {
+                1 => Priority::Kept,
+                2 => Priority::Lost,
+                _ => return Err(sub_error),
+            },
+            order_id: OrderId(get.u64()),
+            old_ref: OrderRef(get.u64()),
+            price: Price::from_ticks(get.i64()),
+            order_qty: Qty::from_lots(get.u64()),
+            leaves_qty: Qty::from_lots(get.u64()),
+            old_leaves_qty: Qty::from_lots(get.u64()),
+            notional: Notional::from_tick_lots(get.i64()),
+        }),
+        kind::CANCEL_REJECTED => Event::CancelRejected(CancelRejected {
+            session,
+            target: OrderNumber(get.u32()),
+            msg: MsgSeqNum(get.u32()),
+            reason: reason(&mut get)?,
+            request: match sub {
+                1 => CancelRequest::Cancel,
+                2 => CancelRequest::Replace,
+                _ => return Err(sub_error),
+            },
+        }),
+        kind::MASS_CANCELED => {
+            Event::MassCanceled { session, msg: MsgSeqNum(get.u32()), orders: get.u32() }
+        }
+        kind::MASS_CANCEL_REJECTED => Event::MassCancelRejected {
+            session,
+            msg: MsgSeqNum(get.u32()),
+            reason: reason(&mut get)?,
+        },
+        kind::STATUS_REPORTED => {
+            let (target, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
+            let working = WorkingOrder {
+                order_id: OrderId(get.u64()),
+                leaves_qty: Qty::from_lots(get.u64()),
+                cum_qty: Qty::from_lots(get.u64()),
+                notional: Notional::from_tick_lots(get.i64()),
+            };
+            let working = match sub {
+                0 => None,
+                1 => Some(working),
+                _ => return Err(sub_error),
+            };
+            Event::StatusReported(StatusReported { session, target, msg, working })
+        }
+        kind::NUMBERED => Event::Numbered { session, msg: MsgSeqNum(get.u32()) },
+        _ => return Err(RecordError::Kind(kind)),
+    };
+    Ok((event, len))
+}
+
+fn reason(get: &mut Get<'_>) -> Result<RejectReason, RecordError> {
+    let code = u16::from_le_bytes(get.raw());
+    get.code(RejectReason::from_code(code))
+}
+
+fn fill(get: &mut Get<'_>) -> Fill {
+    let (session, number) = (SessionId(get.u32()), OrderNumber(get.u32()));
+    let msg = MsgSeqNum(get.u32());
+    get.at += 4;
+    Fill {
+        session,
+        number,
+        msg,
+        order_id: OrderId(get.u64()),
+        leaves_qty: Qty::from_lots(get.u64()),
+        cum_qty: Qty::from_lots(get.u64()),
+        notional: Notional::from_tick_lots(get.i64()),
+    }
+}
+
+/// Reads the record at the start of `bytes`, of either sort; returns it and its length.
+///
+/// # Errors
+///
+/// If the bytes are no record.
+pub fn decode(sequence: Sequence, bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
+    record_bytes(bytes)?;
+    if bytes[2] >= kind::EVENTS {
+        let (event, len) = decode_event(bytes)?;
+        return Ok((Record::Event(event), len));
+    }
+    let (input, attachment, len) = decode_input(sequence, bytes)?;
+    Ok((Record::Input { input, attachment }, len))
+}
