@@ -302,6 +302,40 @@ pub struct WorkingOrder {
     pub notional: Notional,
 }
 
+impl Event {
+    /// Who is told of this Event, and the number of the message that tells him: nobody, one session, or
+    /// the maker's and the taker's (in this order; both may be one session's).
+    #[must_use]
+    pub fn recipients(&self) -> [Option<(SessionId, MsgSeqNum)>; 2] {
+        let one = |session: SessionId, msg: MsgSeqNum| [told(session, msg), None];
+        match self {
+            Event::Configured
+            | Event::InstrumentDefined { .. }
+            | Event::SessionDefined { .. }
+            | Event::TradingStateChanged { .. }
+            | Event::CommandRefused { .. }
+            | Event::Rested(_) => [None, None],
+            Event::Accepted(event) => one(event.session, event.msg),
+            Event::Rejected(event) => one(event.session, event.msg),
+            Event::Traded(event) => [
+                told(event.maker.session, event.maker.msg),
+                told(event.taker.session, event.taker.msg),
+            ],
+            Event::Canceled(event) => one(event.session, event.msg),
+            Event::Replaced(event) => one(event.session, event.msg),
+            Event::CancelRejected(event) => one(event.session, event.msg),
+            Event::MassCanceled { session, msg, .. }
+            | Event::MassCancelRejected { session, msg, .. }
+            | Event::Numbered { session, msg } => one(*session, *msg),
+            Event::StatusReported(event) => one(event.session, event.msg),
+        }
+    }
+}
+
+fn told(session: SessionId, msg: MsgSeqNum) -> Option<(SessionId, MsgSeqNum)> {
+    (msg != MsgSeqNum::NONE).then_some((session, msg))
+}
+
 macro_rules! reject_reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
         /// Why the market says no. The numbers are part of the journal's format.
