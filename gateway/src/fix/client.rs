@@ -1,0 +1,1 @@
+//! The initiator's side of a session.

@@ -1,0 +1,116 @@
+//! Decimal text to integers, digit by digit: what does not fit is refused, nothing is rounded.
+
+use std::fmt;
+
+/// Why text is not a decimal with so many places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalError {
+    /// Not a FIX float: an optional `-`, digits, at most one `.`; no `+`, exponent or space.
+    NotANumber,
+    /// More places than asked for, and not all of them zero.
+    TooPrecise,
+    /// Does not fit 64 bits.
+    Overflow,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecimalError::NotANumber => "not a decimal number",
+            DecimalError::TooPrecise => "more decimal places than the instrument has",
+            DecimalError::Overflow => "number does not fit 64 bits",
+        })
+    }
+}
+
+impl std::error::Error for DecimalError {}
+
+/// `text` × 10^`decimals`: `1.25` with 4 is 12500.
+///
+/// Leading zeroes, trailing zeroes behind the places, `1.` and `.5` are FIX floats and are accepted.
+///
+/// # Errors
+///
+/// Text that is no float, has more places, or is too large.
+#[inline]
+pub fn parse_scaled(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let mut value = 0i64;
+    let mut places: Option<u8> = None;
+    let mut any = false;
+    let mut error = None;
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                any = true;
+                let digit = i64::from(byte - b'0');
+                match &mut places {
+                    Some(places) if *places == decimals => {
+                        if digit != 0 {
+                            error = error.or(Some(DecimalError::TooPrecise));
+                        }
+                    }
+                    places => {
+                        if let Some(places) = places {
+                            *places += 1;
+                        }
+                        match value.checked_mul(10).and_then(|value| value.checked_add(digit)) {
+                            Some(next) => value = next,
+                            None => error = error.or(Some(DecimalError::Overflow)),
+                        }
+                    }
+                }
+            }
+            b'.' if places.is_none() => places = Some(0),
+            _ => return Err(DecimalError::NotANumber),
+        }
+    }
+    if !any {
+        return Err(DecimalError::NotANumber);
+    }
+    if let Some(error) = error {
+        return Err(error);
+    }
+    for _ in places.unwrap_or(0)..decimals {
+        value = value.checked_mul(10).ok_or(DecimalError::Overflow)?;
+    }
+    Ok(if negative { -value } else { value })
+}
+
+/// Whether `text` is a FIX float, of any size and precision.
+#[must_use]
+#[inline]
+pub(super) fn is_float(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let mut points = 0;
+    let mut any = false;
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => any = true,
+            b'.' => points += 1,
+            _ => return false,
+        }
+    }
+    any && points <= 1
+}
+
+/// A number without a sign, up to `u32::MAX`; leading zeroes are accepted.
+#[must_use]
+#[inline]
+pub(super) fn parse_uint(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    let mut value = 0u32;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u32::from(digit))?;
+    }
+    Some(value)
+}

@@ -1,0 +1,439 @@
+//! Bytes to a [`Message`]: a view of the fields, without a copy and without an allocation.
+//!
+//! What [`decode`] accepts is framed: `8=` and `9=` and `35=` first, BodyLength(9) leads to
+//! CheckSum(10), and the sum is right. Fields that break a rule inside a good frame do not stop it:
+//! the first one is the message's [`Fault`], because its answer needs the message's number.
+
+use std::fmt;
+
+use super::dictionary::data_tag_of;
+use super::tag;
+use super::tag::SessionRejectReason;
+
+/// Bytes of one message at most, frame included. A message that says it is longer ends the connection.
+pub const MESSAGE_BYTES_MAX: usize = 8192;
+
+/// Fields of one message at most.
+pub const FIELDS_MAX: usize = 512;
+
+/// Bytes of the value of BeginString(8) at most; `FIXT.1.1` has eight.
+const BEGIN_STRING_BYTES_MAX: usize = 16;
+
+/// Digits of BodyLength(9) that we read; leading zeroes are allowed.
+const BODY_LENGTH_DIGITS_MAX: usize = 9;
+
+/// `10=ddd|`
+const TRAILER_BYTES: usize = 7;
+
+const SOH: u8 = 1;
+
+/// Why bytes from a counterparty are not a message. None of these is our bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The message goes on past the buffer: read more, try again.
+    Incomplete,
+    /// 8=, 9=, 35= or 10= is wrong: drop the bytes up to `resume_at`, answer nothing, count no number
+    /// (FIX 4.4 vol. 2, "garbled message"). `resume_at` is at least 1.
+    Garbled {
+        /// How many bytes to drop.
+        resume_at: usize,
+    },
+    /// BodyLength(9) says more than [`MESSAGE_BYTES_MAX`]: close the connection.
+    TooLong {
+        /// What BodyLength(9) says.
+        body_bytes: u64,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Incomplete => f.write_str("message is not complete yet"),
+            DecodeError::Garbled { resume_at } => write!(f, "garbled message, {resume_at} bytes dropped"),
+            DecodeError::TooLong { body_bytes } => {
+                write!(f, "message of {body_bytes} bytes, {MESSAGE_BYTES_MAX} are allowed")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// The first field of a well framed message that breaks a rule of the tag=value form: to be answered by
+/// Reject(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// RefTagID(371), `None` if there is no number to name. Signed: a peer can send `-1=x`.
+    pub tag: Option<i32>,
+    /// SessionRejectReason(373).
+    pub reason: SessionRejectReason,
+}
+
+impl Fault {
+    /// `reason` for `tag`.
+    #[must_use]
+    pub const fn of(tag: u32, reason: SessionRejectReason) -> Fault {
+        Fault { tag: Some(tag.cast_signed()), reason }
+    }
+}
+
+/// Where one field of a message is.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    tag: u32,
+    start: u16,
+    end: u16,
+}
+
+/// Room for the positions of the fields of one message; used again for the next.
+pub struct Fields {
+    fields: [Field; FIELDS_MAX],
+}
+
+impl Fields {
+    /// Room for [`FIELDS_MAX`] fields, 4 KiB.
+    #[must_use]
+    pub const fn new() -> Fields {
+        Fields { fields: [Field { tag: 0, start: 0, end: 0 }; FIELDS_MAX] }
+    }
+}
+
+impl Default for Fields {
+    fn default() -> Fields {
+        Fields::new()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").finish_non_exhaustive()
+    }
+}
+
+/// A well framed message: BeginString(8), BodyLength(9) and MsgType(35) come first, CheckSum(10) last,
+/// and both are right.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Field],
+    fault: Option<Fault>,
+}
+
+impl<'a> Message<'a> {
+    /// Value of BeginString(8).
+    #[must_use]
+    #[inline]
+    pub fn begin_string(&self) -> &'a [u8] {
+        self.value(0)
+    }
+
+    /// Value of MsgType(35); may be empty when the message has a fault.
+    #[must_use]
+    #[inline]
+    pub fn msg_type(&self) -> &'a [u8] {
+        self.value(2)
+    }
+
+    /// Value of the first field with this tag.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, tag: u32) -> Option<&'a [u8]> {
+        let field = self.fields.iter().find(|field| field.tag == tag)?;
+        Some(&self.bytes[usize::from(field.start)..usize::from(field.end)])
+    }
+
+    /// Every field in order, BeginString(8) and CheckSum(10) included. Fields without a usable tag are
+    /// left out; they are the fault.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a [u8])> + Clone + use<'a> {
+        let bytes = self.bytes;
+        self.fields
+            .iter()
+            .map(move |field| (field.tag, &bytes[usize::from(field.start)..usize::from(field.end)]))
+    }
+
+    /// The whole message, from `8=` to the SOH behind CheckSum(10).
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The first field that breaks the tag=value form, if there is one.
+    #[must_use]
+    #[inline]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    #[inline]
+    pub fn field_count(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The field at `index`, below [`Message::field_count`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such field.
+    #[must_use]
+    #[inline]
+    pub fn field(&self, index: usize) -> (u32, &'a [u8]) {
+        (self.fields[index].tag, self.value(index))
+    }
+
+    #[inline]
+    fn value(&self, index: usize) -> &'a [u8] {
+        let field = self.fields[index];
+        &self.bytes[usize::from(field.start)..usize::from(field.end)]
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    /// The message as text, with `|` for SOH.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.bytes).replace('\u{1}', "|");
+        f.write_str(&text)
+    }
+}
+
+/// Reads the message at the start of `bytes`; returns it and how many bytes it takes.
+///
+/// Work is bounded by [`MESSAGE_BYTES_MAX`] a call, and an incomplete message is recognised from its
+/// first bytes, so trickled input costs no rescans.
+///
+/// # Errors
+///
+/// [`DecodeError`] names what to do with the bytes.
+pub fn decode<'a>(
+    bytes: &'a [u8],
+    fields: &'a mut Fields,
+) -> Result<(Message<'a>, usize), DecodeError> {
+    let frame = find_frame(bytes)?;
+    let bytes = &bytes[..frame.end];
+    let slots = &mut fields.fields;
+    slots[0] = Field { tag: tag::BEGIN_STRING, start: 2, end: frame.begin_end };
+    slots[1] = Field {
+        tag: tag::BODY_LENGTH,
+        start: frame.begin_end + 3,
+        end: frame.body_start - 1,
+    };
+    let (count, fault) = split_body(bytes, &frame, slots);
+    Ok((Message { bytes, fields: &slots[..count], fault }, frame.end))
+}
+
+/// Where the parts of a good frame are. Offsets fit in 16 bits: [`MESSAGE_BYTES_MAX`] is below 2^16.
+struct Frame {
+    /// The SOH behind BeginString(8).
+    begin_end: u16,
+    /// The `35=`.
+    body_start: u16,
+    /// The `10=`.
+    trailer: u16,
+    /// Behind the last SOH.
+    end: usize,
+}
+
+const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 16);
+
+#[inline]
+fn find_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    if !bytes.starts_with(b"8=") {
+        return Err(if b"8=".starts_with(bytes) { DecodeError::Incomplete } else { garbled(bytes) });
+    }
+    let head = &bytes[2..bytes.len().min(3 + BEGIN_STRING_BYTES_MAX)];
+    let Some(begin_len) = head.iter().position(|byte| *byte == SOH) else {
+        let may_grow = head.len() <= BEGIN_STRING_BYTES_MAX;
+        return Err(if may_grow { DecodeError::Incomplete } else { garbled(bytes) });
+    };
+    let begin_end = 2 + begin_len;
+    if begin_len == 0 || !head[..begin_len].iter().all(u8::is_ascii_graphic) {
+        return Err(garbled(bytes));
+    }
+
+    let (body_bytes, body_start) = body_length(bytes, begin_end + 1)?;
+    let known = &bytes[body_start..bytes.len().min(body_start + 3)];
+    let msg_type_third = b"35=".starts_with(known);
+    let limit = (MESSAGE_BYTES_MAX - TRAILER_BYTES - body_start) as u64;
+    if body_bytes > limit {
+        return Err(DecodeError::TooLong { body_bytes });
+    }
+    let trailer = body_start + body_bytes as usize;
+    let end = trailer + TRAILER_BYTES;
+    let Some(rest) = bytes.get(trailer..end) else {
+        return Err(DecodeError::Incomplete);
+    };
+
+    let sum_digits = &rest[3..6];
+    let framed = bytes[trailer - 1] == SOH
+        && rest.starts_with(b"10=")
+        && sum_digits.iter().all(u8::is_ascii_digit)
+        && rest[6] == SOH;
+    if !framed {
+        return Err(skip_bad_length(bytes, body_start.max(trailer - 1)));
+    }
+    let stated = sum_digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    if !msg_type_third || body_bytes < 4 || stated != u32::from(check_sum(&bytes[..trailer])) {
+        return Err(DecodeError::Garbled { resume_at: end });
+    }
+    Ok(Frame {
+        begin_end: begin_end as u16,
+        body_start: body_start as u16,
+        trailer: trailer as u16,
+        end,
+    })
+}
+
+/// Reads `9=n|` at `at`; returns n and where the body starts.
+#[inline]
+fn body_length(bytes: &[u8], at: usize) -> Result<(u64, usize), DecodeError> {
+    let rest = &bytes[at..bytes.len().min(at + 3 + BODY_LENGTH_DIGITS_MAX)];
+    if !rest.starts_with(b"9=") {
+        return Err(if b"9=".starts_with(rest) { DecodeError::Incomplete } else { garbled(bytes) });
+    }
+    let mut value = 0u64;
+    for (i, byte) in rest[2..].iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if i < BODY_LENGTH_DIGITS_MAX => value = value * 10 + u64::from(byte - b'0'),
+            &SOH if i > 0 => return Ok((value, at + 2 + i + 1)),
+            _ if i == BODY_LENGTH_DIGITS_MAX => {
+                return Err(DecodeError::TooLong { body_bytes: value });
+            }
+            _ => return Err(garbled(bytes)),
+        }
+    }
+    Err(DecodeError::Incomplete)
+}
+
+/// A message whose BodyLength(9) leads nowhere takes everything up to the end of the next CheckSum(10),
+/// as QuickFIX has it (2m of the FIX session test cases): too short a length loses this message, too
+/// long a length loses the next one with it. The gap that leaves is asked for again.
+#[cold]
+fn skip_bad_length(bytes: &[u8], from: usize) -> DecodeError {
+    let until = bytes.len().min(from + MESSAGE_BYTES_MAX);
+    let window = &bytes[from..until];
+    let sum = window.windows(4).position(|four| four == b"\x0110=").map(|at| from + at + 4);
+    let end = sum.and_then(|sum| {
+        let value = &bytes[sum..bytes.len().min(sum + 16)];
+        value.iter().position(|byte| *byte == SOH).map(|at| sum + at + 1)
+    });
+    match end {
+        Some(resume_at) => DecodeError::Garbled { resume_at },
+        None if window.len() < MESSAGE_BYTES_MAX => DecodeError::Incomplete,
+        None => garbled(bytes),
+    }
+}
+
+/// Nothing usable here: go on at the next `8=FIX`, or at what may become one.
+#[cold]
+fn garbled(bytes: &[u8]) -> DecodeError {
+    const START: &[u8] = b"8=FIX";
+    let next = bytes[1..].windows(START.len()).position(|five| five == START).map(|at| at + 1);
+    let resume_at = next.unwrap_or_else(|| {
+        let tail = bytes.len().saturating_sub(START.len() - 1).max(1);
+        (tail..bytes.len()).find(|at| START.starts_with(&bytes[*at..])).unwrap_or(bytes.len())
+    });
+    DecodeError::Garbled { resume_at }
+}
+
+/// The value of CheckSum(10) over `bytes`.
+#[must_use]
+#[inline]
+pub(super) fn check_sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// Writes the positions of the fields from `35=` on into `slots`; returns how many there are now.
+#[inline]
+fn split_body(bytes: &[u8], frame: &Frame, slots: &mut [Field; FIELDS_MAX]) -> (usize, Option<Fault>) {
+    let mut count = 2;
+    let mut fault = None;
+    let mut data: Option<(u32, usize)> = None;
+    let mut at = usize::from(frame.body_start);
+    while at < bytes.len() {
+        let tag_start = at;
+        let mut number = 0u32;
+        let separator = loop {
+            let byte = bytes[at];
+            at += 1;
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break byte;
+            }
+            number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
+        };
+        let tag_bytes = at - 1 - tag_start;
+        let good = separator == b'=' && (1..=9).contains(&tag_bytes) && bytes[tag_start] != b'0';
+        if !good {
+            let end = find_soh(bytes, at - 1);
+            fault = fault.or(Some(bad_tag(&bytes[tag_start..end])));
+            at = end + 1;
+            continue;
+        }
+
+        let mut end = find_soh(bytes, at);
+        if let Some((data_tag, len)) = data.take()
+            && data_tag == number
+        {
+            // The SOH in front of 10= is the last that a value may end with.
+            let stated = at + len;
+            if stated < usize::from(frame.trailer) && bytes[stated] == SOH {
+                end = stated;
+            } else {
+                fault = fault.or(Some(Fault::of(number, SessionRejectReason::IncorrectDataFormat)));
+            }
+        }
+        if at == end {
+            fault = fault.or(Some(Fault::of(number, SessionRejectReason::TagWithoutValue)));
+        }
+        if let Some(data_tag) = data_tag_of(number) {
+            data = parse_len(&bytes[at..end]).map(|len| (data_tag, len));
+        }
+        if count == FIELDS_MAX {
+            return (count, fault.or(Some(Fault { tag: None, reason: SessionRejectReason::Other })));
+        }
+        slots[count] = Field { tag: number, start: at as u16, end: end as u16 };
+        count += 1;
+        at = end + 1;
+    }
+    (count, fault)
+}
+
+/// Length of a data field; longer than a message is no length.
+fn parse_len(text: &[u8]) -> Option<usize> {
+    if text.is_empty() || text.len() > 5 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0, |len, digit| len * 10 + usize::from(digit - b'0')))
+}
+
+/// `field` has no usable tag: what to call it in the Reject.
+#[cold]
+fn bad_tag(field: &[u8]) -> Fault {
+    let text = field.split(|byte| *byte == b'=').next().unwrap_or(field);
+    let tag = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i32>().ok());
+    Fault { tag, reason: SessionRejectReason::InvalidTag }
+}
+
+/// Position of the first SOH at or after `at`. There is one: the message ends with it.
+#[inline]
+fn find_soh(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let mut word = [0; 8];
+        word.copy_from_slice(chunk);
+        // A byte of `x` is zero where `chunk` has a SOH; the lowest marked byte is exact.
+        let x = u64::from_le_bytes(word) ^ ONES;
+        let marked = x.wrapping_sub(ONES) & !x & (ONES << 7);
+        if marked != 0 {
+            return at + (marked.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while bytes[at] != SOH {
+        at += 1;
+    }
+    at
+}

@@ -1,0 +1,31 @@
+//! FIX 4.4: the codec, the dictionary and the session machine. No sockets, no clock.
+//!
+//! * [`decode`] makes a [`Message`] of bytes, [`Encoder`] makes bytes of fields.
+//! * [`Session`] is our side of one counterparty's session: it takes `(now, message)` and calls a
+//!   [`Shell`]. Whatever needs an outbound number is submitted to the core as a [`Note`] and written
+//!   when the journal says its number.
+//! * [`Client`](client::Client) is the other side, for our own tools and tests.
+
+pub mod client;
+mod decimal;
+mod decode;
+pub mod dictionary;
+mod encode;
+mod identity;
+mod note;
+mod session;
+pub mod tag;
+mod time;
+
+pub use decimal::{DecimalError, parse_scaled};
+pub use decode::{
+    DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode,
+};
+pub use encode::Encoder;
+pub use identity::{CompId, Header, Identity};
+pub use note::{Note, Routing};
+pub use session::{
+    After, CloseReason, LogonRefusal, Profile, Session, Shell, Taken, UnknownTags,
+};
+pub use tag::SessionRejectReason;
+pub use time::parse_utc;

@@ -1,0 +1,333 @@
+//! What a `Command::Note` says: the attachment that stands in the journal, and the message it becomes.
+//!
+//! Layout: a kind byte, then fixed fields little endian, then texts as (length u8, bytes).
+
+use matcher::record::ATTACHMENT_BYTES_MAX;
+
+use super::identity::{Header, Identity};
+use super::decode::Message;
+use super::tag;
+use super::tag::SessionRejectReason;
+
+/// Longest routing id that a Reject(3) sends back; a longer one is left out.
+const ROUTING_BYTES_MAX: usize = 16;
+
+/// Longest RefMsgType(372) that is sent back; a longer one is cut.
+const REF_MSG_TYPE_BYTES_MAX: usize = 12;
+
+/// Longest TestReqID(112) that a Note can carry. The session refuses a longer one.
+pub(super) const TEST_REQ_ID_BYTES_MAX: usize = 180;
+
+/// The routing tags of a message as we write it: the received ones turned round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Routing<'a> {
+    /// OnBehalfOfCompID(115), OnBehalfOfSubID(116), OnBehalfOfLocationID(144); empty is absent.
+    pub on_behalf_of: [&'a [u8]; 3],
+    /// DeliverToCompID(128), DeliverToSubID(129), DeliverToLocationID(145); empty is absent.
+    pub deliver_to: [&'a [u8]; 3],
+}
+
+const ON_BEHALF_OF: [u32; 3] =
+    [tag::ON_BEHALF_OF_COMP_ID, tag::ON_BEHALF_OF_SUB_ID, tag::ON_BEHALF_OF_LOCATION_ID];
+const DELIVER_TO: [u32; 3] =
+    [tag::DELIVER_TO_COMP_ID, tag::DELIVER_TO_SUB_ID, tag::DELIVER_TO_LOCATION_ID];
+
+impl<'a> Routing<'a> {
+    /// The way back to where `message` came from.
+    #[must_use]
+    pub fn reversed(message: &Message<'a>) -> Routing<'a> {
+        let mut routing = Routing::default();
+        for (tag, value) in message.iter() {
+            let place = if let Some(i) = DELIVER_TO.iter().position(|there| *there == tag) {
+                &mut routing.on_behalf_of[i]
+            } else if let Some(i) = ON_BEHALF_OF.iter().position(|there| *there == tag) {
+                &mut routing.deliver_to[i]
+            } else {
+                continue;
+            };
+            if value.len() <= ROUTING_BYTES_MAX {
+                *place = value;
+            }
+        }
+        routing
+    }
+}
+
+/// A message that takes an outbound number and is no answer of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// Logon(A), our answer.
+    Logon {
+        /// HeartBtInt(108).
+        heartbeat_s: u32,
+        /// ResetSeqNumFlag(141)=Y.
+        reset: bool,
+    },
+    /// Logout(5).
+    Logout {
+        /// Text(58), may be empty.
+        text: &'a [u8],
+    },
+    /// Heartbeat(0).
+    Heartbeat {
+        /// TestReqID(112), empty when nobody asked.
+        test_req_id: &'a [u8],
+    },
+    /// TestRequest(1).
+    TestRequest {
+        /// TestReqID(112).
+        id: u64,
+    },
+    /// ResendRequest(2) from `begin` to the end.
+    ResendRequest {
+        /// BeginSeqNo(7).
+        begin: u32,
+    },
+    /// Reject(3).
+    Reject {
+        /// RefSeqNum(45).
+        ref_msg: u32,
+        /// RefTagID(371).
+        ref_tag: Option<i32>,
+        /// SessionRejectReason(373).
+        reason: u16,
+        /// RefMsgType(372).
+        ref_msg_type: &'a [u8],
+        /// Text(58); empty means the name of the reason.
+        text: &'a [u8],
+        /// Where the refused message came from.
+        routing: Routing<'a>,
+    },
+    /// BusinessMessageReject(j): an application message, sent again when asked for.
+    BusinessReject {
+        /// RefSeqNum(45).
+        ref_msg: u32,
+        /// RefMsgType(372).
+        ref_msg_type: &'a [u8],
+        /// BusinessRejectRefID(379), may be empty.
+        ref_id: &'a [u8],
+        /// BusinessRejectReason(380).
+        reason: u16,
+        /// Text(58), may be empty.
+        text: &'a [u8],
+    },
+}
+
+mod kind {
+    pub(super) const LOGON: u8 = 1;
+    pub(super) const LOGOUT: u8 = 2;
+    pub(super) const HEARTBEAT: u8 = 3;
+    pub(super) const TEST_REQUEST: u8 = 4;
+    pub(super) const RESEND_REQUEST: u8 = 5;
+    pub(super) const REJECT: u8 = 6;
+    pub(super) const BUSINESS_REJECT: u8 = 7;
+}
+
+const NO_TAG: i32 = i32::MIN;
+
+impl<'a> Note<'a> {
+    /// Writes the attachment; returns its length. Texts are cut to fit.
+    #[must_use]
+    pub fn encode(&self, attachment: &mut [u8; ATTACHMENT_BYTES_MAX]) -> usize {
+        let mut put = Put { bytes: attachment, at: 0 };
+        match *self {
+            Note::Logon { heartbeat_s, reset } => {
+                put.raw(&[kind::LOGON, u8::from(reset)]);
+                put.raw(&heartbeat_s.to_le_bytes());
+            }
+            Note::Logout { text } => {
+                put.raw(&[kind::LOGOUT]);
+                put.text(text);
+            }
+            Note::Heartbeat { test_req_id } => {
+                put.raw(&[kind::HEARTBEAT]);
+                put.text(test_req_id);
+            }
+            Note::TestRequest { id } => {
+                put.raw(&[kind::TEST_REQUEST]);
+                put.raw(&id.to_le_bytes());
+            }
+            Note::ResendRequest { begin } => {
+                put.raw(&[kind::RESEND_REQUEST]);
+                put.raw(&begin.to_le_bytes());
+            }
+            Note::Reject { ref_msg, ref_tag, reason, ref_msg_type, text, routing } => {
+                put.raw(&[kind::REJECT]);
+                put.raw(&ref_msg.to_le_bytes());
+                put.raw(&ref_tag.unwrap_or(NO_TAG).to_le_bytes());
+                put.raw(&reason.to_le_bytes());
+                put.text(cut(ref_msg_type, REF_MSG_TYPE_BYTES_MAX));
+                for id in routing.on_behalf_of.iter().chain(&routing.deliver_to) {
+                    put.text(cut(id, ROUTING_BYTES_MAX));
+                }
+                put.text(text);
+            }
+            Note::BusinessReject { ref_msg, ref_msg_type, ref_id, reason, text } => {
+                put.raw(&[kind::BUSINESS_REJECT]);
+                put.raw(&ref_msg.to_le_bytes());
+                put.raw(&reason.to_le_bytes());
+                put.text(cut(ref_msg_type, REF_MSG_TYPE_BYTES_MAX));
+                put.text(cut(ref_id, 64));
+                put.text(text);
+            }
+        }
+        put.at
+    }
+
+    /// Reads an attachment, `None` if it is none of ours.
+    #[must_use]
+    pub fn decode(attachment: &'a [u8]) -> Option<Note<'a>> {
+        let mut get = Get { bytes: attachment };
+        let [kind] = get.raw()?;
+        Some(match kind {
+            kind::LOGON => {
+                let [reset] = get.raw()?;
+                Note::Logon { heartbeat_s: u32::from_le_bytes(get.raw()?), reset: reset != 0 }
+            }
+            kind::LOGOUT => Note::Logout { text: get.text()? },
+            kind::HEARTBEAT => Note::Heartbeat { test_req_id: get.text()? },
+            kind::TEST_REQUEST => Note::TestRequest { id: u64::from_le_bytes(get.raw()?) },
+            kind::RESEND_REQUEST => Note::ResendRequest { begin: u32::from_le_bytes(get.raw()?) },
+            kind::REJECT => {
+                let ref_msg = u32::from_le_bytes(get.raw()?);
+                let ref_tag = i32::from_le_bytes(get.raw()?);
+                let reason = u16::from_le_bytes(get.raw()?);
+                let ref_msg_type = get.text()?;
+                let mut routing = Routing::default();
+                for id in routing.on_behalf_of.iter_mut().chain(&mut routing.deliver_to) {
+                    *id = get.text()?;
+                }
+                let ref_tag = (ref_tag != NO_TAG).then_some(ref_tag);
+                Note::Reject { ref_msg, ref_tag, reason, ref_msg_type, routing, text: get.text()? }
+            }
+            kind::BUSINESS_REJECT => Note::BusinessReject {
+                ref_msg: u32::from_le_bytes(get.raw()?),
+                reason: u16::from_le_bytes(get.raw()?),
+                ref_msg_type: get.text()?,
+                ref_id: get.text()?,
+                text: get.text()?,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Whether it is an application message: sent again when asked for. The others are gap-filled.
+    #[must_use]
+    pub fn is_application(&self) -> bool {
+        matches!(self, Note::BusinessReject { .. })
+    }
+
+    /// MsgType(35) of the message.
+    #[must_use]
+    pub fn msg_type(&self) -> &'static [u8] {
+        match self {
+            Note::Logon { .. } => b"A",
+            Note::Logout { .. } => b"5",
+            Note::Heartbeat { .. } => b"0",
+            Note::TestRequest { .. } => b"1",
+            Note::ResendRequest { .. } => b"2",
+            Note::Reject { .. } => b"3",
+            Note::BusinessReject { .. } => b"j",
+        }
+    }
+
+    /// Appends the message to `out`.
+    pub fn write(&self, identity: &Identity, header: &Header, out: &mut Vec<u8>) {
+        let mut message = identity.begin(out, self.msg_type(), header);
+        match *self {
+            Note::Logon { heartbeat_s, reset } => {
+                message.uint(tag::ENCRYPT_METHOD, 0);
+                message.uint(tag::HEART_BT_INT, heartbeat_s.into());
+                if reset {
+                    message.char(tag::RESET_SEQ_NUM_FLAG, b'Y');
+                }
+            }
+            Note::Logout { text } => {
+                message.bytes(tag::TEXT, text);
+            }
+            Note::Heartbeat { test_req_id } => {
+                message.bytes(tag::TEST_REQ_ID, test_req_id);
+            }
+            Note::TestRequest { id } => {
+                message.uint(tag::TEST_REQ_ID, id);
+            }
+            Note::ResendRequest { begin } => {
+                message.uint(tag::BEGIN_SEQ_NO, begin.into()).uint(tag::END_SEQ_NO, 0);
+            }
+            Note::Reject { ref_msg, ref_tag, reason, ref_msg_type, text, routing } => {
+                for (tag, id) in ON_BEHALF_OF.iter().zip(routing.on_behalf_of) {
+                    message.bytes(*tag, id);
+                }
+                for (tag, id) in DELIVER_TO.iter().zip(routing.deliver_to) {
+                    message.bytes(*tag, id);
+                }
+                message.uint(tag::REF_SEQ_NUM, ref_msg.into());
+                let name = SessionRejectReason::from_code(reason).map_or("", |reason| reason.text());
+                message.bytes(tag::TEXT, if text.is_empty() { name.as_bytes() } else { text });
+                if let Some(ref_tag) = ref_tag {
+                    message.int(tag::REF_TAG_ID, ref_tag.into());
+                }
+                message.bytes(tag::REF_MSG_TYPE, ref_msg_type);
+                message.uint(tag::SESSION_REJECT_REASON, reason.into());
+            }
+            Note::BusinessReject { ref_msg, ref_msg_type, ref_id, reason, text } => {
+                message.uint(tag::REF_SEQ_NUM, ref_msg.into());
+                message.bytes(tag::TEXT, text);
+                message.bytes(tag::REF_MSG_TYPE, ref_msg_type);
+                message.bytes(tag::BUSINESS_REJECT_REF_ID, ref_id);
+                message.uint(tag::BUSINESS_REJECT_REASON, reason.into());
+            }
+        }
+        message.finish();
+    }
+}
+
+fn cut(text: &[u8], bytes_max: usize) -> &[u8] {
+    &text[..text.len().min(bytes_max)]
+}
+
+struct Put<'p> {
+    bytes: &'p mut [u8; ATTACHMENT_BYTES_MAX],
+    at: usize,
+}
+
+impl Put<'_> {
+    fn raw(&mut self, value: &[u8]) {
+        self.bytes[self.at..self.at + value.len()].copy_from_slice(value);
+        self.at += value.len();
+    }
+
+    /// Length and bytes, cut to what is left.
+    fn text(&mut self, text: &[u8]) {
+        let text = cut(text, ATTACHMENT_BYTES_MAX - self.at - 1);
+        self.raw(&[text.len() as u8]);
+        self.raw(text);
+    }
+}
+
+const _: () = {
+    // The fixed part of the longest note, and room for a text behind it.
+    let routing = 6 * (1 + ROUTING_BYTES_MAX);
+    assert!(1 + 4 + 4 + 2 + 1 + REF_MSG_TYPE_BYTES_MAX + routing + 1 + 40 <= ATTACHMENT_BYTES_MAX);
+    assert!(2 + TEST_REQ_ID_BYTES_MAX <= ATTACHMENT_BYTES_MAX);
+    assert!(ATTACHMENT_BYTES_MAX <= 255);
+};
+
+struct Get<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Get<'a> {
+    fn raw<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (value, rest) = self.bytes.split_first_chunk::<N>()?;
+        self.bytes = rest;
+        Some(*value)
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let [len] = self.raw()?;
+        let (text, rest) = self.bytes.split_at_checked(usize::from(len))?;
+        self.bytes = rest;
+        Some(text)
+    }
+}

@@ -1,0 +1,143 @@
+//! Tag numbers under their FIX names, and why a session-layer check refuses a message.
+
+macro_rules! tags {
+    ($($name:ident = $tag:literal;)*) => {
+        $(
+            #[doc = concat!("Tag ", stringify!($tag), ".")]
+            pub const $name: u32 = $tag;
+        )*
+    };
+}
+
+tags! {
+    ACCOUNT = 1;
+    AVG_PX = 6;
+    BEGIN_SEQ_NO = 7;
+    BEGIN_STRING = 8;
+    BODY_LENGTH = 9;
+    CHECK_SUM = 10;
+    CL_ORD_ID = 11;
+    CUM_QTY = 14;
+    END_SEQ_NO = 16;
+    EXEC_ID = 17;
+    EXEC_INST = 18;
+    HANDL_INST = 21;
+    LAST_PX = 31;
+    LAST_QTY = 32;
+    MSG_SEQ_NUM = 34;
+    MSG_TYPE = 35;
+    NEW_SEQ_NO = 36;
+    ORDER_ID = 37;
+    ORDER_QTY = 38;
+    ORD_STATUS = 39;
+    ORD_TYPE = 40;
+    ORIG_CL_ORD_ID = 41;
+    POSS_DUP_FLAG = 43;
+    PRICE = 44;
+    REF_SEQ_NUM = 45;
+    SENDER_COMP_ID = 49;
+    SENDER_SUB_ID = 50;
+    SENDING_TIME = 52;
+    SIDE = 54;
+    SYMBOL = 55;
+    TARGET_COMP_ID = 56;
+    TARGET_SUB_ID = 57;
+    TEXT = 58;
+    TIME_IN_FORCE = 59;
+    TRANSACT_TIME = 60;
+    POSS_RESEND = 97;
+    ENCRYPT_METHOD = 98;
+    CXL_REJ_REASON = 102;
+    ORD_REJ_REASON = 103;
+    HEART_BT_INT = 108;
+    TEST_REQ_ID = 112;
+    ON_BEHALF_OF_COMP_ID = 115;
+    ON_BEHALF_OF_SUB_ID = 116;
+    ORIG_SENDING_TIME = 122;
+    GAP_FILL_FLAG = 123;
+    DELIVER_TO_COMP_ID = 128;
+    DELIVER_TO_SUB_ID = 129;
+    RESET_SEQ_NUM_FLAG = 141;
+    ON_BEHALF_OF_LOCATION_ID = 144;
+    DELIVER_TO_LOCATION_ID = 145;
+    EXEC_TYPE = 150;
+    LEAVES_QTY = 151;
+    REF_TAG_ID = 371;
+    REF_MSG_TYPE = 372;
+    SESSION_REJECT_REASON = 373;
+    BUSINESS_REJECT_REF_ID = 379;
+    BUSINESS_REJECT_REASON = 380;
+    CXL_REJ_RESPONSE_TO = 434;
+    MASS_CANCEL_REQUEST_TYPE = 530;
+    MASS_CANCEL_RESPONSE = 531;
+    MASS_CANCEL_REJECT_REASON = 532;
+    TOTAL_AFFECTED_ORDERS = 533;
+    USERNAME = 553;
+    PASSWORD = 554;
+    ORD_STATUS_REQ_ID = 790;
+    LAST_LIQUIDITY_IND = 851;
+    TRD_MATCH_ID = 880;
+}
+
+macro_rules! session_reject_reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// SessionRejectReason(373).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum SessionRejectReason { $($(#[$doc])* $name = $code,)* }
+
+        impl SessionRejectReason {
+            /// The value of SessionRejectReason(373).
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                self as u16
+            }
+
+            /// The reason with this code.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<SessionRejectReason> {
+                match code {
+                    $($code => Some(SessionRejectReason::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Text(58): what FIX calls this reason.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(SessionRejectReason::$name => $text,)* }
+            }
+        }
+    };
+}
+
+session_reject_reasons! {
+    /// The tag is none of FIX 4.4.
+    InvalidTag = 0, "Invalid tag number";
+    /// A tag that the message must have is absent.
+    RequiredTagMissing = 1, "Required tag missing";
+    /// The tag is one of FIX 4.4, but not of this message.
+    TagNotDefinedForMessage = 2, "Tag not defined for this message type";
+    /// `44=` and nothing behind it.
+    TagWithoutValue = 4, "Tag specified without a value";
+    /// Well formed, but not one of the values allowed.
+    ValueIncorrect = 5, "Value is incorrect (out of range) for this tag";
+    /// Not a number, not a time, not what the tag holds.
+    IncorrectDataFormat = 6, "Incorrect data format for value";
+    /// SenderCompID(49) or TargetCompID(56) is not that of the session.
+    CompIdProblem = 9, "CompID problem";
+    /// SendingTime(52) is too far from ours, or OrigSendingTime(122) after it.
+    SendingTimeAccuracy = 10, "SendingTime accuracy problem";
+    /// MsgType(35) is none of FIX 4.4.
+    InvalidMsgType = 11, "Invalid MsgType";
+    /// The same tag twice outside a repeating group.
+    TagRepeated = 13, "Tag appears more than once";
+    /// A header field behind a body field.
+    TagOutOfOrder = 14, "Tag specified out of required order";
+    /// A member of a repeating group that no entry has begun.
+    GroupOutOfOrder = 15, "Repeating group fields out of order";
+    /// The count of a repeating group is not the number of its entries.
+    GroupCount = 16, "Incorrect NumInGroup count for repeating group";
+    /// Anything else.
+    Other = 99, "Other";
+}
