@@ -78,7 +78,8 @@ impl Instrument {
         if self.price_min > self.price_max {
             return Err(InstrumentError::PriceRange);
         }
-        let price = self.price_min.ticks().unsigned_abs().max(self.price_max.ticks().unsigned_abs());
+        let price =
+            self.price_min.ticks().unsigned_abs().max(self.price_max.ticks().unsigned_abs());
         let notional = u128::from(price) * u128::from(self.qty_max.lots());
         if notional > i64::MAX.unsigned_abs().into() {
             return Err(InstrumentError::Notional);
@@ -92,7 +93,9 @@ impl fmt::Display for InstrumentError {
         f.write_str(match self {
             InstrumentError::Decimals => "price and quantity decimals must be 0 to 9",
             InstrumentError::Step => "tick size and lot size must be at least 1",
-            InstrumentError::QtyRange => "the smallest quantity must be 1 lot to the largest quantity",
+            InstrumentError::QtyRange => {
+                "the smallest quantity must be 1 lot to the largest quantity"
+            }
             InstrumentError::PriceRange => "the lowest price must not be above the highest price",
             InstrumentError::Notional => {
                 "the largest quantity (lots) times the largest price (ticks) must be below 2^63"

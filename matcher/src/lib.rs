@@ -16,15 +16,20 @@ mod engine;
 mod event;
 mod instrument;
 mod ladder;
+mod levels;
 mod orders;
+mod pool;
 pub mod record;
+mod sessions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tree;
 mod types;
 
-pub use book::{Book, BookLevel};
+pub use book::{Book, BookLevel, BookOrder};
 pub use command::*;
-pub use engine::Engine;
+pub use engine::{Engine, LIMITS_MAX};
 pub use event::*;
 pub use instrument::*;
+pub use sessions::SessionState;
 pub use types::*;
