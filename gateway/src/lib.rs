@@ -1,3 +1,7 @@
 //! gateway
 
 pub mod fix;
+pub mod connection;
+pub mod order_entry;
+pub mod orders;
+pub mod soup;
