@@ -1,0 +1,448 @@
+//! One session's orders of the day: ClOrdID(11) ↔ number, and what became of each order.
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use matcher::{Command, Liquidity, Notional, OrderId, OrderKind, OrderNumber, Qty, TimeInForce};
+use std::hash::BuildHasher;
+
+/// Numbers a session can have at most: the texts of more would not be reached by 32 bits.
+pub const ORDERS_PER_SESSION_MAX: u32 = 50_000_000;
+
+/// Entries in one allocation: growing never moves what is there.
+const ENTRIES_PER_PAGE: usize = 256;
+
+/// Bytes of text in one allocation. At least 51 of the longest texts (48 + 32 bytes) fit, so 2^20 pages
+/// hold [`ORDERS_PER_SESSION_MAX`] of them.
+const TEXT_PAGE_BYTES: usize = 4096;
+
+/// A position that no turn of the journal has reached: "not yet".
+const NEVER: u64 = u64::MAX;
+
+/// One session's orders, by [`OrderNumber`] and by ClOrdID(11).
+///
+/// Each number has one ClOrdID for ever: a replace has a number and a ClOrdID of its own. What is kept
+/// for a number is either fixed when it is entered, or a fact with the journal position at which it
+/// became one. So a question about the past ([`Orders::standing_at`]) has the same answer whenever it is asked,
+/// and a report sent again is the report that was sent.
+///
+/// Bounds: a number takes 64 bytes, at most 21 in the index and the bytes of its ClOrdID and Account:
+/// at most 85 bytes and the text, beside pages of 16 KiB and 4 KiB that are being filled. A refused
+/// order takes a number too. Growing never moves entries or text; it rehashes the index from hashes
+/// kept there, without touching the text.
+pub struct Orders {
+    entries: Vec<Vec<Entry>>,
+    last: u32,
+    texts: Vec<Vec<u8>>,
+    index: HashTable<Slot>,
+    hasher: RandomState,
+}
+
+/// Where the number of a ClOrdID is found: half its hash, so that neither a probe nor a growth has to
+/// read the text.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
+    number: u32,
+}
+
+/// What is known of one number. The fields after `root` are facts of the order, kept at its first number.
+struct Entry {
+    /// Journal position of the turn whose Input carried this number.
+    position: u64,
+    order_id: OrderId,
+    /// Journal position of the turn of its first fill.
+    traded_at: u64,
+    /// Journal position of the turn that ended it.
+    done_at: u64,
+    cum_qty: Qty,
+    notional: Notional,
+    /// The number the order began with: itself, or after an accepted replace that of its target.
+    root: u32,
+    text_at: u32,
+    /// What the order is called now.
+    present: u32,
+    cl_ord_id_len: u8,
+    account_len: u8,
+    terms: Terms,
+    state: State,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+const _: () = assert!(size_of::<Slot>() == 8);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Entered,
+    Accepted,
+    Refused,
+    Filled,
+    Canceled,
+    Expired,
+}
+
+/// What an order keeps through its replaces, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms(u8);
+
+impl Terms {
+    const MARKET: u8 = 0x10;
+    const POST_ONLY: u8 = 0x20;
+
+    /// A day limit order.
+    pub const PLAIN: Terms = Terms(TimeInForce::Day as u8);
+
+    /// The terms of an order with these characteristics.
+    #[must_use]
+    pub const fn new(kind: OrderKind, time_in_force: TimeInForce, liquidity: Liquidity) -> Terms {
+        let market = match kind {
+            OrderKind::Market => Terms::MARKET,
+            OrderKind::Limit(_) => 0,
+        };
+        let post_only = match liquidity {
+            Liquidity::PostOnly => Terms::POST_ONLY,
+            Liquidity::Any => 0,
+        };
+        Terms(time_in_force as u8 | market | post_only)
+    }
+
+    /// TimeInForce(59).
+    #[must_use]
+    pub const fn time_in_force(self) -> u8 {
+        b'0' + (self.0 & 0x0f)
+    }
+
+    /// OrdType(40).
+    #[must_use]
+    pub const fn ord_type(self) -> u8 {
+        if self.0 & Terms::MARKET == 0 { b'2' } else { b'1' }
+    }
+
+    /// Whether ExecInst(18)=6, participate do not initiate.
+    #[must_use]
+    pub const fn is_post_only(self) -> bool {
+        self.0 & Terms::POST_ONLY != 0
+    }
+}
+
+/// How an order ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// OrdStatus(39)=2.
+    Filled,
+    /// OrdStatus(39)=4.
+    Canceled,
+    /// OrdStatus(39)=C.
+    Expired,
+}
+
+/// Where an order stood at some position of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The number is not known, or was not answered yet.
+    Unknown,
+    /// The order or the replace was rejected: the number never named a working order.
+    Refused,
+    /// The order works.
+    Working {
+        /// Whether it had a fill.
+        traded: bool,
+    },
+    /// The order is done.
+    Done {
+        /// How.
+        ending: Ending,
+        /// Done over its life.
+        cum_qty: Qty,
+        /// Price × quantity of all its fills.
+        notional: Notional,
+    },
+}
+
+impl Default for Orders {
+    fn default() -> Orders {
+        Orders::new()
+    }
+}
+
+impl Orders {
+    /// No orders yet; takes no memory.
+    #[must_use]
+    pub fn new() -> Orders {
+        Orders {
+            entries: Vec::new(),
+            last: 0,
+            texts: Vec::new(),
+            index: HashTable::new(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// The highest number given, [`OrderNumber::NONE`] if none.
+    #[must_use]
+    pub fn last_number(&self) -> OrderNumber {
+        OrderNumber(self.last)
+    }
+
+    /// The number that a ClOrdID was first used for.
+    #[must_use]
+    pub fn find(&self, cl_ord_id: &[u8]) -> Option<OrderNumber> {
+        self.lookup(self.hash(cl_ord_id), cl_ord_id)
+    }
+
+    /// The ClOrdID of a number; empty if it is not known.
+    #[must_use]
+    pub fn cl_ord_id(&self, number: OrderNumber) -> &[u8] {
+        self.entry(number).map_or(&[], |entry| self.text(entry.text_at, entry.cl_ord_id_len))
+    }
+
+    /// Account(1) of a number; empty if it has none.
+    #[must_use]
+    pub fn account(&self, number: OrderNumber) -> &[u8] {
+        self.entry(number).map_or(&[], |entry| {
+            self.text(entry.text_at + u32::from(entry.cl_ord_id_len), entry.account_len)
+        })
+    }
+
+    /// The terms of a number.
+    #[must_use]
+    pub fn terms(&self, number: OrderNumber) -> Option<Terms> {
+        self.entry(number).map(|entry| entry.terms)
+    }
+
+    /// The journal position of the turn that entered a number, `None` if the journal has not shown it.
+    #[must_use]
+    pub fn position(&self, number: OrderNumber) -> Option<u64> {
+        self.entry(number).map(|entry| entry.position).filter(|position| *position != NEVER)
+    }
+
+    /// The venue's id of the order that a number names or named, `None` if it never was one.
+    #[must_use]
+    pub fn order_id(&self, number: OrderNumber) -> Option<OrderId> {
+        let root = self.root(number)?;
+        (!matches!(root.state, State::Entered | State::Refused)).then_some(root.order_id)
+    }
+
+    /// The number that the order of `number` has now, after its replaces.
+    #[must_use]
+    pub fn present(&self, number: OrderNumber) -> OrderNumber {
+        self.root(number).map_or(number, |root| OrderNumber(root.present))
+    }
+
+    /// Where the order of a number stood when the turn at `position` was done.
+    ///
+    /// The answer depends on the journal up to `position` alone, however much later it is asked.
+    #[must_use]
+    pub fn standing_at(&self, number: OrderNumber, position: u64) -> Standing {
+        let Some(root) = self.root(number) else { return Standing::Unknown };
+        let done =
+            |ending| Standing::Done { ending, cum_qty: root.cum_qty, notional: root.notional };
+        match root.state {
+            State::Entered => Standing::Unknown,
+            State::Refused => Standing::Refused,
+            State::Filled if root.done_at <= position => done(Ending::Filled),
+            State::Canceled if root.done_at <= position => done(Ending::Canceled),
+            State::Expired if root.done_at <= position => done(Ending::Expired),
+            _ => Standing::Working { traded: root.traded_at <= position },
+        }
+    }
+
+    /// Gives the next number to a ClOrdID.
+    ///
+    /// A ClOrdID that has a number already keeps it; the new number has the text, but is not found by it.
+    ///
+    /// # Panics
+    ///
+    /// If the texts are longer than 255 bytes, or [`ORDERS_PER_SESSION_MAX`] is passed: both are
+    /// bounded at the border.
+    pub fn enter(&mut self, cl_ord_id: &[u8], account: &[u8], terms: Terms) -> OrderNumber {
+        assert!(self.last < ORDERS_PER_SESSION_MAX);
+        let (cl_ord_id_len, account_len) = (len(cl_ord_id), len(account));
+        let text_at = self.push_text(cl_ord_id, account);
+        let number = self.last + 1;
+        let entry = Entry {
+            position: NEVER,
+            order_id: OrderId(0),
+            traded_at: NEVER,
+            done_at: NEVER,
+            cum_qty: Qty::ZERO,
+            notional: Notional::ZERO,
+            root: number,
+            text_at,
+            present: number,
+            cl_ord_id_len,
+            account_len,
+            terms,
+            state: State::Entered,
+        };
+        match self.entries.last_mut() {
+            Some(page) if page.len() < ENTRIES_PER_PAGE => page.push(entry),
+            _ => {
+                let mut page = Vec::with_capacity(ENTRIES_PER_PAGE);
+                page.push(entry);
+                self.entries.push(page);
+            }
+        }
+        self.last = number;
+        let hash = self.hash(cl_ord_id);
+        if self.lookup(hash, cl_ord_id).is_none() {
+            let slot = Slot { hash, number };
+            self.index.insert_unique(spread(hash), slot, |slot| spread(slot.hash));
+        }
+        OrderNumber(number)
+    }
+
+    /// The journal has the Input of a number at `position`. Told again, it changes nothing.
+    pub fn journaled(&mut self, number: OrderNumber, position: u64) {
+        if let Some(entry) = self.entry_mut(number)
+            && entry.position == NEVER
+        {
+            entry.position = position;
+        }
+    }
+
+    /// The order of `number` works.
+    pub fn accepted(&mut self, number: OrderNumber, order_id: OrderId) {
+        if let Some(entry) = self.entry_mut(number)
+            && entry.state == State::Entered
+        {
+            entry.order_id = order_id;
+            entry.state = State::Accepted;
+        }
+    }
+
+    /// The order or the replace of `number` was rejected.
+    pub fn refused(&mut self, number: OrderNumber) {
+        if let Some(entry) = self.entry_mut(number)
+            && entry.state == State::Entered
+        {
+            entry.state = State::Refused;
+        }
+    }
+
+    /// The order that `old` names is called `number` from now on.
+    pub fn replaced(&mut self, old: OrderNumber, number: OrderNumber) {
+        let Some(root) = self.root_number(old) else { return };
+        let Some(entry) = self.entry_mut(number) else { return };
+        if entry.state == State::Entered {
+            entry.root = root.0;
+            entry.state = State::Accepted;
+            if let Some(root) = self.entry_mut(root) {
+                root.present = number.0;
+            }
+        }
+    }
+
+    /// The order of `number` traded in the turn at `position`.
+    pub fn traded(
+        &mut self,
+        number: OrderNumber,
+        position: u64,
+        cum_qty: Qty,
+        notional: Notional,
+        leaves_qty: Qty,
+    ) {
+        let Some(root) = self.working_root_mut(number) else { return };
+        root.traded_at = root.traded_at.min(position);
+        (root.cum_qty, root.notional) = (cum_qty, notional);
+        if leaves_qty.is_zero() {
+            root.done_at = position;
+            root.state = State::Filled;
+        }
+    }
+
+    /// The order of `number` ended in the turn at `position` without being filled.
+    pub fn ended(&mut self, number: OrderNumber, position: u64, ending: Ending) {
+        let Some(root) = self.working_root_mut(number) else { return };
+        root.done_at = position;
+        root.state = match ending {
+            Ending::Filled => State::Filled,
+            Ending::Canceled => State::Canceled,
+            Ending::Expired => State::Expired,
+        };
+    }
+
+    /// Bytes on the heap, the free part of pages included.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let entries = self.entries.len() * ENTRIES_PER_PAGE * size_of::<Entry>();
+        let texts = self.texts.len() * TEXT_PAGE_BYTES;
+        let directories = (self.entries.capacity() + self.texts.capacity()) * size_of::<Vec<u8>>();
+        entries + texts + directories + self.index.allocation_size()
+    }
+
+    fn hash(&self, text: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(text).to_le_bytes();
+        u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
+    }
+
+    fn lookup(&self, hash: u32, cl_ord_id: &[u8]) -> Option<OrderNumber> {
+        let same = |slot: &Slot| {
+            slot.hash == hash && self.cl_ord_id(OrderNumber(slot.number)) == cl_ord_id
+        };
+        self.index.find(spread(hash), same).map(|slot| OrderNumber(slot.number))
+    }
+
+    fn entry(&self, number: OrderNumber) -> Option<&Entry> {
+        let index = number.0.checked_sub(1)? as usize;
+        self.entries.get(index / ENTRIES_PER_PAGE)?.get(index % ENTRIES_PER_PAGE)
+    }
+
+    fn entry_mut(&mut self, number: OrderNumber) -> Option<&mut Entry> {
+        let index = number.0.checked_sub(1)? as usize;
+        self.entries.get_mut(index / ENTRIES_PER_PAGE)?.get_mut(index % ENTRIES_PER_PAGE)
+    }
+
+    fn root_number(&self, number: OrderNumber) -> Option<OrderNumber> {
+        self.entry(number).map(|entry| OrderNumber(entry.root))
+    }
+
+    fn root(&self, number: OrderNumber) -> Option<&Entry> {
+        self.entry(self.root_number(number)?)
+    }
+
+    fn working_root_mut(&mut self, number: OrderNumber) -> Option<&mut Entry> {
+        let root = self.root_number(number)?;
+        self.entry_mut(root).filter(|root| root.state == State::Accepted)
+    }
+
+    fn text(&self, at: u32, len: u8) -> &[u8] {
+        let (page, offset) = (at as usize / TEXT_PAGE_BYTES, at as usize % TEXT_PAGE_BYTES);
+        self.texts.get(page).map_or(&[], |page| &page[offset..offset + usize::from(len)])
+    }
+
+    fn push_text(&mut self, cl_ord_id: &[u8], account: &[u8]) -> u32 {
+        let len = cl_ord_id.len() + account.len();
+        if self.texts.last().is_none_or(|page| page.len() + len > TEXT_PAGE_BYTES) {
+            self.texts.push(Vec::with_capacity(TEXT_PAGE_BYTES));
+        }
+        let page_index = self.texts.len() - 1;
+        let page = &mut self.texts[page_index];
+        let at = page_index * TEXT_PAGE_BYTES + page.len();
+        page.extend_from_slice(cl_ord_id);
+        page.extend_from_slice(account);
+        u32::try_from(at).expect("2^20 pages hold ORDERS_PER_SESSION_MAX texts")
+    }
+}
+
+/// The terms that a number entered by `command` has.
+///
+/// A replace inherits those of its target, whatever becomes of it: they are fixed when the number is
+/// entered.
+#[must_use]
+pub fn terms_of(command: &Command, orders: &Orders) -> Terms {
+    match command {
+        Command::New(new) => Terms::new(new.kind, new.time_in_force, new.liquidity),
+        Command::Replace(replace) => orders.terms(replace.target).unwrap_or(Terms::PLAIN),
+        _ => Terms::PLAIN,
+    }
+}
+
+/// A table's hash from the half that is kept: the table takes its tag from the highest bits and the
+/// place from the lowest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+fn len(text: &[u8]) -> u8 {
+    u8::try_from(text.len()).expect("the border bounds texts")
+}
