@@ -1,1 +1,9 @@
-//! testing
+//! For tests of this and other crates: a slow engine to compare with, seeded order flow, and a runner
+//! of scripts that a trader can read.
+
+pub mod flow;
+pub mod golden;
+pub mod reference;
+
+pub use flow::{Flow, Profile, Rng};
+pub use reference::Reference;

@@ -1,0 +1,2 @@
+//! alloc
+fn main() {}
