@@ -1,1 +1,1 @@
-//! The initiator's side of a session.
+//! The initiator's side of a session, for our own tools and tests.

@@ -49,7 +49,9 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DecodeError::Incomplete => f.write_str("message is not complete yet"),
-            DecodeError::Garbled { resume_at } => write!(f, "garbled message, {resume_at} bytes dropped"),
+            DecodeError::Garbled { resume_at } => {
+                write!(f, "garbled message, {resume_at} bytes dropped")
+            }
             DecodeError::TooLong { body_bytes } => {
                 write!(f, "message of {body_bytes} bytes, {MESSAGE_BYTES_MAX} are allowed")
             }
@@ -215,11 +217,8 @@ pub fn decode<'a>(
     let bytes = &bytes[..frame.end];
     let slots = &mut fields.fields;
     slots[0] = Field { tag: tag::BEGIN_STRING, start: 2, end: frame.begin_end };
-    slots[1] = Field {
-        tag: tag::BODY_LENGTH,
-        start: frame.begin_end + 3,
-        end: frame.body_start - 1,
-    };
+    slots[1] =
+        Field { tag: tag::BODY_LENGTH, start: frame.begin_end + 3, end: frame.body_start - 1 };
     let (count, fault) = split_body(bytes, &frame, slots);
     Ok((Message { bytes, fields: &slots[..count], fault }, frame.end))
 }
@@ -241,7 +240,11 @@ const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 16);
 #[inline]
 fn find_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
     if !bytes.starts_with(b"8=") {
-        return Err(if b"8=".starts_with(bytes) { DecodeError::Incomplete } else { garbled(bytes) });
+        return Err(if b"8=".starts_with(bytes) {
+            DecodeError::Incomplete
+        } else {
+            garbled(bytes)
+        });
     }
     let head = &bytes[2..bytes.len().min(3 + BEGIN_STRING_BYTES_MAX)];
     let Some(begin_len) = head.iter().position(|byte| *byte == SOH) else {
@@ -296,7 +299,9 @@ fn body_length(bytes: &[u8], at: usize) -> Result<(u64, usize), DecodeError> {
     let mut value = 0u64;
     for (i, byte) in rest[2..].iter().enumerate() {
         match byte {
-            b'0'..=b'9' if i < BODY_LENGTH_DIGITS_MAX => value = value * 10 + u64::from(byte - b'0'),
+            b'0'..=b'9' if i < BODY_LENGTH_DIGITS_MAX => {
+                value = value * 10 + u64::from(byte - b'0')
+            }
             &SOH if i > 0 => return Ok((value, at + 2 + i + 1)),
             _ if i == BODY_LENGTH_DIGITS_MAX => {
                 return Err(DecodeError::TooLong { body_bytes: value });
@@ -347,7 +352,11 @@ pub(super) fn check_sum(bytes: &[u8]) -> u8 {
 
 /// Writes the positions of the fields from `35=` on into `slots`; returns how many there are now.
 #[inline]
-fn split_body(bytes: &[u8], frame: &Frame, slots: &mut [Field; FIELDS_MAX]) -> (usize, Option<Fault>) {
+fn split_body(
+    bytes: &[u8],
+    frame: &Frame,
+    slots: &mut [Field; FIELDS_MAX],
+) -> (usize, Option<Fault>) {
     let mut count = 2;
     let mut fault = None;
     let mut data: Option<(u32, usize)> = None;
@@ -392,7 +401,10 @@ fn split_body(bytes: &[u8], frame: &Frame, slots: &mut [Field; FIELDS_MAX]) -> (
             data = parse_len(&bytes[at..end]).map(|len| (data_tag, len));
         }
         if count == FIELDS_MAX {
-            return (count, fault.or(Some(Fault { tag: None, reason: SessionRejectReason::Other })));
+            return (
+                count,
+                fault.or(Some(Fault { tag: None, reason: SessionRejectReason::Other })),
+            );
         }
         slots[count] = Field { tag: number, start: at as u16, end: end as u16 };
         count += 1;

@@ -7,25 +7,22 @@
 //! * [`Client`](client::Client) is the other side, for our own tools and tests.
 
 pub mod client;
-mod decimal;
-mod decode;
+pub mod decimal;
+pub mod decode;
 pub mod dictionary;
-mod encode;
-mod identity;
-mod note;
-mod session;
+pub mod encode;
+pub mod identity;
+pub mod note;
+pub mod session;
 pub mod tag;
 mod time;
 
 pub use decimal::{DecimalError, parse_scaled};
-pub use decode::{
-    DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode,
-};
+pub use decode::{DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode};
+pub use dictionary::UnknownTags;
 pub use encode::Encoder;
 pub use identity::{CompId, Header, Identity};
 pub use note::{Note, Routing};
-pub use session::{
-    After, CloseReason, LogonRefusal, Profile, Session, Shell, Taken, UnknownTags,
-};
+pub use session::{After, CloseReason, LogonRefusal, Profile, Session, Shell, Taken};
 pub use tag::SessionRejectReason;
 pub use time::parse_utc;

@@ -4,8 +4,8 @@
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 
-use super::identity::{Header, Identity};
 use super::decode::Message;
+use super::identity::{Header, Identity};
 use super::tag;
 use super::tag::SessionRejectReason;
 
@@ -62,11 +62,15 @@ pub enum Note<'a> {
         heartbeat_s: u32,
         /// ResetSeqNumFlag(141)=Y.
         reset: bool,
+        /// Which connection of the session it is meant for.
+        connection: u64,
     },
     /// Logout(5).
     Logout {
         /// Text(58), may be empty.
         text: &'a [u8],
+        /// Which connection of the session it is meant for.
+        connection: u64,
     },
     /// Heartbeat(0).
     Heartbeat {
@@ -131,12 +135,14 @@ impl<'a> Note<'a> {
     pub fn encode(&self, attachment: &mut [u8; ATTACHMENT_BYTES_MAX]) -> usize {
         let mut put = Put { bytes: attachment, at: 0 };
         match *self {
-            Note::Logon { heartbeat_s, reset } => {
+            Note::Logon { heartbeat_s, reset, connection } => {
                 put.raw(&[kind::LOGON, u8::from(reset)]);
                 put.raw(&heartbeat_s.to_le_bytes());
+                put.raw(&connection.to_le_bytes());
             }
-            Note::Logout { text } => {
+            Note::Logout { text, connection } => {
                 put.raw(&[kind::LOGOUT]);
+                put.raw(&connection.to_le_bytes());
                 put.text(text);
             }
             Note::Heartbeat { test_req_id } => {
@@ -182,9 +188,16 @@ impl<'a> Note<'a> {
         Some(match kind {
             kind::LOGON => {
                 let [reset] = get.raw()?;
-                Note::Logon { heartbeat_s: u32::from_le_bytes(get.raw()?), reset: reset != 0 }
+                Note::Logon {
+                    heartbeat_s: u32::from_le_bytes(get.raw()?),
+                    reset: reset != 0,
+                    connection: u64::from_le_bytes(get.raw()?),
+                }
             }
-            kind::LOGOUT => Note::Logout { text: get.text()? },
+            kind::LOGOUT => {
+                let connection = u64::from_le_bytes(get.raw()?);
+                Note::Logout { text: get.text()?, connection }
+            }
             kind::HEARTBEAT => Note::Heartbeat { test_req_id: get.text()? },
             kind::TEST_REQUEST => Note::TestRequest { id: u64::from_le_bytes(get.raw()?) },
             kind::RESEND_REQUEST => Note::ResendRequest { begin: u32::from_le_bytes(get.raw()?) },
@@ -235,14 +248,14 @@ impl<'a> Note<'a> {
     pub fn write(&self, identity: &Identity, header: &Header, out: &mut Vec<u8>) {
         let mut message = identity.begin(out, self.msg_type(), header);
         match *self {
-            Note::Logon { heartbeat_s, reset } => {
+            Note::Logon { heartbeat_s, reset, .. } => {
                 message.uint(tag::ENCRYPT_METHOD, 0);
                 message.uint(tag::HEART_BT_INT, heartbeat_s.into());
                 if reset {
                     message.char(tag::RESET_SEQ_NUM_FLAG, b'Y');
                 }
             }
-            Note::Logout { text } => {
+            Note::Logout { text, .. } => {
                 message.bytes(tag::TEXT, text);
             }
             Note::Heartbeat { test_req_id } => {
@@ -262,7 +275,8 @@ impl<'a> Note<'a> {
                     message.bytes(*tag, id);
                 }
                 message.uint(tag::REF_SEQ_NUM, ref_msg.into());
-                let name = SessionRejectReason::from_code(reason).map_or("", |reason| reason.text());
+                let name =
+                    SessionRejectReason::from_code(reason).map_or("", |reason| reason.text());
                 message.bytes(tag::TEXT, if text.is_empty() { name.as_bytes() } else { text });
                 if let Some(ref_tag) = ref_tag {
                     message.int(tag::REF_TAG_ID, ref_tag.into());
