@@ -1,0 +1,349 @@
+//! What can be wrong outside: files, folders, disks.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+pub use crate::frame::FrameFault;
+
+/// Why a journal cannot be read on. Its bytes are as they were.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The operating system says no.
+    Io {
+        /// What we wanted.
+        doing: &'static str,
+        /// Of which file or folder.
+        file: PathBuf,
+        /// Its answer.
+        error: io::Error,
+    },
+    /// There is no journal in the folder.
+    Absent {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Segment 0 is not there, later ones are: bring it back from where it was moved.
+    FirstSegmentMissing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A segment is not there, earlier and later ones are: bring it back.
+    SegmentMissing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file belongs to another log.
+    OtherLog {
+        /// The file.
+        file: PathBuf,
+        /// Its log id.
+        found: u64,
+        /// The log id of the journal.
+        expected: u64,
+    },
+    /// Written by a newer release: read it with that.
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// Its format version.
+        found: u16,
+        /// The newest we know.
+        ours: u16,
+    },
+    /// The header of a segment is damaged, or it is no segment.
+    Header {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: HeaderFault,
+    },
+    /// Damage in the middle: a frame is bad and good ones come after it.
+    Corrupt {
+        /// The segment's file.
+        file: PathBuf,
+        /// Where in the file.
+        offset: u32,
+        /// Where in the log.
+        position: u64,
+        /// The sequence that was expected there.
+        sequence: u64,
+        /// What is wrong.
+        why: FrameFault,
+    },
+    /// No frame begins at the position that was asked for.
+    NoFrame {
+        /// The position.
+        position: u64,
+    },
+}
+
+/// What is wrong with a segment's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// The file is shorter than a header.
+    Short,
+    /// It does not begin as a segment does.
+    Magic,
+    /// Its bytes are not those that were written.
+    Checksum {
+        /// What the header says.
+        stored: u32,
+        /// What its bytes give.
+        computed: u32,
+    },
+    /// It says another index than its file name.
+    Index(u64),
+    /// It says another segment size than its journal, or an impossible one.
+    SegmentBytes(u32),
+    /// It says that another turn begins in it than the one that comes next.
+    FirstSequence {
+        /// What the header says.
+        found: u64,
+        /// What comes next.
+        expected: u64,
+    },
+    /// All zeroes, yet later segments are written.
+    Blank,
+}
+
+impl fmt::Display for HeaderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderFault::Short => write!(f, "shorter than a header"),
+            HeaderFault::Magic => write!(f, "not a segment of a vesta journal"),
+            HeaderFault::Checksum { stored, computed } => {
+                write!(f, "header checksum is {stored:08x}, its bytes give {computed:08x}")
+            }
+            HeaderFault::Index(index) => write!(f, "header says segment {index}"),
+            HeaderFault::SegmentBytes(bytes) => write!(f, "header says {bytes} bytes a segment"),
+            HeaderFault::FirstSequence { found, expected } => {
+                write!(f, "header says it begins with sequence {found}, next is {expected}")
+            }
+            HeaderFault::Blank => write!(f, "blank, yet later segments are written"),
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Io { doing, file, error } => {
+                write!(f, "cannot {doing} {}: {error}", file.display())
+            }
+            ReadError::Absent { dir } => write!(f, "no journal in {}", dir.display()),
+            ReadError::FirstSegmentMissing { file } => {
+                write!(f, "first segment {} is missing, later ones exist", file.display())
+            }
+            ReadError::SegmentMissing { file } => {
+                write!(f, "segment {} is missing, later ones exist", file.display())
+            }
+            ReadError::OtherLog { file, found, expected } => {
+                let file = file.display();
+                write!(f, "{file} belongs to log {found:016x}, the journal is log {expected:016x}")
+            }
+            ReadError::Version { file, found, ours } => {
+                let file = file.display();
+                write!(f, "{file} has format version {found}, this program knows up to {ours}")
+            }
+            ReadError::Header { file, why } => write!(f, "{}: {why}", file.display()),
+            ReadError::Corrupt { file, offset, position, sequence, why } => write!(
+                f,
+                "{} is corrupt at offset {offset} (position {position}, sequence {sequence} \
+                 expected): {why}, and good frames follow",
+                file.display()
+            ),
+            ReadError::NoFrame { position } => write!(f, "no frame begins at position {position}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReadError::Io { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a journal cannot be opened. Nothing in it was lost.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The options ask for what no journal can be.
+    SegmentBytes {
+        /// The size asked for.
+        configured: u32,
+    },
+    /// The journal has segments of another size: configure that one.
+    SegmentBytesDiffer {
+        /// The folder.
+        dir: PathBuf,
+        /// The size on disk.
+        found: u32,
+        /// The size asked for.
+        configured: u32,
+    },
+    /// The journal's records are of another version.
+    RecordVersion {
+        /// The file that says so.
+        file: PathBuf,
+        /// Its version.
+        found: u16,
+        /// The version asked for.
+        ours: u16,
+    },
+    /// Another process has the journal open for writing.
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A folder cannot be made or written to.
+    Dir {
+        /// The folder.
+        dir: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// `live_dir` holds the live log of another journal: remove it or configure another.
+    LiveOfAnother {
+        /// The live folder.
+        live_dir: PathBuf,
+        /// The log it belongs to.
+        found: u64,
+        /// The journal's folder.
+        dir: PathBuf,
+        /// The journal's log id, `None` if there is no journal yet.
+        expected: Option<u64>,
+    },
+    /// The journal's live log is in another folder: open it with that, or remove it.
+    LiveElsewhere {
+        /// The journal's folder.
+        dir: PathBuf,
+        /// Where its live log is.
+        found: PathBuf,
+        /// The live folder asked for.
+        configured: PathBuf,
+    },
+    /// There is no room for the first segments.
+    NoSpace {
+        /// The folder.
+        dir: PathBuf,
+        /// Bytes that are needed in it.
+        needed: u64,
+    },
+    /// What is there cannot be read.
+    Journal(ReadError),
+    /// What is there cannot be brought into order.
+    Write(JournalError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::SegmentBytes { configured } => write!(
+                f,
+                "segments of {configured} bytes are impossible: a multiple of 4096 from 65536 to \
+                 1073741824 is needed"
+            ),
+            OpenError::SegmentBytesDiffer { dir, found, configured } => write!(
+                f,
+                "journal {} has segments of {found} bytes, configured are {configured}",
+                dir.display()
+            ),
+            OpenError::RecordVersion { file, found, ours } => write!(
+                f,
+                "{} has records of version {found}, this program writes version {ours}",
+                file.display()
+            ),
+            OpenError::InUse { dir } => {
+                write!(f, "journal {} is in use by another process", dir.display())
+            }
+            OpenError::Dir { dir, error } => {
+                write!(f, "cannot use folder {}: {error}", dir.display())
+            }
+            OpenError::LiveOfAnother { live_dir, found, dir, expected } => {
+                let (live, dir) = (live_dir.display(), dir.display());
+                write!(f, "live folder {live} belongs to log {found:016x}, but ")?;
+                match expected {
+                    Some(expected) => write!(f, "journal {dir} is log {expected:016x}")?,
+                    None => write!(f, "{dir} holds no journal")?,
+                }
+                write!(f, ": remove the live folder or configure another")
+            }
+            OpenError::LiveElsewhere { dir, found, configured } => write!(
+                f,
+                "the live log of journal {} is in {}, configured is {}: configure the former, or \
+                 remove it and lose what was not synced",
+                dir.display(),
+                found.display(),
+                configured.display()
+            ),
+            OpenError::NoSpace { dir, needed } => {
+                write!(f, "no room in {}: {needed} bytes are needed", dir.display())
+            }
+            OpenError::Journal(error) => fmt::Display::fmt(error, f),
+            OpenError::Write(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenError::Dir { error, .. } => Some(error),
+            OpenError::Journal(error) => Some(error),
+            OpenError::Write(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> OpenError {
+        OpenError::Journal(error)
+    }
+}
+
+impl From<JournalError> for OpenError {
+    fn from(error: JournalError) -> OpenError {
+        OpenError::Write(error)
+    }
+}
+
+/// A write or a sync failed. Final: what the disk holds is not known any more, so nothing is tried
+/// again; stop, and recover by opening the journal anew.
+#[derive(Debug)]
+pub enum JournalError {
+    /// The operating system says no.
+    Io {
+        /// What we wanted.
+        doing: &'static str,
+        /// Of which file.
+        file: PathBuf,
+        /// Its answer.
+        error: io::Error,
+    },
+    /// It failed before: the text of that failure.
+    Failed(String),
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JournalError::Io { doing, file, error } => {
+                write!(f, "cannot {doing} {}: {error}", file.display())
+            }
+            JournalError::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            JournalError::Io { error, .. } => Some(error),
+            JournalError::Failed(_) => None,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What writer, syncer, preparer and readers of one process share.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::archive::Archive;
+use crate::control::ControlFile;
+use crate::error::JournalError;
+use crate::mmap::{Cursor, LiveMap, LiveWriter};
+use crate::segment::Geometry;
+use crate::tail::Tail;
+
+/// A place in the log: segment index × segment bytes + offset in the segment.
+///
+/// Grows with every turn; never means another byte, not even after a crash, unless recovery cut the
+/// log before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) geometry: Geometry,
+    pub(crate) log_id: u64,
+    pub(crate) record_version: u16,
+    pub(crate) dir: PathBuf,
+    pub(crate) live_dir: PathBuf,
+    /// Stored by the writer, through its `LiveWriter`.
+    pub(crate) committed: Arc<Cursor>,
+    /// Stored by the syncer; always where a turn ends.
+    pub(crate) durable: Cursor,
+    /// The same for other processes.
+    pub(crate) control: ControlFile,
+    /// Live segments in order, those made ahead included.
+    live: Mutex<VecDeque<Arc<LiveMap>>>,
+    /// Segments made ahead, in order.
+    ready: Mutex<VecDeque<LiveWriter>>,
+    /// Length of `ready`, for the writer to look at without the lock.
+    ready_count: AtomicU32,
+    failure: OnceLock<String>,
+    /// Keeps a second venue away for as long as anything of this one lives.
+    _lock: File,
+}
+
+impl Shared {
+    #[allow(clippy::too_many_arguments)] // One caller, which has them all at hand.
+    pub(crate) fn new(
+        geometry: Geometry,
+        log_id: u64,
+        record_version: u16,
+        dir: PathBuf,
+        live_dir: PathBuf,
+        committed: Arc<Cursor>,
+        control: ControlFile,
+        first: Arc<LiveMap>,
+        lock: File,
+    ) -> Shared {
+        let end = committed.get();
+        control.set_committed(end);
+        control.set_durable(end);
+        Shared {
+            geometry,
+            log_id,
+            record_version,
+            dir,
+            live_dir,
+            committed,
+            durable: Cursor::new(end),
+            control,
+            live: Mutex::new(VecDeque::from([first])),
+            ready: Mutex::new(VecDeque::new()),
+            ready_count: AtomicU32::new(0),
+            failure: OnceLock::new(),
+            _lock: lock,
+        }
+    }
+
+    pub(crate) fn live(&self) -> MutexGuard<'_, VecDeque<Arc<LiveMap>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The live segment `index`, if it is in the live window.
+    pub(crate) fn live_segment(&self, index: u64) -> Option<Arc<LiveMap>> {
+        let live = self.live();
+        let first = live.front()?.index();
+        let at = usize::try_from(index.checked_sub(first)?).ok()?;
+        live.get(at).map(Arc::clone)
+    }
+
+    pub(crate) fn ready_count(&self) -> u32 {
+        self.ready_count.load(Ordering::Relaxed)
+    }
+
+    /// Hands a segment made ahead to the writer.
+    pub(crate) fn push_ready(&self, map: Arc<LiveMap>, writer: LiveWriter) {
+        self.live().push_back(map);
+        self.with_ready(|ready| ready.push_back(writer));
+    }
+
+    /// Takes back segments of an aborted turn, zeroed, the first one first.
+    pub(crate) fn unread_ready(&self, writer: LiveWriter) {
+        self.with_ready(|ready| ready.push_front(writer));
+    }
+
+    pub(crate) fn take_ready(&self) -> Option<LiveWriter> {
+        self.with_ready(VecDeque::pop_front)
+    }
+
+    fn with_ready<R>(&self, change: impl FnOnce(&mut VecDeque<LiveWriter>) -> R) -> R {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut ready);
+        self.ready_count.store(u32::try_from(ready.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        result
+    }
+
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// An error if anything failed before.
+    pub(crate) fn check(&self) -> Result<(), JournalError> {
+        match self.failure() {
+            Some(text) => Err(JournalError::Failed(text.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers the first failure; returns `error`.
+    #[cold]
+    pub(crate) fn fail(&self, error: JournalError) -> JournalError {
+        let _ = self.failure.set(error.to_string());
+        error
+    }
+}
+
+/// A handle on an open log, for its readers; cheap to clone, shared by threads.
+#[derive(Clone, Debug)]
+pub struct Log(pub(crate) Arc<Shared>);
+
+impl Log {
+    /// Everything before is committed: readers see it, and it survives the process.
+    #[must_use]
+    #[inline]
+    pub fn committed(&self) -> Position {
+        Position(self.0.committed.get())
+    }
+
+    /// Everything before is synced: it survives the machine. Always where a turn ends.
+    #[must_use]
+    #[inline]
+    pub fn durable(&self) -> Position {
+        Position(self.0.durable.get())
+    }
+
+    /// Where the first frame of the log begins.
+    #[must_use]
+    pub fn start(&self) -> Position {
+        Position(u64::from(crate::segment::HEADER_BYTES))
+    }
+
+    /// A reader that begins with the frame at `from`: [`Log::start`], a position a reader had, or one
+    /// of a frame.
+    #[must_use]
+    pub fn tail(&self, from: Position) -> Tail {
+        Tail::new(Arc::clone(&self.0), from)
+    }
+
+    /// A reader of single frames.
+    #[must_use]
+    pub fn archive(&self) -> Archive {
+        Archive::new(Arc::clone(&self.0))
+    }
+
+    /// What failed, if anything did: the journal takes nothing more, the venue must stop.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.failure().map(str::to_owned)
+    }
+
+    /// Tells other processes that everything before `position` may have been told to the outside.
+    pub fn set_released(&self, position: Position) {
+        self.0.control.set_released(position.0);
+    }
+
+    /// The random number that names this log since it was created.
+    #[must_use]
+    pub fn log_id(&self) -> u64 {
+        self.0.log_id
+    }
+}

@@ -1,0 +1,340 @@
+//! The mappings, and the only `unsafe`.
+//!
+//! ```text
+//!            one segment of the live log, in memory
+//!   0        │frames that are published      │the turn being written │zeroes     │ len
+//!            └───────────────────────────────┴───────────────────────┴───────────┘
+//!                 never changes again    frontier      only here is there a `&mut`
+//!                 `Window::bytes` ≤ committed            (`LiveWriter::slot`)
+//! ```
+//!
+//! Memory orders. The writer fills the bytes of a turn with plain stores, then stores the length of
+//! the turn's first frame with Release (what a reader in another process loads with Acquire), then
+//! `committed` with Release (what a reader in this process loads with Acquire). Whoever sees either
+//! sees every byte before it. On x86 both are plain `mov`s.
+//!
+//! What every block below leans on: a live file is made by this crate, mapped at its full length, and
+//! never truncated or written by anybody else; the flock on the journal's folder keeps a second venue
+//! away. Somebody who truncates it by hand under a running venue ends it with SIGBUS; that is beyond
+//! what a mapping can guard against.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use crate::frame::u32_at;
+
+/// A position that one thread moves forward and others look at, alone on its cache lines.
+///
+/// 128 bytes: the adjacent-line prefetcher of x86 fetches pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Cursor(AtomicU64);
+
+impl Cursor {
+    pub(crate) fn new(position: u64) -> Cursor {
+        Cursor(AtomicU64::new(position))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, position: u64) {
+        self.0.store(position, Ordering::Release);
+    }
+}
+
+/// A file of a live segment, mapped and touched, that only we know of yet.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    raw: MmapRaw,
+    len: u32,
+}
+
+impl Fresh {
+    /// Maps `file`, which is `len` bytes long, and touches every page: the first write to a page of
+    /// a mapping costs up to milliseconds otherwise.
+    pub(crate) fn map(file: &File, len: u32) -> io::Result<Fresh> {
+        let raw = MmapOptions::new().len(len as usize).map_raw(file)?;
+        let mut fresh = Fresh { raw, len };
+        match fresh.raw.advise(Advice::PopulateWrite) {
+            Ok(()) => {}
+            // Kernels before 5.14 do not know the advice.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                for page in fresh.bytes_mut().chunks_mut(4096) {
+                    page[0] = std::hint::black_box(page[0]);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(fresh)
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is `len` bytes long, readable and writable for as long as `self` lives.
+        // Nobody else in this process has a reference into it: it was made in `map` and is shared
+        // only by `share`, which takes `self`.
+        unsafe { std::slice::from_raw_parts_mut(self.raw.as_mut_ptr(), self.len as usize) }
+    }
+
+    /// Hands the segment to its writer and its readers. Bytes below `frontier` are published.
+    ///
+    /// # Panics
+    ///
+    /// If `committed` says that more of the segment is.
+    pub(crate) fn share(
+        self,
+        index: u64,
+        frontier: u32,
+        committed: Arc<Cursor>,
+    ) -> (Arc<LiveMap>, LiveWriter) {
+        let base = index * u64::from(self.len);
+        assert!(frontier <= self.len);
+        assert!(committed.get() <= base + u64::from(frontier));
+        let map = Arc::new(LiveMap {
+            raw: self.raw,
+            len: self.len,
+            index,
+            base,
+            committed,
+            used: AtomicU32::new(self.len),
+            turn_end: AtomicU32::new(0),
+        });
+        (Arc::clone(&map), LiveWriter { map, frontier })
+    }
+}
+
+/// A live segment, shared by its writer and its readers.
+#[derive(Debug)]
+pub(crate) struct LiveMap {
+    raw: MmapRaw,
+    len: u32,
+    index: u64,
+    base: u64,
+    /// Of the whole log. Bytes of this segment below it never change again.
+    committed: Arc<Cursor>,
+    /// Where the used bytes end, once a later segment is begun.
+    pub(crate) used: AtomicU32,
+    /// Where the last turn that ends in this segment ends, once a later segment is begun; 0 if none.
+    pub(crate) turn_end: AtomicU32,
+}
+
+impl LiveMap {
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+/// The right to write one live segment. There is one per segment.
+#[derive(Debug)]
+pub(crate) struct LiveWriter {
+    map: Arc<LiveMap>,
+    /// Bytes below are published: no `&mut` to them is given out any more.
+    frontier: u32,
+}
+
+impl LiveWriter {
+    pub(crate) fn map(&self) -> &LiveMap {
+        &self.map
+    }
+
+    pub(crate) fn frontier(&self) -> u32 {
+        self.frontier
+    }
+
+    /// Bytes that are not published yet.
+    ///
+    /// # Panics
+    ///
+    /// If some of them are, or lie outside the segment.
+    #[inline]
+    pub(crate) fn slot(&mut self, from: u32, to: u32) -> &mut [u8] {
+        assert!(self.frontier <= from && from <= to && to <= self.map.len);
+        // SAFETY: in bounds by the assert. Not aliased: readers in this process get bytes below
+        // `committed` only (`Window`), which is at most `base + frontier` as long as this segment is
+        // the last one (`commit`, `share`), and `&mut self` makes this the only `&mut`. A segment
+        // that is not the last one any more is written only while `committed` is still in it.
+        unsafe {
+            let start = self.map.raw.as_mut_ptr().add(from as usize);
+            std::slice::from_raw_parts_mut(start, (to - from) as usize)
+        }
+    }
+
+    /// Stores the length of the frame at `at` with Release: a reader in another process that loads
+    /// it sees everything written before.
+    #[inline]
+    pub(crate) fn publish_length(&mut self, at: u32, length: u32) {
+        assert!(self.frontier <= at && at.is_multiple_of(8) && at < self.map.len);
+        // SAFETY: in bounds and aligned by the assert (the mapping is page-aligned). Other accesses
+        // to these four bytes at this moment are atomic loads of other processes; in this process
+        // nobody reads past `committed`.
+        let word =
+            unsafe { AtomicU32::from_ptr(self.map.raw.as_mut_ptr().add(at as usize).cast()) };
+        word.store(length.to_le(), Ordering::Release);
+    }
+
+    /// Moves the committed cursor to `upto` of this segment: readers in this process see everything
+    /// before it from now on.
+    ///
+    /// The caller has dropped the writers of all earlier segments.
+    #[inline]
+    pub(crate) fn commit(&mut self, upto: u32) {
+        assert!(self.frontier <= upto && upto <= self.map.len);
+        self.frontier = upto;
+        self.map.committed.set(self.map.base + u64::from(upto));
+    }
+}
+
+/// One reader's view of a live segment.
+#[derive(Debug)]
+pub(crate) struct Window {
+    map: Arc<LiveMap>,
+    /// Bytes below were committed when we last looked.
+    readable: u32,
+}
+
+impl Window {
+    pub(crate) fn new(map: Arc<LiveMap>) -> Window {
+        Window { map, readable: 0 }
+    }
+
+    pub(crate) fn map(&self) -> &LiveMap {
+        &self.map
+    }
+
+    /// How much can be read; looks again only if `wanted` is more than was there the last time.
+    #[inline]
+    pub(crate) fn readable(&mut self, wanted: u32) -> u32 {
+        if self.readable < wanted {
+            let committed = self.map.committed.get().saturating_sub(self.map.base);
+            self.readable = u32::try_from(committed).unwrap_or(u32::MAX).min(self.map.len);
+        }
+        self.readable
+    }
+
+    /// # Panics
+    ///
+    /// If the bytes are not known to be readable.
+    #[inline]
+    pub(crate) fn bytes(&self, from: u32, to: u32) -> &[u8] {
+        assert!(from <= to && to <= self.readable);
+        // SAFETY: in bounds, since `readable <= len`. `readable` came from an Acquire load of
+        // `committed`, so these bytes were written before and are not written again: the writer
+        // gives out `&mut` only at and above its frontier. The `Arc` keeps the mapping alive.
+        unsafe {
+            let start = self.map.raw.as_ptr().add(from as usize);
+            std::slice::from_raw_parts(start, (to - from) as usize)
+        }
+    }
+}
+
+/// A segment mapped for reading only: one on disk, or a live one of another process.
+#[derive(Debug)]
+pub(crate) struct ReadMap {
+    /// `None` if the file is empty: nothing can be mapped then.
+    raw: Option<MmapRaw>,
+    len: usize,
+}
+
+impl ReadMap {
+    /// Maps what there is of `file`, up to `max` bytes.
+    pub(crate) fn map(file: &File, max: u64) -> io::Result<ReadMap> {
+        let len = usize::try_from(file.metadata()?.len().min(max)).unwrap_or(usize::MAX);
+        if len == 0 {
+            return Ok(ReadMap { raw: None, len });
+        }
+        let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
+        Ok(ReadMap { raw: Some(raw), len })
+    }
+
+    /// Tells the kernel that the mapping is read from front to back.
+    pub(crate) fn read_ahead(&self) {
+        if let Some(raw) = &self.raw {
+            // Only a hint: without it the same bytes come more slowly.
+            let _ = raw.advise(Advice::Sequential);
+        }
+    }
+
+    /// Loads the length word at `at` with Acquire; `None` past the end of the file.
+    #[inline]
+    pub(crate) fn length(&self, at: u32) -> Option<u32> {
+        let raw = self.raw.as_ref()?;
+        if at as usize + 4 > self.len {
+            return None;
+        }
+        assert!(at.is_multiple_of(4));
+        // SAFETY: in bounds by the check, aligned by the assert and the page-aligned mapping. The
+        // mapping is never written by this process; a 4-byte atomic load of read-only memory is a
+        // plain load on the machines Rust knows.
+        let word = unsafe { AtomicU32::from_ptr(raw.as_mut_ptr().add(at as usize).cast()) };
+        Some(u32::from_le(word.load(Ordering::Acquire)))
+    }
+
+    /// All bytes of the file.
+    ///
+    /// The callers look at bytes of frames whose length they loaded, whose checksum they then check,
+    /// and at nothing else of a segment that is still being written.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let Some(raw) = &self.raw else {
+            return &[];
+        };
+        // SAFETY: the mapping is `len` bytes long and lives as long as `self`. Bytes of published
+        // frames do not change (the writer only appends, files are not recycled), and no other bytes
+        // decide anything: a frame counts only if its checksum holds. Journal files are not truncated
+        // while they are in use.
+        unsafe { std::slice::from_raw_parts(raw.as_ptr(), self.len) }
+    }
+}
+
+/// The words of the control file, mapped: cursors that other processes look at.
+#[derive(Debug)]
+pub(crate) struct Words {
+    raw: MmapRaw,
+    len: usize,
+}
+
+impl Words {
+    /// Maps the first `len` bytes of `file`, which must have them.
+    pub(crate) fn map(file: &File, len: usize, writable: bool) -> io::Result<Words> {
+        if file.metadata()?.len() < len as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut options = MmapOptions::new();
+        options.len(len);
+        let raw = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) };
+        Ok(Words { raw: raw?, len })
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> &AtomicU64 {
+        assert!(at + 8 <= self.len && at.is_multiple_of(8));
+        // SAFETY: in bounds and aligned by the assert. Every access to the mapping, here and in
+        // other processes, is through such atomics.
+        unsafe { AtomicU64::from_ptr(self.raw.as_mut_ptr().add(at).cast()) }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, at: usize) -> u64 {
+        u64::from_le(self.word(at).load(Ordering::Acquire))
+    }
+
+    /// # Panics
+    ///
+    /// By the kernel, if the file was mapped for reading: only the venue stores.
+    #[inline]
+    pub(crate) fn store(&self, at: usize, value: u64) {
+        self.word(at).store(value.to_le(), Ordering::Release);
+    }
+}
+
+/// The length word at `at` of bytes that nobody writes.
+pub(crate) fn length_at(bytes: &[u8], at: u32) -> Option<u32> {
+    let at = at as usize;
+    (at + 4 <= bytes.len()).then(|| u32_at(bytes, at))
+}

@@ -1,0 +1,179 @@
+//! Making segments ahead, in memory and on disk, and dropping old ones from memory.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FallocateFlags;
+
+use crate::error::JournalError;
+use crate::log::Shared;
+use crate::mmap::Fresh;
+use crate::segment;
+use crate::storage::Storage;
+
+/// Segments made ahead of the one being written.
+///
+/// Two: while one is being made, which takes some 50 ms for 64 MiB, another one is ready.
+const AHEAD: u32 = 2;
+
+/// Live segments at most, when the disk cannot follow. Then no more are made, and the writer's room
+/// shrinks: 4 GiB of memory at the default size.
+const LIVE_SEGMENTS_MAX: usize = 64;
+
+/// Makes the next segments before the writer needs them.
+///
+/// Old live segments are unlinked, never written again from the front: whoever still reads one keeps
+/// its mapping, with the bytes it had. So no byte of a mapping ever means two things, and no
+/// generation is needed to tell them apart.
+#[derive(Debug)]
+pub struct Preparer {
+    shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
+    /// The next live segment to make.
+    next: u64,
+    /// Disk segments below exist.
+    disk_next: u64,
+    live_segments_kept: u32,
+}
+
+/// What a [`Preparer::step`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// There was nothing to do.
+    Idle,
+    /// A segment was made, or an old one dropped; there may be more to do.
+    Made,
+    /// There is no room for the next segment; it is tried again at the next step, and meanwhile
+    /// [`crate::Writer::room`] shrinks.
+    NoSpace {
+        /// The folder without room.
+        what: PathBuf,
+        /// Bytes that are needed there.
+        needed: u64,
+    },
+}
+
+impl Preparer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        storage: Arc<dyn Storage>,
+        next: u64,
+        disk_next: u64,
+        live_segments_kept: u32,
+    ) -> Preparer {
+        Preparer { shared, storage, next, disk_next, live_segments_kept }
+    }
+
+    /// Makes one segment, or drops one.
+    ///
+    /// # Errors
+    ///
+    /// Final, as [`crate::Syncer::step`]. A full disk is not an error but [`Prepared::NoSpace`].
+    pub fn step(&mut self) -> Result<Prepared, JournalError> {
+        self.shared.check()?;
+        self.advance().map_err(|error| self.shared.fail(error))
+    }
+
+    fn advance(&mut self) -> Result<Prepared, JournalError> {
+        if self.drop_oldest()? {
+            return Ok(Prepared::Made);
+        }
+        if self.shared.ready_count() >= AHEAD {
+            return Ok(Prepared::Idle);
+        }
+        let segment_bytes = self.shared.geometry.segment_bytes;
+        let no_space =
+            |dir: &Path| Prepared::NoSpace { what: dir.into(), needed: u64::from(segment_bytes) };
+        if self.shared.live().len() >= LIVE_SEGMENTS_MAX {
+            return Ok(no_space(&self.shared.live_dir));
+        }
+        // The disk first: what gets into the live log must have its place there.
+        if self.disk_next == self.next {
+            let file = segment::path(&self.shared.dir, self.next);
+            match self.storage.create(&file, u64::from(segment_bytes)) {
+                Ok(()) => self.disk_next += 1,
+                Err(error) if is_full(&error) => {
+                    // What was reserved is given back; if that fails, the next step tries again.
+                    let _ = self.storage.remove(&file);
+                    return Ok(no_space(&self.shared.dir));
+                }
+                Err(error) => return Err(JournalError::Io { doing: "make", file, error }),
+            }
+        }
+        let file = segment::path(&self.shared.live_dir, self.next);
+        let fresh = match make_live(&file, segment_bytes) {
+            Ok(fresh) => fresh,
+            Err(error) if is_full(&error) => return Ok(no_space(&self.shared.live_dir)),
+            Err(error) => return Err(JournalError::Io { doing: "make", file, error }),
+        };
+        let (map, writer) = fresh.share(self.next, 0, Arc::clone(&self.shared.committed));
+        self.shared.push_ready(map, writer);
+        self.next += 1;
+        Ok(Prepared::Made)
+    }
+
+    /// Drops the oldest live segment if it is synced and nobody is promised it.
+    fn drop_oldest(&mut self) -> Result<bool, JournalError> {
+        let segment_bytes = u64::from(self.shared.geometry.segment_bytes);
+        let (durable, committed) = (self.shared.durable.get(), self.shared.committed.get());
+        let index = {
+            let mut live = self.shared.live();
+            let Some(oldest) = live.front() else {
+                return Ok(false);
+            };
+            let index = oldest.index();
+            let kept_from =
+                (committed / segment_bytes).saturating_sub(u64::from(self.live_segments_kept));
+            // Durable in a later segment: nothing of this one is waiting for the syncer.
+            if index >= kept_from || index >= durable / segment_bytes {
+                return Ok(false);
+            }
+            live.pop_front();
+            index
+        };
+        let file = segment::path(&self.shared.live_dir, index);
+        match std::fs::remove_file(&file) {
+            Ok(()) => Ok(true),
+            // Somebody was tidy; the memory is free all the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(JournalError::Io { doing: "remove", file, error }),
+        }
+    }
+}
+
+/// Makes the file of a live segment, reserves its memory and touches it.
+pub(crate) fn make_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
+    let made = || {
+        match std::fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        reserve(&file, u64::from(segment_bytes))?;
+        Fresh::map(&file, segment_bytes)
+    };
+    made().inspect_err(|_| {
+        // Gives back what was reserved; the error is the one to tell.
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+/// Maps the file of a live segment that outlived its venue.
+pub(crate) fn reopen_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    reserve(&file, u64::from(segment_bytes))?;
+    Fresh::map(&file, segment_bytes)
+}
+
+/// Makes `file` at least `bytes` long, with room for all of it: a mapping of a hole in a full file
+/// system ends in SIGBUS.
+fn reserve(file: &std::fs::File, bytes: u64) -> io::Result<()> {
+    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes).map_err(io::Error::from)
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

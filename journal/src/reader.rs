@@ -1,0 +1,515 @@
+//! Reading a log from another process, or one that nobody has open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::control::{self, Control, ControlFile};
+use crate::error::{HeaderFault, OpenError, ReadError};
+use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL};
+use crate::log::Position;
+use crate::mmap::ReadMap;
+use crate::order::Order;
+use crate::recover::{LOCK_FILE, read_owner};
+use crate::scan::{self, Cut, CutReason, Proof};
+use crate::segment::{self, Geometry};
+use crate::tail::{check_header, map_segment};
+
+/// Iterates over the frames of a log from its folders: live segments before those on disk.
+///
+/// Every frame is checked. A turn comes when all of it is there. At the end `next` says `None`, and
+/// may say more later if a venue is appending.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    live_dir: Option<PathBuf>,
+    control: Option<ControlFile>,
+    log_id: u64,
+    geometry: Geometry,
+    index: u64,
+    offset: u32,
+    order: Order,
+    source: Option<Source>,
+    cut: Option<Cut>,
+    /// The end of the log at which nothing good was found behind.
+    searched: Option<Position>,
+}
+
+/// One segment, mapped; its header was checked.
+#[derive(Clone, Debug)]
+struct Source {
+    index: u64,
+    file: PathBuf,
+    live: bool,
+    map: Arc<ReadMap>,
+    seed: u32,
+    first_sequence: u64,
+}
+
+impl Source {
+    /// Length and header of the frame at `offset`.
+    #[inline]
+    fn check(&self, offset: u32) -> Result<(u32, Header), FrameFault> {
+        let length = self.map.length(offset).ok_or(FrameFault::FileEnds)?;
+        Ok((length, frame::check(self.map.bytes(), offset, length, self.seed)?))
+    }
+}
+
+/// What there is of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Which one.
+    pub index: u64,
+    /// Its file: the live one if there is one.
+    pub file: PathBuf,
+    /// Whether that is in the live folder.
+    pub live: bool,
+    /// Sequence of the first turn that begins in it; `None` if it was made ahead and not begun.
+    pub first_sequence: Option<u64>,
+    /// Bytes up to the last one that is not zero.
+    pub bytes: u64,
+}
+
+/// What [`Reader::advance`] found.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: u32,
+    to: u32,
+}
+
+impl Reader {
+    /// Opens the log in `dir` at its first frame. With `live_dir`, what is not on disk yet is read
+    /// from there.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Journal`] if there is no journal, or what is there is not one, or the live folder
+    /// is another journal's.
+    pub fn open(dir: &Path, live_dir: Option<&Path>) -> Result<Reader, OpenError> {
+        Ok(Reader::look(dir, live_dir)?)
+    }
+
+    fn look(dir: &Path, live_dir: Option<&Path>) -> Result<Reader, ReadError> {
+        let first = segment::path(dir, 0);
+        if !first.exists() {
+            return Err(match segment::list(dir)?.first() {
+                Some(_) => ReadError::FirstSegmentMissing { file: first },
+                None => ReadError::Absent { dir: dir.to_path_buf() },
+            });
+        }
+        let Some(header) = map_segment(&first, 0)?.1 else {
+            return Err(ReadError::Absent { dir: dir.to_path_buf() });
+        };
+        let mut control = None;
+        if let Some(live_dir) = live_dir {
+            control = ControlFile::open(live_dir, false)?;
+            let found = control.as_ref().map(ControlFile::log_id);
+            if let Some(found) = found.filter(|found| *found != header.log_id) {
+                let (file, expected) = (control::path(live_dir), header.log_id);
+                return Err(ReadError::OtherLog { file, found, expected });
+            }
+            // The log may have gone on without this live folder: then it counts no more.
+            let owner = std::fs::read_to_string(dir.join(LOCK_FILE)).unwrap_or_default();
+            let instance = read_owner(&owner).0;
+            control = control.filter(|control| Some(control.instance()) == instance);
+        }
+        Ok(Reader {
+            dir: dir.to_path_buf(),
+            live_dir: live_dir.filter(|_| control.is_some()).map(Path::to_path_buf),
+            control,
+            log_id: header.log_id,
+            geometry: Geometry { segment_bytes: header.segment_bytes },
+            index: 0,
+            offset: segment::HEADER_BYTES,
+            order: Order::before(header.first_sequence),
+            source: None,
+            cut: None,
+            searched: None,
+        })
+    }
+
+    /// The next frame; `None` at the end, which may move if a venue is appending.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Corrupt`] for a bad frame with good ones behind it, and whatever else keeps the
+    /// log from being read on. The same call gives the same error again; [`Reader::seek`] goes on
+    /// elsewhere.
+    #[allow(clippy::should_implement_trait)] // It lends.
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
+        let Some(Span { from, to }) = self.advance()? else {
+            return Ok(None);
+        };
+        let position = Position(self.geometry.base(self.index) + u64::from(from));
+        let bytes = self.source.as_ref().map_or(&[][..], |source| source.map.bytes());
+        Ok(Some(Frame::read(position, &bytes[from as usize..to as usize])))
+    }
+
+    /// Where the next frame begins, or where the last one ended.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position(self.geometry.base(self.index) + u64::from(self.offset))
+    }
+
+    /// Goes on with the frame that begins at `at`.
+    pub fn seek(&mut self, at: Position) {
+        let (index, offset) = self.geometry.split(at.0);
+        if self.index != index {
+            self.source = None;
+        }
+        (self.index, self.offset) = (index, offset);
+        self.order = Order::UNKNOWN;
+        (self.cut, self.searched) = (None, None);
+    }
+
+    /// What stands behind the end of the log, after [`Reader::next`] has said `None`: bytes of a turn
+    /// that is not whole. `None` if it ends cleanly.
+    #[must_use]
+    pub fn tail_cut(&self) -> Option<Cut> {
+        self.cut
+    }
+
+    /// How far the venue is, if there is a live log.
+    #[must_use]
+    pub fn control(&self) -> Option<Control> {
+        self.control.as_ref().map(ControlFile::read)
+    }
+
+    /// The random number that names the log.
+    #[must_use]
+    pub fn log_id(&self) -> u64 {
+        self.log_id
+    }
+
+    /// Bytes of a segment.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u32 {
+        self.geometry.segment_bytes
+    }
+
+    /// Bytes of the log as it is now; [`Reader::position`] goes from the first to the last of them.
+    #[must_use]
+    pub fn bytes_total(&self) -> u64 {
+        if let Some(control) = self.control() {
+            return control.committed.0;
+        }
+        let segments = self.segments().unwrap_or_default();
+        let last = segments.iter().rfind(|segment| segment.first_sequence.is_some());
+        last.map_or(0, |last| self.geometry.base(last.index) + last.bytes)
+    }
+
+    /// What there is of each segment, those made ahead included.
+    ///
+    /// # Errors
+    ///
+    /// If a folder or a segment's header cannot be read.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>, ReadError> {
+        let mut infos = Vec::new();
+        for index in self.indexes()? {
+            let source = self.load(index)?;
+            let (first_sequence, live, file, bytes) = match source {
+                Some(source) => {
+                    let bytes = scan::dirty_bytes(source.map.bytes(), 0);
+                    (Some(source.first_sequence), source.live, source.file, bytes)
+                }
+                None => (None, false, segment::path(&self.dir, index), 0),
+            };
+            infos.push(SegmentInfo { index, file, live, first_sequence, bytes });
+        }
+        Ok(infos)
+    }
+
+    /// All segments there are files of.
+    fn indexes(&self) -> Result<Vec<u64>, ReadError> {
+        let mut indexes = segment::list(&self.dir)?;
+        if let Some(live_dir) = &self.live_dir {
+            indexes.extend(segment::list(live_dir)?);
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        Ok(indexes)
+    }
+
+    /// Maps segment `index`, live if it can; `None` if it is not begun.
+    fn load(&self, index: u64) -> Result<Option<Source>, ReadError> {
+        let live = self.live_dir.as_ref().map(|live_dir| (live_dir, true));
+        for (folder, live) in live.into_iter().chain([(&self.dir, false)]) {
+            let file = segment::path(folder, index);
+            let (map, header) = match map_segment(&file, index) {
+                Ok((map, Some(header))) => (map, header),
+                Ok((_, None)) | Err(ReadError::SegmentMissing { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            check_header(&file, &header, self.log_id, self.geometry.segment_bytes)?;
+            if !live {
+                map.read_ahead();
+            }
+            return Ok(Some(Source {
+                index,
+                file,
+                live,
+                map: Arc::new(map),
+                seed: frame::seed(self.log_id, index),
+                first_sequence: header.first_sequence,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Maps segment `index` as the one that comes next in `order`; `None` at the end of the log.
+    fn load_next(&self, index: u64, order: Order) -> Result<Option<Source>, ReadError> {
+        let Some(source) = self.load(index)? else {
+            for later in self.indexes()?.into_iter().filter(|later| *later > index) {
+                if self.load(later)?.is_some() {
+                    let file = segment::path(&self.dir, index);
+                    return Err(if file.exists() {
+                        ReadError::Header { file, why: HeaderFault::Blank }
+                    } else {
+                        ReadError::SegmentMissing { file }
+                    });
+                }
+            }
+            return Ok(None);
+        };
+        if let Some(expected) = order.next_beginning()
+            && expected != source.first_sequence
+        {
+            let why = HeaderFault::FirstSequence { found: source.first_sequence, expected };
+            return Err(ReadError::Header { file: source.file, why });
+        }
+        Ok(Some(source))
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Result<Option<Span>, ReadError> {
+        loop {
+            let from = self.offset;
+            if from + HEADER_BYTES > self.geometry.segment_bytes {
+                self.next_segment();
+                continue;
+            }
+            let source = match &self.source {
+                Some(source) if source.index == self.index => source,
+                _ => {
+                    let order = match self.offset {
+                        segment::HEADER_BYTES => self.order,
+                        _ => Order::UNKNOWN,
+                    };
+                    self.source = self.load_next(self.index, order)?;
+                    match &self.source {
+                        Some(source) => source,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            let (length, header) = match source.check(from) {
+                Ok(found) => found,
+                Err(why) => return self.stop(from, why),
+            };
+            if header.kind == KIND_SEAL {
+                // Where the log ends with a seal, it is looked at again the next time.
+                if self.load(self.index + 1)?.is_none() && self.is_last()? {
+                    self.cut = None;
+                    return Ok(None);
+                }
+                self.next_segment();
+                continue;
+            }
+            if header.is_first() && !header.is_last() && !self.turn_is_whole(from)? {
+                return Ok(None);
+            }
+            let mut order = self.order;
+            if let Err(why) = order.take(header) {
+                return self.stop(from, why);
+            }
+            self.order = order;
+            self.offset = from + length;
+            self.cut = None;
+            return Ok(Some(Span { from, to: from + length }));
+        }
+    }
+
+    fn next_segment(&mut self) {
+        self.index += 1;
+        self.offset = segment::HEADER_BYTES;
+        self.source = None;
+    }
+
+    /// Whether no later segment is begun.
+    fn is_last(&self) -> Result<bool, ReadError> {
+        for later in self.indexes()?.into_iter().filter(|later| *later > self.index) {
+            if self.load(later)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether every frame of the turn that begins at `from` is there. If not, the log ends here, or
+    /// it is damaged further on.
+    #[cold]
+    fn turn_is_whole(&mut self, from: u32) -> Result<bool, ReadError> {
+        let mut order = Order::UNKNOWN;
+        let mut source = self.source.clone();
+        let mut offset = from;
+        loop {
+            let Some(segment) = &source else {
+                // The next segment is not begun: nothing can be behind it.
+                let why = CutReason::Incomplete;
+                let bytes =
+                    self.source.as_ref().map_or(0, |it| scan::dirty_bytes(it.map.bytes(), from));
+                self.cut = Some(Cut { position: self.position(), bytes, why });
+                return Ok(false);
+            };
+            let index = segment.index;
+            let found = if offset + HEADER_BYTES > self.geometry.segment_bytes {
+                None
+            } else {
+                match segment.check(offset) {
+                    Ok((_, header)) if header.kind == KIND_SEAL => None,
+                    Ok((length, header)) => match order.take(header) {
+                        Ok(()) => Some((length, header)),
+                        Err(why) => return self.cut_turn(segment.clone(), offset, why),
+                    },
+                    Err(why) => return self.cut_turn(segment.clone(), offset, why),
+                }
+            };
+            match found {
+                Some((_, header)) if header.is_last() => return Ok(true),
+                Some((length, _)) => offset += length,
+                None => {
+                    source = self.load_next(index + 1, order)?;
+                    offset = segment::HEADER_BYTES;
+                }
+            }
+        }
+    }
+
+    /// The turn at hand breaks off at `offset` of `source`.
+    fn cut_turn(
+        &mut self,
+        source: Source,
+        offset: u32,
+        why: FrameFault,
+    ) -> Result<bool, ReadError> {
+        let sequence = self.order.next.unwrap_or(0);
+        self.deny_damage(&source, offset, why, sequence)?;
+        let mut bytes = scan::dirty_bytes(source.map.bytes(), offset);
+        bytes += self.geometry.base(source.index) + u64::from(offset) - self.position().0;
+        let why = CutReason::Incomplete;
+        self.cut = Some(Cut { position: self.position(), bytes, why });
+        Ok(false)
+    }
+
+    /// No frame, or a bad one, stands at `from`: the end of the log, or damage.
+    #[cold]
+    fn stop(&mut self, from: u32, why: FrameFault) -> Result<Option<Span>, ReadError> {
+        let Some(source) = self.source.clone() else {
+            return Ok(None);
+        };
+        // A live log grows right here; searching the rest of its segment each time would be a waste.
+        let grows = source.live && why == FrameFault::Zero;
+        let position = self.position();
+        if grows && self.is_appended_to() || self.searched == Some(position) {
+            return Ok(None);
+        }
+        self.deny_damage(&source, from, why, self.order.next.unwrap_or(0))?;
+        self.searched = Some(position);
+        let bytes = scan::dirty_bytes(source.map.bytes(), from);
+        let why = if grows { CutReason::Incomplete } else { CutReason::Torn(why) };
+        self.cut = (bytes > 0).then_some(Cut { position, bytes, why });
+        Ok(None)
+    }
+
+    /// Whether a venue has the log open, as far as can be seen.
+    fn is_appended_to(&self) -> bool {
+        self.control().is_some_and(|control| {
+            control.committed <= self.position()
+                && Path::new(&format!("/proc/{}", control.pid)).exists()
+        })
+    }
+
+    /// An error if good frames follow the bad place.
+    fn deny_damage(
+        &self,
+        source: &Source,
+        offset: u32,
+        why: FrameFault,
+        sequence: u64,
+    ) -> Result<(), ReadError> {
+        let position = self.geometry.base(source.index) + u64::from(offset);
+        let proof = Proof { sequence, position, may_be_torn: false };
+        let base = self.geometry.base(source.index);
+        let mut damaged = proof.search(source.map.bytes(), offset + 8, base, source.seed);
+        for later in self.indexes()?.into_iter().filter(|later| *later > source.index) {
+            if damaged {
+                break;
+            }
+            if let Some(later) = self.load(later)? {
+                let base = self.geometry.base(later.index);
+                damaged = proof.search(later.map.bytes(), segment::HEADER_BYTES, base, later.seed);
+            }
+        }
+        if !damaged {
+            return Ok(());
+        }
+        let file = source.file.clone();
+        Err(ReadError::Corrupt { file, offset, position, sequence, why })
+    }
+}
+
+/// What [`verify`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Begun segments.
+    pub segments: u64,
+    /// Frames.
+    pub frames: u64,
+    /// Turns.
+    pub turns: u64,
+    /// Sequence of the first turn, 0 if there is none.
+    pub first_sequence: u64,
+    /// Sequence of the last turn, 0 if there is none.
+    pub last_sequence: u64,
+    /// Bytes of all frames.
+    pub bytes: u64,
+    /// What stands behind the last whole turn.
+    pub torn_tail: Option<Cut>,
+}
+
+/// `progress` is told at least each time this many bytes were read. Unit: bytes.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// Reads a whole log and checks every header, checksum and sequence. `progress` is told the position
+/// reached, see [`Reader::bytes_total`].
+///
+/// # Errors
+///
+/// The first thing that is wrong. A torn tail is not: see [`Verified::torn_tail`].
+pub fn verify(
+    dir: &Path,
+    live_dir: Option<&Path>,
+    mut progress: impl FnMut(u64),
+) -> Result<Verified, ReadError> {
+    let mut reader = Reader::look(dir, live_dir)?;
+    let mut verified = Verified::default();
+    let mut told = 0;
+    while let Some(frame) = reader.next()? {
+        verified.frames += 1;
+        verified.turns += u64::from(frame.last);
+        if verified.first_sequence == 0 {
+            verified.first_sequence = frame.sequence;
+        }
+        verified.last_sequence = frame.sequence;
+        verified.bytes += frame.end().0 - frame.position.0;
+        let end = frame.end().0;
+        if end - told >= PROGRESS_BYTES {
+            told = end;
+            progress(end);
+        }
+    }
+    progress(reader.position().0);
+    verified.segments =
+        reader.segments()?.iter().filter(|it| it.first_sequence.is_some()).count() as u64;
+    verified.torn_tail = reader.tail_cut();
+    Ok(verified)
+}

@@ -1,0 +1,731 @@
+//! Opening a log: what a crash left behind, brought into order.
+//!
+//! 1. Lock the folder; find the log's segments on disk and in the live folder.
+//! 2. Walk the last segments, live ones before disk ones, to the end of the last whole turn.
+//! 3. Make the disk say the same, synced, before anything is cut from the live log.
+//! 4. Go on in the same segment.
+//!
+//! Only the last segments are walked: a begun segment on disk proves that those before it were synced.
+//! Their frames are checked by whoever reads them.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::control::ControlFile;
+use crate::error::{HeaderFault, JournalError, OpenError, ReadError};
+use crate::frame::{self, FrameFault};
+use crate::log::{Position, Shared};
+use crate::mmap::{Cursor, Fresh, ReadMap};
+use crate::order::Order;
+use crate::preparer::{self, Prepared, Preparer};
+use crate::scan::{self, Cut, CutReason, Proof, Stop};
+use crate::segment::{self, Geometry, SegmentHeader};
+use crate::storage::Storage;
+use crate::syncer::Syncer;
+use crate::tail::{check_header, map_segment};
+use crate::writer::Writer;
+use crate::{Log, Opened, Options, Recovery};
+
+/// As [`crate::open`], on a disk of the caller's choice.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened, OpenError> {
+    if !segment::bytes_are_valid(options.segment_bytes) {
+        return Err(OpenError::SegmentBytes { configured: options.segment_bytes });
+    }
+    make_dir(&options.dir)?;
+    let mut owner = Owner::lock(&options.dir)?;
+    make_dir(&options.live_dir)?;
+    let found = Found::look(options, &owner)?;
+    let created = found.is_none();
+    let found = match found {
+        Some(found) => found,
+        None => create(options, storage.as_ref())?,
+    };
+    let end = found.end()?;
+
+    let disk_next = settle_disk(options, storage.as_ref(), &found, &end)?;
+    let Found { log_id, control, live, .. } = found;
+    let source = (!end.source_is_live).then(|| segment::path(&options.dir, end.index));
+    // No mapping of ours is left when the live segment is written again.
+    drop(live);
+    let control = match control {
+        Some(control) => control,
+        None => {
+            clear_live(&options.live_dir, None)?;
+            owner.write(random()?, &options.live_dir)?;
+            let result = ControlFile::create(
+                &options.live_dir,
+                options.segment_bytes,
+                log_id,
+                owner.instance.unwrap_or(0),
+            );
+            result.map_err(|error| dir_error(&options.live_dir, options.segment_bytes, error))?
+        }
+    };
+    let fresh = settle_live(options, &end, source.as_deref())?;
+
+    let geometry = Geometry { segment_bytes: options.segment_bytes };
+    let position = geometry.base(end.index) + u64::from(end.offset);
+    let committed = Arc::new(Cursor::new(position));
+    let (map, segment) = fresh.share(end.index, end.offset, Arc::clone(&committed));
+    control.set_pid(std::process::id());
+    control.set_released(control.released().min(position));
+    let shared = Arc::new(Shared::new(
+        geometry,
+        log_id,
+        options.record_version,
+        options.dir.clone(),
+        options.live_dir.clone(),
+        committed,
+        control,
+        map,
+        owner.file,
+    ));
+    let mut preparer = Preparer::new(
+        Arc::clone(&shared),
+        Arc::clone(&storage),
+        end.index + 1,
+        disk_next,
+        options.live_segments_kept,
+    );
+    loop {
+        match preparer.step()? {
+            Prepared::Made => {}
+            Prepared::Idle => break,
+            Prepared::NoSpace { what, needed } if what == options.live_dir => {
+                return Err(OpenError::NoSpace { dir: what, needed: 3 * needed });
+            }
+            // A full disk leaves the rest of this segment; the venue goes on with that.
+            Prepared::NoSpace { .. } => break,
+        }
+    }
+    Ok(Opened {
+        writer: Writer::new(Arc::clone(&shared), segment, end.sequence),
+        syncer: Syncer::new(Arc::clone(&shared), storage),
+        preparer,
+        log: Log(shared),
+        recovery: Recovery {
+            created,
+            last_sequence: end.sequence,
+            end: Position(position),
+            cut: end.cut,
+            from_live: end.from_live,
+        },
+    })
+}
+
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    let error = match std::fs::create_dir(dir) {
+        Ok(()) => match crate::storage::sync_folder_of(dir) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        },
+        Err(_) if dir.is_dir() => return Ok(()),
+        Err(error) => error,
+    };
+    Err(OpenError::Dir { dir: dir.to_path_buf(), error })
+}
+
+fn dir_error(dir: &Path, segment_bytes: u32, error: io::Error) -> OpenError {
+    if preparer::is_full(&error) {
+        let needed = 3 * u64::from(segment_bytes);
+        return OpenError::NoSpace { dir: dir.to_path_buf(), needed };
+    }
+    OpenError::Dir { dir: dir.to_path_buf(), error }
+}
+
+fn random() -> Result<u64, OpenError> {
+    let mut bytes = [0; 8];
+    let source = Path::new("/dev/urandom");
+    let read = File::open(source).and_then(|mut file| file.read_exact(&mut bytes));
+    match read {
+        Ok(()) => Ok(u64::from_le_bytes(bytes)),
+        Err(error) => {
+            let file = source.to_path_buf();
+            Err(ReadError::Io { doing: "read", file, error }.into())
+        }
+    }
+}
+
+/// The lock file: who has the journal open, and which live log belongs to it.
+///
+/// Its text names the live folder and the *instance*, a random number that the control file there
+/// repeats. A live folder with another instance is one the log went on without: it is stale.
+#[derive(Debug)]
+struct Owner {
+    file: File,
+    path: PathBuf,
+    instance: Option<u64>,
+    live_dir: Option<PathBuf>,
+}
+
+pub(crate) const LOCK_FILE: &str = "lock";
+
+/// The instance and the live folder in the text of a lock file.
+pub(crate) fn read_owner(text: &str) -> (Option<u64>, Option<PathBuf>) {
+    let mut lines = text.lines();
+    let instance = lines
+        .next()
+        .and_then(|line| line.strip_prefix("instance "))
+        .and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    let live_dir = lines.next().and_then(|line| line.strip_prefix("live ")).map(PathBuf::from);
+    (instance, live_dir)
+}
+
+impl Owner {
+    fn lock(dir: &Path) -> Result<Owner, OpenError> {
+        let path = dir.join(LOCK_FILE);
+        let io = |error| OpenError::Dir { dir: dir.to_path_buf(), error };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse { dir: dir.to_path_buf() });
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let (instance, live_dir) = read_owner(&String::from_utf8_lossy(&bytes));
+        Ok(Owner { file, path, instance, live_dir })
+    }
+
+    fn write(&mut self, instance: u64, live_dir: &Path) -> Result<(), OpenError> {
+        self.instance = Some(instance);
+        let live_dir = std::path::absolute(live_dir).unwrap_or_else(|_| live_dir.to_path_buf());
+        let text = format!("instance {instance:016x}\nlive {}\n", live_dir.display());
+        let mut file = &self.file;
+        let written = file
+            .set_len(0)
+            .and_then(|()| io::Seek::rewind(&mut file))
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| {
+            OpenError::Write(JournalError::Io { doing: "write", file: self.path.clone(), error })
+        })
+    }
+}
+
+/// A begun segment, as it was found.
+#[derive(Debug)]
+struct Segment {
+    index: u64,
+    file: PathBuf,
+    map: ReadMap,
+    header: SegmentHeader,
+    seed: u32,
+    live: bool,
+}
+
+/// What is there of a log.
+#[derive(Debug)]
+struct Found {
+    geometry: Geometry,
+    log_id: u64,
+    dir: PathBuf,
+    /// The index of the last begun segment on disk.
+    disk_last: u64,
+    /// Begun live segments, in order, without a gap.
+    live: Vec<Segment>,
+    control: Option<ControlFile>,
+}
+
+/// Where a log ends.
+#[derive(Debug)]
+struct End {
+    index: u64,
+    offset: u32,
+    /// Of the last whole turn.
+    sequence: u64,
+    cut: Option<Cut>,
+    source_is_live: bool,
+    from_live: bool,
+    /// The first segment whose bytes on disk may not be those of the log, or not synced.
+    settle_from: u64,
+}
+
+impl Found {
+    /// Looks at the folders; `None` if there is no journal yet.
+    fn look(options: &Options, owner: &Owner) -> Result<Option<Found>, OpenError> {
+        let (dir, live_dir) = (&options.dir, &options.live_dir);
+        let control = ControlFile::open(live_dir, true)?;
+        let no_journal = |control: Option<ControlFile>| match control {
+            Some(control) => Err(OpenError::LiveOfAnother {
+                live_dir: live_dir.clone(),
+                found: control.log_id(),
+                dir: dir.clone(),
+                expected: None,
+            }),
+            None => Ok(None),
+        };
+        let indexes = segment::list(dir)?;
+        let Some(first) = indexes.first() else {
+            return no_journal(control);
+        };
+        let first_file = segment::path(dir, 0);
+        if *first != 0 {
+            return Err(ReadError::FirstSegmentMissing { file: first_file }.into());
+        }
+        for (expected, index) in (0..).zip(&indexes) {
+            if *index != expected {
+                let file = segment::path(dir, expected);
+                return Err(ReadError::SegmentMissing { file }.into());
+            }
+        }
+        let mut disk_last = None;
+        for index in indexes.iter().rev() {
+            if map_segment(&segment::path(dir, *index), *index)?.1.is_some() {
+                disk_last = Some(*index);
+                break;
+            }
+        }
+        let Some(disk_last) = disk_last else {
+            // Made, but not begun: a crash while it was created.
+            return no_journal(control);
+        };
+        let Some(header) = map_segment(&first_file, 0)?.1 else {
+            let why = HeaderFault::Blank;
+            return Err(ReadError::Header { file: first_file, why }.into());
+        };
+        if header.segment_bytes != options.segment_bytes {
+            return Err(OpenError::SegmentBytesDiffer {
+                dir: dir.clone(),
+                found: header.segment_bytes,
+                configured: options.segment_bytes,
+            });
+        }
+        if header.record_version != options.record_version {
+            return Err(OpenError::RecordVersion {
+                file: first_file,
+                found: header.record_version,
+                ours: options.record_version,
+            });
+        }
+        let log_id = header.log_id;
+        let control = own_control(control, options, owner, log_id)?;
+        let live = match &control {
+            Some(_) => find_live(live_dir, log_id, header.segment_bytes)?,
+            None => Vec::new(),
+        };
+        if let Some(first) = live.first()
+            && first.index > disk_last + 1
+        {
+            let file = segment::path(live_dir, disk_last + 1);
+            return Err(ReadError::SegmentMissing { file }.into());
+        }
+        Ok(Some(Found {
+            geometry: Geometry { segment_bytes: header.segment_bytes },
+            log_id,
+            dir: dir.clone(),
+            disk_last,
+            live,
+            control,
+        }))
+    }
+
+    /// Walks to the end of the last whole turn.
+    fn end(&self) -> Result<End, ReadError> {
+        let on_disk = self.walk(false);
+        if self.live.is_empty() {
+            return on_disk;
+        }
+        match (self.walk(true)?, on_disk) {
+            (with_live, Ok(on_disk)) if with_live.sequence < on_disk.sequence => Ok(on_disk),
+            (mut with_live, on_disk) => {
+                with_live.from_live =
+                    on_disk.is_ok_and(|on_disk| with_live.sequence > on_disk.sequence);
+                Ok(with_live)
+            }
+        }
+    }
+
+    /// Segment `index`, the live one if there is one and it is wanted.
+    fn load(&self, index: u64, live: bool) -> Result<Loaded<'_>, ReadError> {
+        let found = live.then(|| self.live.iter().find(|it| it.index == index)).flatten();
+        if let Some(segment) = found {
+            return Ok(Loaded::Live(segment));
+        }
+        let file = segment::path(&self.dir, index);
+        let (map, header) = map_segment(&file, index)?;
+        let Some(header) = header else {
+            return Err(ReadError::Header { file, why: HeaderFault::Blank });
+        };
+        check_header(&file, &header, self.log_id, self.geometry.segment_bytes)?;
+        let seed = frame::seed(self.log_id, index);
+        Ok(Loaded::Disk(Segment { index, file, map, header, seed, live: false }))
+    }
+
+    fn last(&self, live: bool) -> u64 {
+        let live_last = self.live.last().filter(|_| live).map_or(0, |last| last.index);
+        live_last.max(self.disk_last)
+    }
+
+    /// Finds the end, from as late a segment as has a whole turn in it.
+    fn walk(&self, live: bool) -> Result<End, ReadError> {
+        let last = self.last(live);
+        let mut from = last;
+        loop {
+            let walked = self.walk_from(from, last, live)?;
+            match walked {
+                Some(end) => return Ok(end),
+                None => from -= 1,
+            }
+        }
+    }
+
+    /// Walks from the start of segment `from`; `None` if no turn begins and ends there, unless it is
+    /// the first.
+    fn walk_from(&self, from: u64, last: u64, live: bool) -> Result<Option<End>, ReadError> {
+        let mut end: Option<(u64, u32, u64)> = None;
+        let mut walk_first = 0;
+        let mut order = Order::UNKNOWN;
+        let mut fault: Option<(u64, u32, FrameFault)> = None;
+        for index in from..=last {
+            let loaded = self.load(index, live)?;
+            let segment = loaded.get();
+            let first_sequence = segment.header.first_sequence;
+            if index == from {
+                walk_first = first_sequence;
+                // A turn may go on from the segment before: if it ends here it is no proof of itself.
+                let header = first_header(segment);
+                let goes_on = header.is_some_and(|header| !header.is_first());
+                order = if goes_on {
+                    Order { next: Some(first_sequence - 1), open: true }
+                } else {
+                    Order::before(first_sequence)
+                };
+                if index == 0 {
+                    end = Some((0, segment::HEADER_BYTES, first_sequence - 1));
+                }
+            } else if order.next_beginning() != Some(first_sequence) {
+                let expected = order.next_beginning().unwrap_or(0);
+                let why = HeaderFault::FirstSequence { found: first_sequence, expected };
+                return Err(ReadError::Header { file: segment.file.clone(), why });
+            }
+            let stop = scan::walk(
+                segment.map.bytes(),
+                self.geometry.segment_bytes,
+                segment::HEADER_BYTES,
+                segment.seed,
+                &mut order,
+                |offset, order| {
+                    let whole = order.next.filter(|_| !order.open).map_or(0, |next| next - 1);
+                    if whole >= walk_first {
+                        end = Some((index, offset, whole));
+                    }
+                },
+            );
+            if let Stop::Fault(offset, why) = stop {
+                fault = Some((index, offset, why));
+                break;
+            }
+        }
+        if let Some((index, offset, why)) = fault {
+            self.deny_damage(index, offset, why, order, last, live)?;
+        }
+        let Some((index, offset, sequence)) = end else {
+            return Ok(None);
+        };
+        let (cut, source_is_live) = self.cut(index, offset, fault, order.open, last, live)?;
+        let settle_from = match self.live.first().filter(|_| live) {
+            Some(first) => first.index.min(index),
+            None => index,
+        };
+        let from_live = false;
+        Ok(Some(End { index, offset, sequence, cut, source_is_live, from_live, settle_from }))
+    }
+
+    /// An error if what is wrong at a place is damage and not the end of the log.
+    fn deny_damage(
+        &self,
+        index: u64,
+        offset: u32,
+        why: FrameFault,
+        order: Order,
+        last: u64,
+        live: bool,
+    ) -> Result<(), ReadError> {
+        let loaded = self.load(index, live)?;
+        let segment = loaded.get();
+        let position = self.geometry.base(index) + u64::from(offset);
+        let sequence = order.next.unwrap_or(0);
+        let mut damaged = false;
+        // A segment on disk is synced before the next one is begun there.
+        if !segment.live && index < self.disk_last {
+            damaged = true;
+        }
+        for later in index..=last {
+            let loaded = self.load(later, live)?;
+            let from = if later == index { offset + 8 } else { segment::HEADER_BYTES };
+            let segment = loaded.get();
+            let proof = Proof { sequence, position, may_be_torn: !segment.live };
+            let base = self.geometry.base(later);
+            damaged |= proof.search(segment.map.bytes(), from, base, segment.seed);
+        }
+        if !damaged {
+            return Ok(());
+        }
+        Err(ReadError::Corrupt { file: segment.file.clone(), offset, position, sequence, why })
+    }
+
+    /// What stands behind the end, and whether the end is in a live segment.
+    fn cut(
+        &self,
+        index: u64,
+        offset: u32,
+        fault: Option<(u64, u32, FrameFault)>,
+        open: bool,
+        last: u64,
+        live: bool,
+    ) -> Result<(Option<Cut>, bool), ReadError> {
+        let loaded = self.load(index, live)?;
+        let segment = loaded.get();
+        let mut bytes = 0;
+        if !scan::only_seal(segment.map.bytes(), offset, segment.seed) {
+            bytes += scan::dirty_bytes(segment.map.bytes(), offset);
+        }
+        for later in index + 1..=last {
+            let loaded = self.load(later, live)?;
+            bytes += scan::dirty_bytes(loaded.get().map.bytes(), segment::HEADER_BYTES);
+        }
+        let position = Position(self.geometry.base(index) + u64::from(offset));
+        let why = match fault {
+            Some((_, _, why)) if !(open || segment.live && why == FrameFault::Zero) => {
+                CutReason::Torn(why)
+            }
+            _ => CutReason::Incomplete,
+        };
+        Ok(((bytes > 0).then_some(Cut { position, bytes, why }), segment.live))
+    }
+}
+
+/// A segment that is held, or was loaded for the moment.
+#[derive(Debug)]
+enum Loaded<'a> {
+    Live(&'a Segment),
+    Disk(Segment),
+}
+
+impl Loaded<'_> {
+    fn get(&self) -> &Segment {
+        match self {
+            Loaded::Live(segment) => segment,
+            Loaded::Disk(segment) => segment,
+        }
+    }
+}
+
+fn first_header(segment: &Segment) -> Option<frame::Header> {
+    let bytes = segment.map.bytes();
+    let length = crate::mmap::length_at(bytes, segment::HEADER_BYTES)?;
+    frame::check(bytes, segment::HEADER_BYTES, length, segment.seed).ok()
+}
+
+/// The control file, if the live folder is this journal's and the log did not go on without it.
+fn own_control(
+    control: Option<ControlFile>,
+    options: &Options,
+    owner: &Owner,
+    log_id: u64,
+) -> Result<Option<ControlFile>, OpenError> {
+    if let Some(control) = &control
+        && control.log_id() != log_id
+    {
+        return Err(OpenError::LiveOfAnother {
+            live_dir: options.live_dir.clone(),
+            found: control.log_id(),
+            dir: options.dir.clone(),
+            expected: Some(log_id),
+        });
+    }
+    let instance = owner.instance;
+    let control = control.filter(|control| Some(control.instance()) == instance);
+    if control.is_none()
+        && let Some(elsewhere) = &owner.live_dir
+        && let Ok(Some(other)) = ControlFile::open(elsewhere, false)
+        && (other.log_id(), Some(other.instance())) == (log_id, instance)
+    {
+        return Err(OpenError::LiveElsewhere {
+            dir: options.dir.clone(),
+            found: elsewhere.clone(),
+            configured: options.live_dir.clone(),
+        });
+    }
+    Ok(control)
+}
+
+/// The begun live segments of the log.
+fn find_live(live_dir: &Path, log_id: u64, segment_bytes: u32) -> Result<Vec<Segment>, ReadError> {
+    let mut live: Vec<Segment> = Vec::new();
+    for index in segment::list(live_dir)? {
+        let file = segment::path(live_dir, index);
+        let (map, header) = map_segment(&file, index)?;
+        let Some(header) = header else {
+            continue;
+        };
+        check_header(&file, &header, log_id, segment_bytes)?;
+        if let Some(last) = live.last()
+            && last.index + 1 != index
+        {
+            return Err(ReadError::SegmentMissing { file: segment::path(live_dir, index - 1) });
+        }
+        let seed = frame::seed(log_id, index);
+        live.push(Segment { index, file, map, header, seed, live: true });
+    }
+    Ok(live)
+}
+
+/// Makes a new log on disk.
+fn create(options: &Options, storage: &dyn Storage) -> Result<Found, OpenError> {
+    let file = segment::path(&options.dir, 0);
+    let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
+    for index in segment::list(&options.dir)?.into_iter().rev() {
+        // Left over from a creation that did not come to its end.
+        let file = segment::path(&options.dir, index);
+        storage.remove(&file).map_err(|error| JournalError::Io { doing: "remove", file, error })?;
+    }
+    let header = SegmentHeader {
+        record_version: options.record_version,
+        segment_bytes: options.segment_bytes,
+        log_id: random()?,
+        index: 0,
+        first_sequence: 1,
+    };
+    let mut bytes = [0; segment::HEADER_BYTES as usize];
+    header.write(&mut bytes);
+    match storage.create(&file, u64::from(options.segment_bytes)) {
+        Ok(()) => {}
+        Err(error) if preparer::is_full(&error) => {
+            // Nothing is in it yet.
+            let _ = storage.remove(&file);
+            let (dir, needed) = (options.dir.clone(), 3 * u64::from(options.segment_bytes));
+            return Err(OpenError::NoSpace { dir, needed });
+        }
+        Err(error) => return Err(io("make", error).into()),
+    }
+    let opened = storage.open(&file).map_err(|error| io("open", error))?;
+    opened.write_at(0, &bytes).map_err(|error| io("write", error))?;
+    opened.sync_data().map_err(|error| io("sync", error))?;
+    Ok(Found {
+        geometry: Geometry { segment_bytes: options.segment_bytes },
+        log_id: header.log_id,
+        dir: options.dir.clone(),
+        disk_last: 0,
+        live: Vec::new(),
+        control: None,
+    })
+}
+
+/// Makes the disk say what the log is, synced; returns the first segment that does not exist there.
+fn settle_disk(
+    options: &Options,
+    storage: &dyn Storage,
+    found: &Found,
+    end: &End,
+) -> Result<u64, OpenError> {
+    let dir = &options.dir;
+    let segment_bytes = options.segment_bytes as usize;
+    // From the last one down: a crash in between must not leave a gap.
+    let mut disk_next = end.index + 1;
+    for index in segment::list(dir)?.into_iter().rev().filter(|index| *index > end.index) {
+        let file = segment::path(dir, index);
+        let (map, _) = map_segment(&file, index)?;
+        // Made ahead by the last venue: as good as new.
+        if map.bytes().len() == segment_bytes && scan::dirty_bytes(map.bytes(), 0) == 0 {
+            disk_next = disk_next.max(index + 1);
+            continue;
+        }
+        disk_next = end.index + 1;
+        storage.remove(&file).map_err(|error| JournalError::Io { doing: "remove", file, error })?;
+    }
+    for index in end.settle_from..=end.index {
+        let loaded = found.load(index, end.source_is_live)?;
+        let source = loaded.get().map.bytes();
+        let used = if index == end.index { end.offset as usize } else { segment_bytes };
+        settle_segment(options, storage, index, &source[..used.min(source.len())])?;
+    }
+    Ok(disk_next)
+}
+
+/// Compared and written in pieces of this size. Unit: bytes.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Makes segment `index` on disk hold `wanted` and then zeroes, synced.
+fn settle_segment(
+    options: &Options,
+    storage: &dyn Storage,
+    index: u64,
+    wanted: &[u8],
+) -> Result<(), OpenError> {
+    let file = segment::path(&options.dir, index);
+    let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
+    if !file.exists() {
+        match storage.create(&file, u64::from(options.segment_bytes)) {
+            Ok(()) => {}
+            Err(error) if preparer::is_full(&error) => {
+                let (dir, needed) = (options.dir.clone(), u64::from(options.segment_bytes));
+                return Err(OpenError::NoSpace { dir, needed });
+            }
+            Err(error) => return Err(io("make", error).into()),
+        }
+    }
+    let (map, _) = map_segment(&file, index)?;
+    let opened = storage.open(&file).map_err(|error| io("open", error))?;
+    let mut block = [0; BLOCK_BYTES];
+    for at in (0..options.segment_bytes as usize).step_by(BLOCK_BYTES) {
+        let block = &mut block[..BLOCK_BYTES.min(options.segment_bytes as usize - at)];
+        block.fill(0);
+        if let Some(rest) = wanted.get(at..) {
+            let len = rest.len().min(block.len());
+            block[..len].copy_from_slice(&rest[..len]);
+        }
+        // A file that ends too early differs, and grows.
+        if map.bytes().get(at..at + block.len()) != Some(block) {
+            opened.write_at(at as u64, block).map_err(|error| io("write", error))?;
+        }
+    }
+    // Even what reads well may be in the kernel's cache only.
+    opened.sync_data().map_err(|error| io("sync", error))?;
+    Ok(())
+}
+
+/// Makes the live segment that the log goes on in, and drops all others.
+fn settle_live(options: &Options, end: &End, disk: Option<&Path>) -> Result<Fresh, OpenError> {
+    let (live_dir, segment_bytes) = (&options.live_dir, options.segment_bytes);
+    clear_live(live_dir, disk.is_none().then_some(end.index))?;
+    let file = segment::path(live_dir, end.index);
+    let made = match disk {
+        None => preparer::reopen_live(&file, segment_bytes),
+        Some(_) => preparer::make_live(&file, segment_bytes),
+    };
+    let mut fresh = made.map_err(|error| dir_error(live_dir, segment_bytes, error))?;
+    let used = end.offset as usize;
+    match disk {
+        None => fresh.bytes_mut()[used..].fill(0),
+        Some(disk) => {
+            let (map, _) = map_segment(disk, end.index)?;
+            fresh.bytes_mut()[..used].copy_from_slice(&map.bytes()[..used]);
+        }
+    }
+    Ok(fresh)
+}
+
+/// Removes the live segments, except the one to keep.
+fn clear_live(live_dir: &Path, keep: Option<u64>) -> Result<(), OpenError> {
+    for index in segment::list(live_dir)?.into_iter().filter(|index| Some(*index) != keep) {
+        let result = std::fs::remove_file(segment::path(live_dir, index));
+        result.map_err(|error| OpenError::Dir { dir: live_dir.to_path_buf(), error })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The disk, seen through a keyhole: everything that must survive the machine goes through here, so
+//! that a test can make any of it fail, tear or vanish.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::FallocateFlags;
+
+/// Files that survive the machine. [`Disk`] is the real one.
+pub trait Storage: Send + Sync + std::fmt::Debug {
+    /// Makes a file of `bytes` zeroes with its space reserved, so that no later write of it can find
+    /// the disk full. The file and its name are durable on return. What a failed call left behind is
+    /// replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; [`io::ErrorKind::StorageFull`] if there is no room.
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<()>;
+
+    /// Opens a file for writing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Removes a file; that is durable on return.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// A file of a [`Storage`], open for writing.
+pub trait StorageFile: Send + std::fmt::Debug {
+    /// Writes all of `bytes` at `offset`; not durable before [`StorageFile::sync_data`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; what the file then holds is not known.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything written before durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; what the file then holds is not known, and trying again does
+    /// not tell: the kernel has dropped the pages.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+/// The file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+/// Zeroes are written in pieces of this size. Unit: bytes.
+const ZEROES_BYTES: usize = 256 << 10;
+
+impl Storage for Disk {
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            // Some file systems cannot reserve; writing zeroes does the same, more slowly.
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Written once, the blocks are no longer "unwritten extents", and a sync of new bytes in
+        // them need not change the file system's metadata: 110 µs instead of 160 µs on ext4 here.
+        let zeroes = vec![0; ZEROES_BYTES];
+        let mut at = 0;
+        while at < bytes {
+            let len = (bytes - at).min(ZEROES_BYTES as u64);
+            file.write_all_at(&zeroes[..usize::try_from(len).unwrap_or(ZEROES_BYTES)], at)?;
+            at += len;
+        }
+        file.sync_all()?;
+        sync_folder_of(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)?;
+        sync_folder_of(path)
+    }
+}
+
+impl StorageFile for File {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
+
+/// Makes the names in the folder of `path` durable.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

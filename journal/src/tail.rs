@@ -1,0 +1,240 @@
+//! Following the log: from the live mapping, or from disk for whoever is far behind.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{HeaderFault, ReadError};
+use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL, u32_at};
+use crate::log::{Position, Shared};
+use crate::mmap::{ReadMap, Window, length_at};
+use crate::order::Order;
+use crate::segment::{self, SegmentHeader};
+
+/// A reader in the venue's process, with a cursor of its own. It cannot slow the writer down.
+#[derive(Debug)]
+pub struct Tail {
+    shared: Arc<Shared>,
+    source: Source,
+    /// Index of the segment that `offset` is in.
+    index: u64,
+    /// Position of its byte 0.
+    base: u64,
+    offset: u32,
+    order: Order,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The segment is not looked up yet.
+    None,
+    Live(Window),
+    Disk(DiskSegment),
+}
+
+/// A segment on disk, mapped; its header was checked.
+#[derive(Debug)]
+pub(crate) struct DiskSegment {
+    pub(crate) map: ReadMap,
+    pub(crate) file: PathBuf,
+    pub(crate) seed: u32,
+}
+
+impl DiskSegment {
+    pub(crate) fn open(shared: &Shared, index: u64) -> Result<DiskSegment, ReadError> {
+        let file = segment::path(&shared.dir, index);
+        let (map, header) = map_segment(&file, index)?;
+        let Some(header) = header else {
+            return Err(ReadError::Header { file, why: HeaderFault::Blank });
+        };
+        check_header(&file, &header, shared.log_id, shared.geometry.segment_bytes)?;
+        Ok(DiskSegment { map, file, seed: frame::seed(shared.log_id, index) })
+    }
+
+    /// The frame at `offset`: its length and header.
+    #[inline]
+    pub(crate) fn check(&self, offset: u32) -> Result<(u32, Header), FrameFault> {
+        let bytes = self.map.bytes();
+        let length = length_at(bytes, offset).ok_or(FrameFault::FileEnds)?;
+        Ok((length, frame::check(bytes, offset, length, self.seed)?))
+    }
+}
+
+/// Maps a segment's file and reads its header, `None` if it was not begun.
+pub(crate) fn map_segment(
+    file: &Path,
+    index: u64,
+) -> Result<(ReadMap, Option<SegmentHeader>), ReadError> {
+    let io = |doing, error: std::io::Error| {
+        let file = file.to_path_buf();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => ReadError::SegmentMissing { file },
+            _ => ReadError::Io { doing, file, error },
+        }
+    };
+    let opened = File::open(file).map_err(|error| io("open", error))?;
+    let map = ReadMap::map(&opened, u64::from(segment::SEGMENT_BYTES_MAX))
+        .map_err(|error| io("map", error))?;
+    let header = SegmentHeader::read(map.bytes(), file)?;
+    if let Some(header) = &header
+        && header.index != index
+    {
+        let (file, why) = (file.to_path_buf(), HeaderFault::Index(header.index));
+        return Err(ReadError::Header { file, why });
+    }
+    Ok((map, header))
+}
+
+/// Checks that a segment is of this log.
+pub(crate) fn check_header(
+    file: &Path,
+    header: &SegmentHeader,
+    log_id: u64,
+    segment_bytes: u32,
+) -> Result<(), ReadError> {
+    let file = file.to_path_buf();
+    if header.log_id != log_id {
+        return Err(ReadError::OtherLog { file, found: header.log_id, expected: log_id });
+    }
+    if header.segment_bytes != segment_bytes {
+        let why = HeaderFault::SegmentBytes(header.segment_bytes);
+        return Err(ReadError::Header { file, why });
+    }
+    Ok(())
+}
+
+/// Where a frame lies in its segment.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: u32,
+    to: u32,
+}
+
+impl Tail {
+    pub(crate) fn new(shared: Arc<Shared>, from: Position) -> Tail {
+        let (index, offset) = shared.geometry.split(from.0);
+        let base = shared.geometry.base(index);
+        Tail { shared, source: Source::None, index, base, offset, order: Order::UNKNOWN }
+    }
+
+    /// Where the next frame begins, or where the last one ended.
+    #[must_use]
+    #[inline]
+    pub fn position(&self) -> Position {
+        Position(self.base + u64::from(self.offset))
+    }
+
+    /// The next frame, if it is committed and ends at or before `limit`; `None` if there is none yet.
+    ///
+    /// `limit` is [`Log::committed`](crate::Log::committed), [`Log::durable`](crate::Log::durable) or
+    /// another place where a turn ends; the frames of one turn come all or not at all then.
+    ///
+    /// # Errors
+    ///
+    /// If the segment has left the live log and cannot be read from disk. The same call gives the
+    /// same error again.
+    #[inline]
+    pub fn next(&mut self, limit: Position) -> Result<Option<Frame<'_>>, ReadError> {
+        let Some(Span { from, to }) = self.advance(limit)? else {
+            return Ok(None);
+        };
+        let bytes = match &self.source {
+            Source::Live(window) => window.bytes(from, to),
+            Source::Disk(disk) => &disk.map.bytes()[from as usize..to as usize],
+            Source::None => &[],
+        };
+        Ok(Some(Frame::read(Position(self.base + u64::from(from)), bytes)))
+    }
+
+    #[inline]
+    fn advance(&mut self, limit: Position) -> Result<Option<Span>, ReadError> {
+        loop {
+            if self.position() >= limit {
+                return Ok(None);
+            }
+            let from = self.offset;
+            if from + HEADER_BYTES > self.shared.geometry.segment_bytes {
+                if self.position().0 >= self.shared.committed.get() {
+                    return Ok(None);
+                }
+                self.next_segment();
+                continue;
+            }
+            let (length, header) = match &mut self.source {
+                Source::Live(window) => {
+                    if window.readable(from + HEADER_BYTES) < from + HEADER_BYTES {
+                        return Ok(None);
+                    }
+                    let bytes = window.bytes(from, from + HEADER_BYTES);
+                    (u32_at(bytes, 0), Header::read(bytes))
+                }
+                Source::Disk(disk) => match disk.check(from) {
+                    Ok(found) => found,
+                    Err(why) => return Err(self.corrupt(why)),
+                },
+                Source::None => {
+                    if !self.look_up()? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+            };
+            if header.kind == KIND_SEAL {
+                self.next_segment();
+                continue;
+            }
+            let to = from + length;
+            if self.base + u64::from(to) > limit.0 {
+                return Ok(None);
+            }
+            if let Source::Live(window) = &mut self.source
+                && window.readable(to) < to
+            {
+                return Ok(None);
+            }
+            if let Err(why) = self.order.take(header) {
+                return Err(self.corrupt(why));
+            }
+            self.offset = to;
+            return Ok(Some(Span { from, to }));
+        }
+    }
+
+    fn next_segment(&mut self) {
+        self.index += 1;
+        self.base = self.shared.geometry.base(self.index);
+        self.offset = segment::HEADER_BYTES;
+        self.source = Source::None;
+    }
+
+    /// Finds the bytes of the segment; `false` if nothing is committed in it yet.
+    #[cold]
+    fn look_up(&mut self) -> Result<bool, ReadError> {
+        if self.position().0 >= self.shared.committed.get() {
+            return Ok(false);
+        }
+        self.source = match self.shared.live_segment(self.index) {
+            Some(map) => Source::Live(Window::new(map)),
+            None => {
+                let disk = DiskSegment::open(&self.shared, self.index)?;
+                disk.map.read_ahead();
+                Source::Disk(disk)
+            }
+        };
+        Ok(true)
+    }
+
+    #[cold]
+    fn corrupt(&self, why: FrameFault) -> ReadError {
+        ReadError::Corrupt {
+            file: match &self.source {
+                Source::Disk(disk) => disk.file.clone(),
+                _ => segment::path(&self.shared.live_dir, self.index),
+            },
+            offset: self.offset,
+            position: self.position().0,
+            sequence: self.order.next.unwrap_or(0),
+            why,
+        }
+    }
+}
