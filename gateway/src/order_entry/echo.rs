@@ -1,0 +1,75 @@
+//! Attachments: fields of a request that travel with its Input, to remember or to say again.
+
+use matcher::record::ATTACHMENT_BYTES_MAX;
+
+use super::{
+    ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, ORDER_ID_BYTES_MAX, STATUS_ID_BYTES_MAX,
+    SYMBOL_BYTES_MAX,
+};
+
+/// A number longer than this is not said again in a reject.
+pub(super) const NUMBER_BYTES_ECHOED: usize = 20;
+
+/// Fields to remember or to say again, as they travel with an Input: tag u16 little endian, length u8,
+/// bytes.
+pub(super) struct Echoes<'a> {
+    bytes: &'a mut [u8; ATTACHMENT_BYTES_MAX],
+    len: usize,
+}
+
+// The longest: an order refused for what it asks, and a status request.
+const _: () = assert!(
+    (3 + CL_ORD_ID_BYTES_MAX)
+        + (3 + ACCOUNT_BYTES_MAX)
+        + (3 + SYMBOL_BYTES_MAX)
+        + 3 * (3 + 1)
+        + 2 * (3 + NUMBER_BYTES_ECHOED)
+        <= ATTACHMENT_BYTES_MAX
+);
+const _: () = assert!(
+    (3 + CL_ORD_ID_BYTES_MAX)
+        + (3 + SYMBOL_BYTES_MAX)
+        + (3 + 1)
+        + (3 + STATUS_ID_BYTES_MAX)
+        + (3 + ORDER_ID_BYTES_MAX)
+        <= ATTACHMENT_BYTES_MAX
+);
+
+impl<'a> Echoes<'a> {
+    pub(super) fn new(bytes: &'a mut [u8; ATTACHMENT_BYTES_MAX]) -> Echoes<'a> {
+        Echoes { bytes, len: 0 }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    pub(super) fn put(&mut self, tag: u32, value: &[u8]) {
+        let tag = u16::try_from(tag).expect("our tags are below 65536").to_le_bytes();
+        let len = u8::try_from(value.len()).expect("the border bounds texts");
+        let end = self.len + 3 + value.len();
+        let field = &mut self.bytes[self.len..end];
+        field[..3].copy_from_slice(&[tag[0], tag[1], len]);
+        field[3..].copy_from_slice(value);
+        self.len = end;
+    }
+
+    pub(super) fn put_if(&mut self, tag: u32, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.put(tag, value);
+        }
+    }
+}
+
+/// The value of a field of an attachment.
+pub(super) fn echo(attachment: &[u8], wanted: u32) -> Option<&[u8]> {
+    let mut rest = attachment;
+    while let [low, high, len, after @ ..] = rest {
+        let value = after.get(..usize::from(*len))?;
+        if u32::from(u16::from_le_bytes([*low, *high])) == wanted {
+            return Some(value);
+        }
+        rest = &after[value.len()..];
+    }
+    None
+}

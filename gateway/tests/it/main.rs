@@ -1,0 +1,3 @@
+//! One test binary: what the gateway promises, through its public API.
+
+mod order_entry;

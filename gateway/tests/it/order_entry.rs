@@ -1,0 +1,502 @@
+//! FIX text in → Commands → the real engine → Events → FIX text out.
+//!
+//! Scripts are in `tests/orders` and in `FIX-APP.md`. A line is a session's name and its message, fields
+//! separated by `|`, without the header. `+` before it: it reaches the gateway together with the
+//! next line, before the core has seen either. Other lines are the venue's (`venue halt …`) or set the
+//! scene (`instrument`, `session`, `at`). After `----` stands what comes back.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gateway::fix::{Encoder, Fields, Header, Identity, decode};
+use gateway::order_entry::{
+    Inputs, OrderEntry, Request, Told, cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason,
+};
+
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{
+    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MassCancelScope, MsgSeqNum,
+    ParticipantId, Price, Qty, RefusedRequest, RejectReason, Sequence, SessionId, Symbol,
+    Timestamp, TradingState,
+};
+
+/// 2026-01-02 09:30:00 UTC, a Friday.
+const OPEN: Timestamp = Timestamp(1_767_346_200_000_000_000);
+const MS: u64 = 1_000_000;
+
+struct Turn {
+    input: Input,
+    attachment: Vec<u8>,
+    events: Vec<Event>,
+}
+
+/// The journal: a turn's position is its index, spread out so that an index cannot pass for one.
+#[derive(Default)]
+struct Turns(Vec<Turn>);
+
+impl Turns {
+    fn position(index: usize) -> u64 {
+        4096 + index as u64 * 72
+    }
+}
+
+impl Inputs for &Turns {
+    fn input(
+        &mut self,
+        position: u64,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize)> {
+        let index = (0..self.0.len()).nth(usize::try_from((position - 4096) / 72).unwrap())?;
+        let turn = &self.0[index];
+        attachment[..turn.attachment.len()].copy_from_slice(&turn.attachment);
+        Some((turn.input, turn.attachment.len()))
+    }
+}
+
+/// A message as it was sent: whose, which, and its bytes.
+struct Said {
+    turn: usize,
+    event_index: usize,
+    session: SessionId,
+    msg: MsgSeqNum,
+    bytes: Vec<u8>,
+}
+
+struct Venue {
+    engine: Engine,
+    entry: OrderEntry,
+    turns: Turns,
+    said: Vec<Said>,
+    now: Timestamp,
+    names: Vec<String>,
+    inbound: HashMap<u32, u32>,
+    waiting: Vec<(SessionId, MsgSeqNum, Command, Vec<u8>)>,
+    busy: bool,
+}
+
+fn identity(name: &str) -> Identity {
+    Identity::new(b"FIX.4.4", b"VESTA", name.as_bytes()).unwrap()
+}
+
+/// The bytes of a message with these body fields, as a counterparty would send it.
+fn fix_bytes(msg_type: &str, msg: u32, fields: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut message = Encoder::begin(&mut out, b"FIX.4.4", msg_type.as_bytes());
+    message.uint(34, msg.into()).bytes(49, b"CLIENT").utc(52, OPEN).bytes(56, b"VESTA");
+    for (tag, value) in fields {
+        message.bytes(*tag, value);
+    }
+    message.finish();
+    // The encoder writes no empty fields; a hostile counterparty does.
+    if fields.iter().any(|(_, value)| value.is_empty()) {
+        let mut body =
+            format!("35={msg_type}\x0134={msg}\x0149=CLIENT\x0156=VESTA\x01").into_bytes();
+        for (tag, value) in fields {
+            body.extend_from_slice(format!("{tag}=").as_bytes());
+            body.extend_from_slice(value);
+            body.push(1);
+        }
+        out = format!("8=FIX.4.4\x019={}\x01", body.len()).into_bytes();
+        out.extend_from_slice(&body);
+        let sum = out.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        out.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
+    }
+    out
+}
+
+fn fields_of(text: &str) -> Vec<(u32, &[u8])> {
+    text.split('|')
+        .map(|field| {
+            let (tag, value) = field.split_once('=').unwrap_or_else(|| panic!("no tag: {field}"));
+            (tag.parse().unwrap(), value.as_bytes())
+        })
+        .collect()
+}
+
+/// The body of a message, as a person reads it: without 8 9 34 43 49 52 56 122 10.
+fn readable(bytes: &[u8]) -> String {
+    let mut line = String::new();
+    for field in bytes.split(|byte| *byte == 1).filter(|field| !field.is_empty()) {
+        let field = std::str::from_utf8(field).unwrap();
+        let (tag, value) = field.split_once('=').unwrap();
+        match tag {
+            "8" | "9" | "34" | "43" | "49" | "52" | "56" | "122" | "10" => {}
+            "35" => line.push_str(value),
+            _ => write!(line, "|{tag}={value}").unwrap(),
+        }
+    }
+    line
+}
+
+impl Venue {
+    fn new(orders_per_session_max: u32) -> Venue {
+        let mut venue = Venue {
+            engine: Engine::new(),
+            entry: OrderEntry::new(orders_per_session_max),
+            turns: Turns::default(),
+            said: Vec::new(),
+            now: OPEN,
+            names: Vec::new(),
+            inbound: HashMap::new(),
+            waiting: Vec::new(),
+            busy: false,
+        };
+        let limits = Limits {
+            orders_max: 10_000,
+            levels_max: 10_000,
+            instruments_max: 16,
+            sessions_max: 16,
+        };
+        venue.govern(Command::Configure(limits));
+        venue
+    }
+
+    fn govern(&mut self, command: Command) {
+        self.turn(SessionId::VENUE, MsgSeqNum::NONE, command, Vec::new());
+    }
+
+    fn session(&mut self, name: &str) -> SessionId {
+        self.names.push(name.to_string());
+        let id = SessionId(u32::try_from(self.names.len()).unwrap());
+        self.govern(Command::DefineSession { id, participant: ParticipantId(id.0) });
+        id
+    }
+
+    fn named(&self, name: &str) -> SessionId {
+        let index = self.names.iter().position(|known| known == name);
+        SessionId(u32::try_from(index.unwrap_or_else(|| panic!("no session {name}"))).unwrap() + 1)
+    }
+
+    fn define(&mut self, instrument: Instrument) {
+        let id = (0..).map(InstrumentId).find(|id| self.engine.instrument(*id).is_none()).unwrap();
+        self.govern(Command::DefineInstrument { id, instrument });
+    }
+
+    /// One turn of the core and what the gateway makes of it.
+    fn turn(
+        &mut self,
+        session: SessionId,
+        inbound: MsgSeqNum,
+        command: Command,
+        attachment: Vec<u8>,
+    ) {
+        let index = self.turns.0.len();
+        let sequence = Sequence(index as u64 + 1);
+        let input = Input { sequence, timestamp: self.now, session, inbound, command };
+        self.now.0 += MS;
+        let mut events = Vec::new();
+        self.engine.apply(&input, &mut events);
+        self.turns.0.push(Turn { input, attachment, events });
+        self.follow(index);
+        let said = say(&self.entry, &self.turns, &self.names, index, false);
+        self.said.extend(said);
+    }
+
+    fn follow(&mut self, index: usize) {
+        follow(&mut self.entry, &self.turns, index);
+    }
+
+    /// A FIX message comes in. What it asks waits for [`Venue::run`]; what is answered without the core
+    /// is returned.
+    fn receive(&mut self, session: SessionId, bytes: &[u8]) -> Option<String> {
+        let mut fields = Fields::new();
+        let (message, _) = decode(bytes, &mut fields).expect("well framed");
+        let inbound = self.inbound.entry(session.0).or_insert(0);
+        *inbound += 1;
+        let inbound = MsgSeqNum(*inbound);
+        let again = message.get(97) == Some(b"Y");
+        let mut attachment = [0xaa; ATTACHMENT_BYTES_MAX];
+        match self.entry.request(session, &message, again, self.busy, &mut attachment) {
+            Request::Submit { command, attachment_len } => {
+                let attachment = attachment[..attachment_len].to_vec();
+                self.waiting.push((session, inbound, command, attachment));
+                None
+            }
+            Request::Ignore => Some("ignored".to_string()),
+            Request::Reject { tag, reason } => Some(format!("3|371={tag}|373={reason}")),
+            Request::BusinessReject { reason, ref_id, text } => {
+                let ref_id = std::str::from_utf8(ref_id).unwrap();
+                Some(format!("j|379={ref_id}|380={reason}|58={text}"))
+            }
+        }
+    }
+
+    fn run(&mut self) {
+        for (session, inbound, command, attachment) in std::mem::take(&mut self.waiting) {
+            self.turn(session, inbound, command, attachment);
+        }
+    }
+
+    /// Every message ever sent comes out the same from a fold that begins now, and said again it differs
+    /// only in what a resend must have different.
+    fn check_resends(&self) {
+        let mut entry = OrderEntry::new(1_000_000);
+        for index in 0..self.turns.0.len() {
+            follow(&mut entry, &self.turns, index);
+        }
+        for said in &self.said {
+            let again = tell(&entry, &self.turns, &self.names, said, false);
+            assert_eq!(readable(&again), readable(&said.bytes));
+            assert_eq!(again, said.bytes);
+            let resent = tell(&entry, &self.turns, &self.names, said, true);
+            assert_eq!(readable(&resent), readable(&said.bytes));
+            let text = String::from_utf8(resent).unwrap();
+            let original = String::from_utf8(said.bytes.clone()).unwrap();
+            let sent = original.split("\x0152=").nth(1).unwrap().split('\x01').next().unwrap();
+            assert!(text.contains("\x0143=Y\x01"), "{text}");
+            assert!(text.contains(&format!("\x01122={sent}\x01")), "{text}");
+        }
+    }
+}
+
+fn follow(entry: &mut OrderEntry, turns: &Turns, index: usize) {
+    let turn = &turns.0[index];
+    let position = Turns::position(index);
+    entry.input(position, &turn.input, &turn.attachment);
+    for event in &turn.events {
+        entry.event(position, &turn.input, &turn.attachment, event);
+    }
+}
+
+fn say(
+    entry: &OrderEntry,
+    turns: &Turns,
+    names: &[String],
+    turn: usize,
+    resend: bool,
+) -> Vec<Said> {
+    let mut all = Vec::new();
+    for (event_index, event) in turns.0[turn].events.iter().enumerate() {
+        for (session, msg) in event.recipients().into_iter().flatten() {
+            let mut said = Said { turn, event_index, session, msg, bytes: Vec::new() };
+            said.bytes = tell(entry, turns, names, &said, resend);
+            all.push(said);
+        }
+    }
+    all
+}
+
+fn tell(entry: &OrderEntry, turns: &Turns, names: &[String], said: &Said, resend: bool) -> Vec<u8> {
+    let turn = &turns.0[said.turn];
+    let told = Told {
+        session: said.session,
+        position: Turns::position(said.turn),
+        input: &turn.input,
+        attachment: &turn.attachment,
+        event: &turn.events[said.event_index],
+        event_index: u32::try_from(said.event_index).unwrap(),
+    };
+    let now = Timestamp(OPEN.0 + 3_600_000 * MS);
+    let header = Header { msg: said.msg, sending_time: turn.input.timestamp, resend, now };
+    let mut out = Vec::new();
+    let identity = identity(&names[said.session.index() - 1]);
+    entry.report(&told, &identity, &header, &mut &*turns, &mut out).unwrap();
+    out
+}
+
+// The script language.
+
+fn instrument(line: &str) -> Instrument {
+    let mut words = line.split_whitespace();
+    let mut instrument = Instrument {
+        symbol: Symbol::new(words.next().unwrap().as_bytes()).unwrap(),
+        price_decimals: 2,
+        qty_decimals: 0,
+        tick_size: 1,
+        lot_size: 1,
+        qty_min: Qty::from_lots(1),
+        qty_max: Qty::from_lots(1_000_000),
+        price_min: Price::from_ticks(-1_000_000_000),
+        price_max: Price::from_ticks(1_000_000_000),
+        state: TradingState::Open,
+    };
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap();
+        match name {
+            "decimals" => instrument.price_decimals = value.parse().unwrap(),
+            "qty-decimals" => instrument.qty_decimals = value.parse().unwrap(),
+            "tick" => instrument.tick_size = value.parse().unwrap(),
+            "lot" => instrument.lot_size = value.parse().unwrap(),
+            "qty-min" => instrument.qty_min = Qty::from_lots(value.parse().unwrap()),
+            "qty-max" => instrument.qty_max = Qty::from_lots(value.parse().unwrap()),
+            "price-min" => instrument.price_min = Price::from_ticks(value.parse().unwrap()),
+            "price-max" => instrument.price_max = Price::from_ticks(value.parse().unwrap()),
+            _ => panic!("instrument has no {name}"),
+        }
+    }
+    assert_eq!(instrument.validate(), Ok(()));
+    instrument
+}
+
+fn scene(venue: &mut Venue, line: &str) -> bool {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match word {
+        "instrument" => venue.define(instrument(rest)),
+        "session" => {
+            venue.session(rest);
+        }
+        "at" => {
+            let clock = rest.split([':', '.']).map(|part| part.parse::<u64>().unwrap());
+            let [hours, minutes, seconds, ms] = clock.collect::<Vec<_>>().try_into().unwrap();
+            let midnight = OPEN.0 - OPEN.0 % (86_400_000 * MS);
+            let ms = ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms;
+            venue.now = Timestamp(midnight + ms * MS);
+        }
+        "busy" => venue.busy = rest == "on",
+        "venue" => {
+            let (what, symbol) = rest.split_once(' ').unwrap_or((rest, ""));
+            let id = venue.entry.directory().find(symbol.as_bytes()).unwrap_or(InstrumentId::NONE);
+            let state = |state| Command::SetTradingState { instrument: id, state };
+            venue.govern(match what {
+                "halt" => state(TradingState::Halted),
+                "open" => state(TradingState::Open),
+                "close" => state(TradingState::Closed),
+                "expire-day" => Command::ExpireDay,
+                "cancel-all" => Command::MassCancel(MassCancelScope::Instrument(id)),
+                _ => panic!("the venue does not {what}"),
+            });
+        }
+        "disconnect" => {
+            let session = venue.named(rest);
+            let command = Command::MassCancel(MassCancelScope::Session);
+            venue.turn(session, MsgSeqNum::NONE, command, Vec::new());
+        }
+        "no-room" => {
+            // What the core makes of an order when the journal is nearly full.
+            for (_, _, command, _) in &mut venue.waiting {
+                if let Command::New(new) = command {
+                    let request = RefusedRequest::New(new.number);
+                    *command = Command::Refuse { request, reason: RejectReason::JournalFull };
+                }
+            }
+            venue.run();
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Plays the input lines of one block; returns what comes back, a line each.
+fn play(venue: &mut Venue, lines: &[&str]) -> String {
+    let mut out = String::new();
+    for line in lines.iter().filter(|line| !line.starts_with('#')) {
+        let from = venue.said.len();
+        if !scene(venue, line) {
+            let (line, wait) = match line.strip_prefix("+ ") {
+                Some(line) => (line, true),
+                None => (*line, false),
+            };
+            let (name, text) = line.split_once(' ').unwrap_or_else(|| panic!("what is {line}?"));
+            let session = venue.named(name);
+            let (msg_type, fields) = text.split_once('|').unwrap_or((text, ""));
+            let fields = if fields.is_empty() { Vec::new() } else { fields_of(fields) };
+            let bytes = fix_bytes(msg_type, 1, &fields);
+            if let Some(answer) = venue.receive(session, &bytes) {
+                writeln!(out, "{name} {answer}").unwrap();
+            }
+            if !wait {
+                venue.run();
+            }
+        }
+        for said in &venue.said[from..] {
+            let name = &venue.names[said.session.index() - 1];
+            writeln!(out, "{name} {}", readable(&said.bytes)).unwrap();
+        }
+    }
+    out
+}
+
+/// Plays a script; returns it with the outputs that came.
+fn replay(venue: &mut Venue, script: &str) -> String {
+    let mut result = Vec::new();
+    for block in script.split("\n\n") {
+        let lines: Vec<&str> = block.lines().collect();
+        let input: Vec<&str> = lines.iter().take_while(|line| **line != "----").copied().collect();
+        let inputs: Vec<&str> = input.iter().filter(|line| !line.is_empty()).copied().collect();
+        let out = play(venue, &inputs);
+        let mut text = input.join("\n");
+        if lines.contains(&"----") || !out.is_empty() {
+            text.push_str("\n----\n");
+            text.push_str(out.trim_end());
+        }
+        result.push(text.trim_end_matches('\n').to_string());
+    }
+    result.join("\n\n") + "\n"
+}
+
+fn update() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+#[test]
+fn scripts_say_what_they_said() {
+    let mut paths: Vec<PathBuf> = fs::read_dir(home().join("tests/orders"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 8, "scripts are missing");
+    for path in paths {
+        let script = fs::read_to_string(&path).unwrap();
+        let mut venue = Venue::new(1_000);
+        let played = replay(&mut venue, &script);
+        venue.engine.check();
+        venue.check_resends();
+        if update() {
+            fs::write(&path, played).unwrap();
+        } else {
+            assert_eq!(played, script, "{}: UPDATE_GOLDEN=1 rewrites it", path.display());
+        }
+    }
+}
+
+#[test]
+fn examples_of_the_rules_of_engagement_are_true() {
+    let path = home().join("FIX-APP.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut venue = Venue::new(1_000);
+    let mut played = String::new();
+    let mut examples = 0;
+    for (index, part) in text.split("```text\n").enumerate() {
+        if index == 0 {
+            played.push_str(part);
+            continue;
+        }
+        let (script, after) = part.split_once("```").unwrap();
+        played.push_str("```text\n");
+        played.push_str(&replay(&mut venue, script.trim_end()));
+        played.push_str("```");
+        played.push_str(after);
+        examples += 1;
+    }
+    assert!(examples >= 6);
+    venue.check_resends();
+    if update() {
+        fs::write(&path, played).unwrap();
+    } else {
+        assert_eq!(played, text, "UPDATE_GOLDEN=1 rewrites it");
+    }
+}
+
+#[test]
+fn every_reject_reason_is_in_the_table() {
+    let text = fs::read_to_string(home().join("FIX-APP.md")).unwrap();
+    for reason in RejectReason::ALL {
+        let row = format!(
+            "| {} | {} | {} | {} |",
+            reason.text(),
+            ord_rej_reason(*reason),
+            cxl_rej_reason(*reason),
+            mass_cancel_reject_reason(*reason)
+        );
+        assert!(text.contains(&row), "FIX-APP.md lacks the row\n{row}");
+    }
+}
