@@ -1,1 +1,26 @@
-//! venue
+//! The composition root of Vesta: configuration, threads, the core's loop, recovery and replay.
+//!
+//! A [`Venue`] is started from a [`Config`] and runs until it is stopped or fails. Everything it is
+//! asked and everything it answers is in its journal; whatever it knows after a restart it knows from
+//! there.
+//!
+//! The three types to know: [`Config`], [`Venue`], [`Core`].
+
+pub mod clock;
+pub mod config;
+mod core;
+pub mod feed_thread;
+mod gateway_thread;
+pub mod outbound;
+mod recovery;
+pub mod release;
+pub mod replay;
+pub mod ring;
+mod run;
+pub mod threads;
+pub mod turns;
+
+pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
+pub use crate::core::{Core, Turned};
+pub use crate::recovery::{Names, RecoveryError};
+pub use crate::run::{StartError, Venue};

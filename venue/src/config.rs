@@ -1,0 +1,709 @@
+//! The whole configuration as one struct, every default written out.
+//!
+//! The file is TOML; `venue/vesta.toml` is the commented sample. An unknown key, a wrong type and a
+//! value out of range are each one error that names the line.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use gateway::fix::parse_scaled;
+use matcher::{Instrument, Limits, Price, Qty, Symbol, TradingState};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The commented sample configuration; also what `vesta demo` starts from.
+pub const SAMPLE: &str = include_str!("../vesta.toml");
+
+/// Everything that decides how a venue runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Our CompID, also the name in logs.
+    pub name: String,
+    /// Where the journal's disk segments are.
+    pub journal_dir: PathBuf,
+    /// Where the live log is: a memory file system. `None`: a folder under /dev/shm named after
+    /// `journal_dir`.
+    pub live_dir: Option<PathBuf>,
+    /// Bytes of a journal segment.
+    pub segment_bytes: u32,
+    /// What must be true of a record before anybody is told of it.
+    pub durability: Durability,
+    /// Sizes of the engine's tables.
+    pub limits: Limits,
+    /// How loops are put on threads.
+    pub layout: Layout,
+    /// What a thread does when it has nothing to do.
+    pub wait: Wait,
+    /// CPU of the thread that matches, or none: the kernel's choice.
+    pub core_cpu: Option<usize>,
+    /// CPU of the gateway's thread where it has one of its own.
+    pub gateway_cpu: Option<usize>,
+    /// The FIX listener.
+    pub fix: Fix,
+    /// The ITCH feed over SoupBinTCP, if any.
+    pub soup: Option<Soup>,
+    /// The ITCH feed over MoldUDP64 multicast, if any.
+    pub mold: Option<Mold>,
+    /// When day orders expire, in seconds after midnight UTC, if ever.
+    pub day_end_s: Option<u32>,
+    /// What is traded. The order decides the ids: add at the end.
+    pub instruments: Vec<Instrument>,
+    /// Who may log on. The order decides the ids: add at the end.
+    pub sessions: Vec<SessionConfig>,
+}
+
+/// What must be true of a record before anybody is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// It is in the live log: survives the end of the process. The disk follows behind.
+    Memory,
+    /// It is synced to disk: survives the end of the machine.
+    Disk,
+}
+
+/// How loops are put on threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Joined below four CPUs, else split.
+    Auto,
+    /// Gateway, core and feed take turns on one thread: an order pays no context switch.
+    Joined,
+    /// Gateway, core and feed have a thread each.
+    Split,
+}
+
+/// What a thread does when it has nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// Sleeps in the kernel until woken: costs nothing while idle.
+    Park,
+    /// Looks again after giving the CPU away: for machines shared with little else.
+    Yield,
+    /// Looks again at once: needs a CPU of its own for each thread.
+    Spin,
+}
+
+/// The FIX listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Smallest HeartBtInt(108) taken, seconds.
+    pub heartbeat_s_min: u32,
+    /// Largest HeartBtInt(108) taken, seconds.
+    pub heartbeat_s_max: u32,
+    /// How far SendingTime(52) may be off, seconds.
+    pub latency_s_max: u32,
+    /// How long a connection may stay without a Logon, seconds.
+    pub logon_timeout_s: u32,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Bytes that may wait for a slow peer before it is cut.
+    pub out_buffer_bytes: usize,
+    /// Orders and replaces of one session over the life of the journal.
+    pub orders_per_session_max: u32,
+    /// Whether a tag that FIX 4.4 does not know is refused (else ignored).
+    pub reject_unknown_tags: bool,
+}
+
+/// The ITCH feed over SoupBinTCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Soup {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// User name, at most 6 characters; empty: anybody.
+    pub username: String,
+    /// Password, at most 10 characters.
+    pub password: String,
+    /// Subscribers at once.
+    pub connections_max: usize,
+}
+
+/// The ITCH feed over MoldUDP64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mold {
+    /// Multicast group and port.
+    pub group: SocketAddrV4,
+    /// Address of the interface to send on.
+    pub interface: Ipv4Addr,
+    /// Hops a packet may take.
+    pub ttl: u32,
+}
+
+/// Who may log on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// The counterparty's CompID.
+    pub comp_id: String,
+    /// The firm it trades for.
+    pub participant: String,
+    /// Username(553), if asked for.
+    pub username: Option<String>,
+    /// Password(554), if asked for.
+    pub password: Option<String>,
+    /// Whether its orders are canceled when its connection ends.
+    pub cancel_on_disconnect: bool,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file, or what stands for it.
+    pub file: String,
+    /// Line, counted from 1, if the error has one.
+    pub line: Option<usize>,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.what),
+            None => write!(f, "{}: {}", self.file, self.what),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileConfig {
+    #[serde(default)]
+    venue: FileVenue,
+    #[serde(default)]
+    limits: FileLimits,
+    #[serde(default)]
+    threads: FileThreads,
+    fix: FileFix,
+    #[serde(default)]
+    itch: FileItch,
+    #[serde(default)]
+    schedule: FileSchedule,
+    #[serde(default)]
+    instrument: Vec<Spanned<FileInstrument>>,
+    #[serde(default)]
+    session: Vec<Spanned<FileSession>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileVenue {
+    name: Spanned<String>,
+    journal_dir: PathBuf,
+    live_dir: Option<PathBuf>,
+    segment_mib: Spanned<u32>,
+    durability: Durability,
+}
+
+impl Default for FileVenue {
+    fn default() -> Self {
+        FileVenue {
+            name: spanless("VESTA".into()),
+            journal_dir: "journal".into(),
+            live_dir: None,
+            segment_mib: spanless(64),
+            durability: Durability::Disk,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLimits {
+    orders: Spanned<u32>,
+    levels: Spanned<u32>,
+    instruments: Spanned<u32>,
+    sessions: Spanned<u32>,
+    orders_per_session: Spanned<u32>,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        FileLimits {
+            orders: spanless(1_000_000),
+            levels: spanless(250_000),
+            instruments: spanless(1_024),
+            sessions: spanless(4_096),
+            orders_per_session: spanless(10_000_000),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileThreads {
+    layout: Layout,
+    wait: Wait,
+    core_cpu: Option<usize>,
+    gateway_cpu: Option<usize>,
+}
+
+impl Default for FileThreads {
+    fn default() -> Self {
+        FileThreads { layout: Layout::Auto, wait: Wait::Park, core_cpu: None, gateway_cpu: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFix {
+    listen: SocketAddr,
+    #[serde(default = "default_heartbeat_min")]
+    heartbeat_s_min: Spanned<u32>,
+    #[serde(default = "default_heartbeat_max")]
+    heartbeat_s_max: Spanned<u32>,
+    #[serde(default = "default_latency")]
+    latency_s_max: u32,
+    #[serde(default = "default_logon_timeout")]
+    logon_timeout_s: u32,
+    #[serde(default = "default_connections")]
+    connections_max: Spanned<usize>,
+    #[serde(default = "default_out_buffer")]
+    out_buffer_kib: Spanned<usize>,
+    #[serde(default = "default_true")]
+    reject_unknown_tags: bool,
+}
+
+fn default_heartbeat_min() -> Spanned<u32> {
+    spanless(1)
+}
+fn default_heartbeat_max() -> Spanned<u32> {
+    spanless(600)
+}
+fn default_latency() -> u32 {
+    120
+}
+fn default_logon_timeout() -> u32 {
+    10
+}
+fn default_connections() -> Spanned<usize> {
+    spanless(4_096)
+}
+fn default_out_buffer() -> Spanned<usize> {
+    spanless(1_024)
+}
+fn default_true() -> bool {
+    true
+}
+fn default_ttl() -> u32 {
+    1
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileItch {
+    soup: Option<Spanned<FileSoup>>,
+    mold: Option<Spanned<FileMold>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSoup {
+    listen: SocketAddr,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default = "default_soup_connections")]
+    connections_max: usize,
+}
+
+fn default_soup_connections() -> usize {
+    256
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMold {
+    group: SocketAddrV4,
+    interface: Ipv4Addr,
+    #[serde(default = "default_ttl")]
+    ttl: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileSchedule {
+    day_end: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileInstrument {
+    symbol: String,
+    price_decimals: u8,
+    #[serde(default)]
+    qty_decimals: u8,
+    tick_size: String,
+    #[serde(default = "default_one")]
+    lot_size: String,
+    #[serde(default)]
+    qty_min: Option<String>,
+    qty_max: String,
+    #[serde(default)]
+    price_min: Option<String>,
+    price_max: String,
+}
+
+fn default_one() -> String {
+    "1".into()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSession {
+    comp_id: String,
+    participant: String,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    cancel_on_disconnect: bool,
+}
+
+fn spanless<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+impl Config {
+    /// Reads and checks a configuration file. Relative folders in it are relative to the file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is not TOML, has an unknown key, or a value is out of range.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: file.clone(),
+            line: None,
+            what: format!("cannot be read: {error}"),
+        })?;
+        let mut config = Config::parse(&file, &text)?;
+        if let Some(folder) = path.parent() {
+            config.journal_dir = folder.join(&config.journal_dir);
+            config.live_dir = config.live_dir.map(|dir| folder.join(dir));
+        }
+        Ok(config)
+    }
+
+    /// Reads and checks a configuration from its text; `file` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
+        let parsed: FileConfig = toml::from_str(text).map_err(|error| ConfigError {
+            file: file.to_owned(),
+            line: error.span().and_then(|span| line_of(text, span.start)),
+            what: error.message().replace('\n', " "),
+        })?;
+        Checker { file, text }.config(parsed)
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> Option<usize> {
+    let before = text.get(..offset)?;
+    Some(before.bytes().filter(|byte| *byte == b'\n').count() + 1)
+}
+
+/// Turns what the file says into a [`Config`], naming the line of what is wrong.
+struct Checker<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Checker<'_> {
+    fn error(&self, offset: usize, what: impl Into<String>) -> ConfigError {
+        let line = if offset == 0 { None } else { line_of(self.text, offset) };
+        ConfigError { file: self.file.to_owned(), line, what: what.into() }
+    }
+
+    fn range<T: Copy + PartialOrd + fmt::Display>(
+        &self,
+        value: &Spanned<T>,
+        name: &str,
+        low: T,
+        high: T,
+    ) -> Result<T, ConfigError> {
+        let got = *value.get_ref();
+        if got < low || got > high {
+            let what = format!("{name} is {got}; it must be {low} to {high}");
+            return Err(self.error(value.span().start, what));
+        }
+        Ok(got)
+    }
+
+    fn config(&self, file: FileConfig) -> Result<Config, ConfigError> {
+        let limits = Limits {
+            orders_max: self.range(&file.limits.orders, "limits.orders", 1, 1 << 30)?,
+            levels_max: self.range(&file.limits.levels, "limits.levels", 1, 1 << 30)?,
+            instruments_max: self.range(
+                &file.limits.instruments,
+                "limits.instruments",
+                1,
+                1 << 20,
+            )?,
+            sessions_max: self.range(&file.limits.sessions, "limits.sessions", 1, 1 << 20)?,
+        };
+        let name = file.venue.name.get_ref().clone();
+        self.comp_id(&name, "venue.name", file.venue.name.span().start)?;
+        let instruments = self.instruments(&file.instrument, &limits)?;
+        let sessions = self.sessions(&file.session, &limits)?;
+        let fix = Fix {
+            listen: file.fix.listen,
+            heartbeat_s_min: self.range(&file.fix.heartbeat_s_min, "heartbeat_s_min", 1, 3_600)?,
+            heartbeat_s_max: self.range(&file.fix.heartbeat_s_max, "heartbeat_s_max", 1, 3_600)?,
+            latency_s_max: file.fix.latency_s_max,
+            logon_timeout_s: file.fix.logon_timeout_s,
+            connections_max: self.range(&file.fix.connections_max, "connections_max", 1, 65_536)?,
+            out_buffer_bytes: 1024
+                * self.range(&file.fix.out_buffer_kib, "out_buffer_kib", 16, 1 << 20)?,
+            orders_per_session_max: self.range(
+                &file.limits.orders_per_session,
+                "limits.orders_per_session",
+                1,
+                u32::MAX - 1,
+            )?,
+            reject_unknown_tags: file.fix.reject_unknown_tags,
+        };
+        if fix.heartbeat_s_min > fix.heartbeat_s_max {
+            let at = file.fix.heartbeat_s_min.span().start;
+            return Err(self.error(at, "heartbeat_s_min is above heartbeat_s_max"));
+        }
+        let (soup, mold) = self.feed(file.itch, &instruments, &file.instrument)?;
+        let day_end_s = match &file.schedule.day_end {
+            None => None,
+            Some(text) => Some(self.time_of_day(text)?),
+        };
+        Ok(Config {
+            name,
+            journal_dir: file.venue.journal_dir,
+            live_dir: file.venue.live_dir,
+            segment_bytes: (1 << 20)
+                * self.range(&file.venue.segment_mib, "venue.segment_mib", 1, 1_024)?,
+            durability: file.venue.durability,
+            limits,
+            layout: file.threads.layout,
+            wait: file.threads.wait,
+            core_cpu: file.threads.core_cpu,
+            gateway_cpu: file.threads.gateway_cpu,
+            fix,
+            soup,
+            mold,
+            day_end_s,
+            instruments,
+            sessions,
+        })
+    }
+
+    fn comp_id(&self, text: &str, name: &str, at: usize) -> Result<(), ConfigError> {
+        let good =
+            !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_graphic());
+        if good {
+            return Ok(());
+        }
+        Err(self.error(at, format!("{name} must be 1 to 32 printable characters without a space")))
+    }
+
+    fn feed(
+        &self,
+        itch: FileItch,
+        instruments: &[Instrument],
+        from: &[Spanned<FileInstrument>],
+    ) -> Result<(Option<Soup>, Option<Mold>), ConfigError> {
+        if itch.soup.is_some() || itch.mold.is_some() {
+            for (instrument, spanned) in instruments.iter().zip(from) {
+                feed::Publisher::check(instrument).map_err(|error| {
+                    let what =
+                        format!("{} cannot be published in ITCH: {error}", instrument.symbol);
+                    self.error(spanned.span().start, what)
+                })?;
+            }
+        }
+        let soup = match itch.soup {
+            None => None,
+            Some(spanned) => {
+                let at = spanned.span().start;
+                let soup = spanned.into_inner();
+                if soup.username.len() > 6 || soup.password.len() > 10 {
+                    let what =
+                        "SoupBinTCP has 6 characters for the username and 10 for the password";
+                    return Err(self.error(at, what));
+                }
+                Some(Soup {
+                    listen: soup.listen,
+                    username: soup.username,
+                    password: soup.password,
+                    connections_max: soup.connections_max,
+                })
+            }
+        };
+        let mold = match itch.mold {
+            None => None,
+            Some(spanned) => {
+                let at = spanned.span().start;
+                let mold = spanned.into_inner();
+                if !mold.group.ip().is_multicast() {
+                    let what =
+                        format!("{} is not a multicast address (224.0.0.0/4)", mold.group.ip());
+                    return Err(self.error(at, what));
+                }
+                Some(Mold { group: mold.group, interface: mold.interface, ttl: mold.ttl })
+            }
+        };
+        Ok((soup, mold))
+    }
+
+    fn time_of_day(&self, text: &Spanned<String>) -> Result<u32, ConfigError> {
+        let parts: Vec<Option<u32>> =
+            text.get_ref().split(':').map(|part| part.parse::<u32>().ok()).collect();
+        match parts[..] {
+            [Some(h), Some(m), Some(s)] if h < 24 && m < 60 && s < 60 => Ok((h * 60 + m) * 60 + s),
+            _ => Err(self.error(text.span().start, "a time of day is HH:MM:SS, in UTC")),
+        }
+    }
+
+    fn instruments(
+        &self,
+        from: &[Spanned<FileInstrument>],
+        limits: &Limits,
+    ) -> Result<Vec<Instrument>, ConfigError> {
+        let mut instruments: Vec<Instrument> = Vec::new();
+        for spanned in from {
+            let at = spanned.span().start;
+            let instrument = self.instrument(at, spanned.get_ref())?;
+            if instruments.iter().any(|other| other.symbol == instrument.symbol) {
+                let what = format!("symbol {} is defined twice", instrument.symbol);
+                return Err(self.error(at, what));
+            }
+            instruments.push(instrument);
+        }
+        if instruments.len() > limits.instruments_max as usize {
+            let what = format!("more than limits.instruments = {}", limits.instruments_max);
+            return Err(self.error(0, what));
+        }
+        Ok(instruments)
+    }
+
+    fn instrument(&self, at: usize, file: &FileInstrument) -> Result<Instrument, ConfigError> {
+        let symbol = Symbol::new(file.symbol.as_bytes()).ok_or_else(|| {
+            self.error(at, "symbol must be 1 to 16 printable characters without a space")
+        })?;
+        let (price_decimals, qty_decimals) = (file.price_decimals, file.qty_decimals);
+        if price_decimals > 9 || qty_decimals > 9 {
+            return Err(self.error(at, format!("{symbol}: decimals must be 0 to 9")));
+        }
+        let tick_size = self.step(at, &symbol, "tick_size", &file.tick_size, price_decimals)?;
+        let lot_size = self.step(at, &symbol, "lot_size", &file.lot_size, qty_decimals)?;
+        let ticks = |name: &str, text: &str| {
+            self.steps(at, &symbol, name, text, price_decimals, tick_size).map(Price::from_ticks)
+        };
+        let lots = |name: &str, text: &str| {
+            let steps = self.steps(at, &symbol, name, text, qty_decimals, lot_size)?;
+            u64::try_from(steps)
+                .map(Qty::from_lots)
+                .map_err(|_| self.error(at, format!("{symbol}: {name} is negative")))
+        };
+        let instrument = Instrument {
+            symbol,
+            price_decimals,
+            qty_decimals,
+            tick_size,
+            lot_size,
+            qty_min: match &file.qty_min {
+                Some(text) => lots("qty_min", text)?,
+                None => Qty::from_lots(1),
+            },
+            qty_max: lots("qty_max", &file.qty_max)?,
+            price_min: match &file.price_min {
+                Some(text) => ticks("price_min", text)?,
+                None => Price::from_ticks(1),
+            },
+            price_max: ticks("price_max", &file.price_max)?,
+            state: TradingState::Open,
+        };
+        instrument.validate().map_err(|error| self.error(at, format!("{symbol}: {error}")))?;
+        Ok(instrument)
+    }
+
+    /// A tick or lot size as a whole number of last decimals.
+    fn step(
+        &self,
+        at: usize,
+        symbol: &Symbol,
+        name: &str,
+        text: &str,
+        decimals: u8,
+    ) -> Result<u32, ConfigError> {
+        let scaled = parse_scaled(text.as_bytes(), decimals).ok();
+        match scaled.and_then(|scaled| u32::try_from(scaled).ok()) {
+            Some(step) if step > 0 => Ok(step),
+            _ => {
+                let what = format!(
+                    "{symbol}: {name} {text:?} is not a positive number with {decimals} decimals"
+                );
+                Err(self.error(at, what))
+            }
+        }
+    }
+
+    /// A price or quantity as a whole number of ticks or lots.
+    fn steps(
+        &self,
+        at: usize,
+        symbol: &Symbol,
+        name: &str,
+        text: &str,
+        decimals: u8,
+        step: u32,
+    ) -> Result<i64, ConfigError> {
+        let scaled = parse_scaled(text.as_bytes(), decimals).map_err(|_| {
+            self.error(
+                at,
+                format!("{symbol}: {name} {text:?} is not a number with {decimals} decimals"),
+            )
+        })?;
+        if scaled % i64::from(step) != 0 {
+            let what =
+                format!("{symbol}: {name} {text:?} is not a multiple of its tick or lot size");
+            return Err(self.error(at, what));
+        }
+        Ok(scaled / i64::from(step))
+    }
+
+    fn sessions(
+        &self,
+        from: &[Spanned<FileSession>],
+        limits: &Limits,
+    ) -> Result<Vec<SessionConfig>, ConfigError> {
+        let mut sessions: Vec<SessionConfig> = Vec::new();
+        for spanned in from {
+            let (at, file) = (spanned.span().start, spanned.get_ref());
+            self.comp_id(&file.comp_id, "comp_id", at)?;
+            self.comp_id(&file.participant, "participant", at)?;
+            if sessions.iter().any(|other| other.comp_id == file.comp_id) {
+                return Err(self.error(at, format!("comp_id {} is used twice", file.comp_id)));
+            }
+            sessions.push(SessionConfig {
+                comp_id: file.comp_id.clone(),
+                participant: file.participant.clone(),
+                username: file.username.clone(),
+                password: file.password.clone(),
+                cancel_on_disconnect: file.cancel_on_disconnect,
+            });
+        }
+        if sessions.len() > limits.sessions_max as usize {
+            return Err(
+                self.error(0, format!("more than limits.sessions = {}", limits.sessions_max))
+            );
+        }
+        Ok(sessions)
+    }
+}

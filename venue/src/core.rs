@@ -1,0 +1,166 @@
+//! The turn of the core: take a request, stamp it, match it, journal it.                ← read second
+//!
+//! This is the only writer of the journal and the only owner of the engine. It waits for nobody: no
+//! lock, no allocation, no system call but the wake-up of a reader that really sleeps.
+
+use journal::{Turn, Writer};
+use matcher::record::{decode_input, encode_event, encode_input, event_bytes, stamp_input};
+use matcher::{
+    Command, Engine, Event, EventSink, Input, RefusedRequest, RejectReason, Sequence, Timestamp,
+};
+
+use crate::clock;
+use crate::ring::{RECORD_BYTES, Taken};
+
+/// Room in the journal under which new orders are refused, so that cancels still find some.
+///
+/// Unit: bytes. A quarter of a segment would do; 1 MiB is about 8,000 cancels.
+const ROOM_FOR_ORDERS: u64 = 1 << 20;
+
+/// Room in the journal under which nothing is taken: an Input and the events of a small turn.
+const ROOM_FOR_ANYTHING: u64 = 64 << 10;
+
+/// The engine, its journal, and the rings that lead to it.
+pub struct Core {
+    engine: Engine,
+    writer: Writer,
+    rings: Vec<Taken>,
+    sequence: Sequence,
+    timestamp: Timestamp,
+    record: [u8; RECORD_BYTES],
+    refused_for_room: u64,
+}
+
+/// What a call of [`Core::turns`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// No ring had a request.
+    Idle,
+    /// This many requests were taken.
+    Took(usize),
+    /// Requests wait, but the journal has no room even for a cancel.
+    NoRoom,
+}
+
+impl Core {
+    /// A core that goes on after `sequence`, the last one in the journal.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        writer: Writer,
+        rings: Vec<Taken>,
+        last: (Sequence, Timestamp),
+    ) -> Core {
+        Core {
+            engine,
+            writer,
+            rings,
+            sequence: last.0,
+            timestamp: last.1,
+            record: [0; RECORD_BYTES],
+            refused_for_room: 0,
+        }
+    }
+
+    /// The engine, to look at.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The last Sequence given.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Orders refused so far because the journal had no room.
+    #[must_use]
+    pub fn refused_for_room(&self) -> u64 {
+        self.refused_for_room
+    }
+
+    /// Whether every ring is empty.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.rings.iter().all(Taken::is_empty)
+    }
+
+    /// Takes up to `most` requests from each ring in turn.
+    pub fn turns(&mut self, most: usize) -> Turned {
+        let mut took = 0;
+        for index in 0..self.rings.len() {
+            for _ in 0..most {
+                if self.writer.room() < ROOM_FOR_ANYTHING {
+                    return if took > 0 || self.is_idle() {
+                        Turned::Took(took)
+                    } else {
+                        Turned::NoRoom
+                    };
+                }
+                let Some(len) = self.rings[index].pop(&mut self.record) else { break };
+                self.turn(len);
+                took += 1;
+            }
+        }
+        if took == 0 { Turned::Idle } else { Turned::Took(took) }
+    }
+
+    /// One turn: the request in `self.record` gets its place and its time, changes the books, and stands
+    /// in the journal with its events, all or nothing.
+    fn turn(&mut self, len: usize) {
+        self.sequence = Sequence(self.sequence.0 + 1);
+        self.timestamp = self.timestamp.max(clock::now());
+        stamp_input(&mut self.record[..len], self.timestamp);
+        let (mut input, _, _) = match decode_input(self.sequence, &self.record[..len]) {
+            Ok(decoded) => decoded,
+            Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
+        };
+        let mut len = len;
+        if self.writer.room() < ROOM_FOR_ORDERS {
+            len = self.refuse_for_room(&mut input, len);
+        }
+
+        let mut turn = self.writer.begin(self.sequence.0);
+        turn.space(len).copy_from_slice(&self.record[..len]);
+        let mut events = JournalSink { turn };
+        self.engine.apply(&input, &mut events);
+        events.turn.commit();
+    }
+
+    /// The journal is nearly full: an order becomes its own refusal, which replays the same on a
+    /// machine with room.
+    #[cold]
+    fn refuse_for_room(&mut self, input: &mut Input, len: usize) -> usize {
+        let request = match &input.command {
+            Command::New(new) => RefusedRequest::New(new.number),
+            Command::Replace(replace) => {
+                RefusedRequest::Replace { number: replace.number, target: replace.target }
+            }
+            _ => return len,
+        };
+        self.refused_for_room += 1;
+        input.command = Command::Refuse { request, reason: RejectReason::JournalFull };
+        let original = self.record;
+        let attachment = match decode_input(self.sequence, &original[..len]) {
+            Ok((_, attachment, _)) => attachment,
+            Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
+        };
+        let mut record = [0; matcher::record::INPUT_BYTES_MAX];
+        let len = encode_input(input, attachment, &mut record);
+        self.record[..len].copy_from_slice(&record[..len]);
+        len
+    }
+}
+
+/// Events go straight into the journal's mapping.
+struct JournalSink<'a> {
+    turn: Turn<'a>,
+}
+
+impl EventSink for JournalSink<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        encode_event(event, self.turn.space(event_bytes(event)));
+    }
+}

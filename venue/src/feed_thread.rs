@@ -1,0 +1,659 @@
+//! The feed's loop: the journal's tail as ITCH, over SoupBinTCP and MoldUDP64.
+//!
+//! Message numbers are counted from the first record of the journal, so they are the same after a
+//! restart and for every subscriber. The latest messages are kept encoded in a window that all
+//! subscribers copy from; whoever is further behind reads the journal at his own pace, from the sparse
+//! index, and never slows anybody down.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use feed::mold::MoldSender;
+use feed::{MessageCount, MessageSink, Publisher, Window};
+use gateway::connection::{Connection, Fill, Flush};
+use gateway::soup::{SoupConfig, SoupEvent, SoupReject, SoupServer, credentials_match};
+use journal::{Log, Position, Tail};
+use matcher::{Event, Timestamp};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::clock;
+use crate::config::{Config, Soup};
+use crate::release::Release;
+use crate::threads::Sleeper;
+use crate::turns::{Cutter, FollowError, Follower, TurnHead};
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const FIRST_SUBSCRIBER: usize = 8;
+
+/// Messages between two places in the index.
+const STRIDE: u64 = 256;
+
+/// The window: some 500,000 messages.
+const WINDOW_BYTES: usize = 16 << 20;
+const WINDOW_MESSAGES: usize = 1 << 19;
+
+/// Frames published before subscribers have their turn.
+const FRAMES_A_ROUND: usize = 1_024;
+
+/// Bytes put into one subscriber's buffer before the next has its turn.
+const SUBSCRIBER_BYTES_A_ROUND: usize = 256 << 10;
+
+/// Bytes that may wait for a subscriber. When it is full the subscriber falls behind; it is cut only
+/// when it takes nothing at all.
+const SUBSCRIBER_BUFFER: usize = 512 << 10;
+
+/// How long a subscriber may take nothing while bytes wait for it, ns.
+const STUCK_NS: u64 = 30_000_000_000;
+
+/// How often timers are looked at while there are subscribers or multicast.
+const TICK_NS: u64 = 100_000_000;
+
+/// Where each ITCH message stands in the journal: every 256th, 16 bytes each.
+#[derive(Clone, Default)]
+pub struct FeedIndex {
+    publisher: Publisher,
+    count: MessageCount,
+    /// Number of the first message of a turn, and where that turn begins.
+    marks: Vec<(u64, Position)>,
+    turn: Option<(u64, Position)>,
+}
+
+impl FeedIndex {
+    /// Messages so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.count.0
+    }
+
+    /// A turn at or before the one with message `number`, and the number of its first message.
+    fn before(&self, number: u64) -> Option<(u64, Position)> {
+        let index = self.marks.partition_point(|(first, _)| *first <= number);
+        self.marks.get(index.checked_sub(1)?).copied()
+    }
+
+    fn mark(&mut self) {
+        let Some((first, position)) = self.turn.take() else { return };
+        let due = self.marks.last().is_none_or(|(last, _)| first >= last + STRIDE);
+        if due && self.count.0 >= first {
+            self.marks.push((first, position));
+        }
+    }
+}
+
+impl Follower for FeedIndex {
+    fn input(&mut self, head: &TurnHead) {
+        self.turn = Some((self.count.0 + 1, head.position));
+        self.publisher.input(&head.input);
+    }
+
+    fn event(&mut self, _: &TurnHead, _: u32, event: &Event) {
+        self.publisher.event(event, &mut self.count);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {
+        self.publisher.end_turn(&mut self.count);
+        self.mark();
+    }
+}
+
+/// The feed's loop.
+pub struct FeedLoop {
+    poll: Poll,
+    events: Events,
+    soup: Option<SoupFeed>,
+    mold: Option<MoldFeed>,
+    tail: Tail,
+    cutter: Cutter,
+    index: FeedIndex,
+    window: Window,
+    release: Release,
+    log: Log,
+    deadline: Timestamp,
+}
+
+struct SoupFeed {
+    listener: TcpListener,
+    config: Soup,
+    session: [u8; 10],
+    subscribers: Vec<Option<Subscriber>>,
+    count: usize,
+}
+
+struct Subscriber {
+    connection: Connection,
+    machine: SoupServer,
+    /// What the machine wants to say in answer to what it reads.
+    answers: Vec<u8>,
+    behind: Option<Box<Behind>>,
+    took: Timestamp,
+    blocked: bool,
+    closing: bool,
+}
+
+/// A subscriber's own way through the journal until it reaches the window.
+struct Behind {
+    tail: Tail,
+    cutter: Cutter,
+    publisher: Publisher,
+    /// Number of the next message that `publisher` gives.
+    number: u64,
+}
+
+struct MoldFeed {
+    socket: std::net::UdpSocket,
+    group: SocketAddr,
+    sender: MoldSender,
+}
+
+impl MoldFeed {
+    fn new(mold: &crate::config::Mold, session: [u8; 10], next: u64) -> io::Result<MoldFeed> {
+        use socket2::{Domain, Protocol, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_multicast_if_v4(&mold.interface)?;
+        socket.set_multicast_ttl_v4(mold.ttl)?;
+        socket.set_multicast_loop_v4(true)?;
+        let from = SocketAddr::from((mold.interface, 0));
+        socket.bind(&from.into())?;
+        socket.set_nonblocking(true)?;
+        Ok(MoldFeed {
+            socket: socket.into(),
+            group: SocketAddr::V4(mold.group),
+            sender: MoldSender::new(session, next),
+        })
+    }
+}
+
+/// A datagram that the kernel does not take is lost like one on the wire: receivers ask again.
+fn send_packet(socket: &std::net::UdpSocket, group: SocketAddr) -> impl FnMut(&[u8]) {
+    let socket = socket.try_clone();
+    move |packet: &[u8]| {
+        if let Ok(socket) = &socket {
+            let _ = socket.send_to(packet, group);
+        }
+    }
+}
+
+impl FeedLoop {
+    /// A loop that goes on from `from`, up to where `index` has followed the journal. `began` names the
+    /// session: the same for the life of the journal.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses a socket or a poll.
+    pub fn new(
+        config: &Config,
+        listener: Option<TcpListener>,
+        began: Timestamp,
+        log: &Log,
+        from: Position,
+        release: Release,
+        index: FeedIndex,
+    ) -> io::Result<FeedLoop> {
+        let poll = Poll::new()?;
+        let session = session_name(began);
+        let next = index.messages() + 1;
+        let soup = match (listener, &config.soup) {
+            (Some(mut listener), Some(soup)) => {
+                poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+                let (config, subscribers) = (soup.clone(), Vec::new());
+                Some(SoupFeed { listener, config, session, subscribers, count: 0 })
+            }
+            _ => None,
+        };
+        let mold = match &config.mold {
+            Some(mold) => Some(MoldFeed::new(mold, session, next)?),
+            None => None,
+        };
+        Ok(FeedLoop {
+            poll,
+            events: Events::with_capacity(256),
+            soup,
+            mold,
+            tail: log.tail(from),
+            cutter: Cutter::default(),
+            index,
+            window: Window::new(WINDOW_BYTES, WINDOW_MESSAGES, next),
+            release,
+            log: log.clone(),
+            deadline: Timestamp(0),
+        })
+    }
+
+    /// Where SoupBinTCP is spoken.
+    #[must_use]
+    pub fn soup_addr(&self) -> Option<SocketAddr> {
+        self.soup.as_ref().and_then(|soup| soup.listener.local_addr().ok())
+    }
+
+    /// The poll's descriptor, to join this loop to another.
+    #[must_use]
+    pub fn poll_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+
+    /// A sleeper for the thread that runs this loop.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn sleeper(&self) -> io::Result<Arc<Sleeper>> {
+        Ok(Sleeper::in_poll(Waker::new(self.poll.registry(), WAKER)?))
+    }
+
+    /// Whether there is nothing to publish and nobody to bring on.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.tail.position() >= self.release.cursor() && !self.has_lagging()
+    }
+
+    fn has_lagging(&self) -> bool {
+        let next = self.window.next();
+        self.soup
+            .as_ref()
+            .is_some_and(|soup| soup.subscribers.iter().flatten().any(|one| one.wants(next)))
+    }
+
+    /// How long the loop may sleep.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let waits = self.mold.is_some() || self.soup.as_ref().is_some_and(|soup| soup.count > 0);
+        if !waits {
+            return Duration::MAX;
+        }
+        Duration::from_nanos(self.deadline.0.saturating_sub(clock::now().0))
+    }
+
+    /// Sockets: new subscribers, what they say, timers. Waits at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel's poll fails.
+    pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let now = clock::now();
+        if let Some(soup) = &mut self.soup {
+            for event in &self.events {
+                match event.token() {
+                    LISTENER => soup.accept(&self.poll, now),
+                    WAKER => {}
+                    Token(token) => {
+                        let index = token - FIRST_SUBSCRIBER;
+                        if event.is_writable() {
+                            soup.writable(index, now);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            soup.readable(index, now, self.window.next(), &self.poll);
+                        }
+                    }
+                }
+            }
+        }
+        if now >= self.deadline {
+            self.deadline = Timestamp(now.0 + TICK_NS);
+            if let Some(soup) = &mut self.soup {
+                soup.tick(now, &self.poll);
+            }
+            if let Some(mold) = &mut self.mold {
+                mold.sender.tick(now, send_packet(&mold.socket, mold.group));
+            }
+        }
+        Ok(())
+    }
+
+    /// Journal → messages → subscribers, as far as the release cursor. Says whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be followed.
+    pub fn publish(&mut self) -> Result<bool, FollowError> {
+        let limit = self.release.cursor();
+        let mut published = false;
+        if self.tail.position() < limit {
+            let now = clock::now();
+            let mold = self.mold.as_mut();
+            let mut live = Live { index: &mut self.index, window: &mut self.window, mold, now };
+            for _ in 0..FRAMES_A_ROUND {
+                let Some(frame) = self.tail.next(limit)? else { break };
+                self.cutter.frame(&frame, &mut live)?;
+                published = true;
+            }
+            if let Some(mold) = &mut self.mold {
+                mold.sender.flush(now, send_packet(&mold.socket, mold.group));
+            }
+        }
+        if self.has_lagging() {
+            published = true;
+            self.serve(limit)?;
+        }
+        Ok(published)
+    }
+
+    fn serve(&mut self, limit: Position) -> Result<(), FollowError> {
+        let now = clock::now();
+        let Some(soup) = &mut self.soup else { return Ok(()) };
+        for index in 0..soup.subscribers.len() {
+            let Some(one) = &mut soup.subscribers[index] else { continue };
+            if !one.wants(self.window.next()) {
+                continue;
+            }
+            if one.machine.next_sequence() < self.window.first() {
+                one.catch_up(&self.index, &self.log, limit)?;
+            } else {
+                one.behind = None;
+                one.copy(&self.window);
+            }
+            if !one.flush(now) {
+                soup.drop_subscriber(index, &self.poll);
+            }
+        }
+        Ok(())
+    }
+
+    /// The venue stops: everybody is told.
+    pub fn end(&mut self) {
+        let now = clock::now();
+        if let Some(mold) = &mut self.mold {
+            mold.sender.end(now, send_packet(&mold.socket, mold.group));
+        }
+        if let Some(soup) = &mut self.soup {
+            for one in soup.subscribers.iter_mut().flatten() {
+                let _ = one.machine.end_of_session(one.connection.output());
+                let _ = one.connection.flush();
+            }
+        }
+    }
+}
+
+/// Ten characters that name the message stream of a journal: the second it began in, in base 36.
+fn session_name(began: Timestamp) -> [u8; 10] {
+    let mut name = *b"V000000000";
+    let mut rest = began.0 / 1_000_000_000;
+    for place in name.iter_mut().skip(1).rev() {
+        *place = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(rest % 36) as usize];
+        rest /= 36;
+    }
+    name
+}
+
+struct Live<'a> {
+    index: &'a mut FeedIndex,
+    window: &'a mut Window,
+    mold: Option<&'a mut MoldFeed>,
+    now: Timestamp,
+}
+
+struct LiveSink<'a, 'b> {
+    count: &'a mut MessageCount,
+    window: &'a mut Window,
+    mold: &'a mut Option<&'b mut MoldFeed>,
+    now: Timestamp,
+}
+
+impl MessageSink for LiveSink<'_, '_> {
+    fn message(&mut self, bytes: &[u8]) {
+        self.count.0 += 1;
+        self.window.push(self.count.0, bytes);
+        if let Some(mold) = self.mold {
+            mold.sender.push(self.now, bytes, send_packet(&mold.socket, mold.group));
+        }
+    }
+}
+
+impl<'b> Live<'b> {
+    fn sink(&mut self) -> (&mut Publisher, LiveSink<'_, 'b>) {
+        let FeedIndex { publisher, count, .. } = self.index;
+        let (window, mold, now) = (&mut *self.window, &mut self.mold, self.now);
+        (publisher, LiveSink { count, window, mold, now })
+    }
+}
+
+impl Follower for Live<'_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.index.input(head);
+    }
+
+    fn event(&mut self, _: &TurnHead, _: u32, event: &Event) {
+        let (publisher, mut sink) = self.sink();
+        publisher.event(event, &mut sink);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {
+        let (publisher, mut sink) = self.sink();
+        publisher.end_turn(&mut sink);
+        self.index.mark();
+    }
+}
+
+impl SoupFeed {
+    fn accept(&mut self, poll: &Poll, now: Timestamp) {
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return,
+            };
+            if self.count >= self.config.connections_max {
+                continue;
+            }
+            let Ok(mut connection) = Connection::new(stream, SUBSCRIBER_BUFFER) else { continue };
+            let index = match self.subscribers.iter().position(Option::is_none) {
+                Some(free) => free,
+                None => {
+                    self.subscribers.push(None);
+                    self.subscribers.len() - 1
+                }
+            };
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let token = Token(FIRST_SUBSCRIBER + index);
+            if poll.registry().register(connection.stream_mut(), token, interest).is_err() {
+                continue;
+            }
+            self.count += 1;
+            self.subscribers[index] = Some(Subscriber {
+                connection,
+                machine: SoupServer::new(SoupConfig::new(self.session)),
+                answers: Vec::new(),
+                behind: None,
+                took: now,
+                blocked: false,
+                closing: false,
+            });
+        }
+    }
+
+    fn writable(&mut self, index: usize, now: Timestamp) {
+        if let Some(Some(one)) = self.subscribers.get_mut(index) {
+            one.blocked = false;
+            one.took = now;
+        }
+    }
+
+    fn readable(&mut self, index: usize, now: Timestamp, next: u64, poll: &Poll) {
+        let config = &self.config;
+        let Some(Some(one)) = self.subscribers.get_mut(index) else { return };
+        if !one.read(now, next, config) || !one.flush(now) {
+            self.drop_subscriber(index, poll);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, poll: &Poll) {
+        for index in 0..self.subscribers.len() {
+            let Some(one) = &mut self.subscribers[index] else { continue };
+            let stuck = one.blocked && now.0.saturating_sub(one.took.0) > STUCK_NS;
+            let silent = one.machine.tick(now, one.connection.output()).is_some();
+            if stuck || silent || !one.flush(now) {
+                self.drop_subscriber(index, poll);
+            }
+        }
+    }
+
+    fn drop_subscriber(&mut self, index: usize, poll: &Poll) {
+        if let Some(mut one) = self.subscribers[index].take() {
+            let _ = poll.registry().deregister(one.connection.stream_mut());
+            self.count -= 1;
+        }
+    }
+}
+
+impl Subscriber {
+    /// Whether there is something to send that it can take: `next` is the feed's next number.
+    fn wants(&self, next: u64) -> bool {
+        !self.blocked && self.machine.is_open() && self.machine.next_sequence() < next
+    }
+
+    /// Reads what it says; `false`: the connection is over.
+    fn read(&mut self, now: Timestamp, next: u64, config: &Soup) -> bool {
+        loop {
+            let Ok(fill) = self.connection.fill() else { return false };
+            loop {
+                self.answers.clear();
+                let bytes = self.connection.input();
+                let received = self.machine.receive(now, bytes, &mut self.answers);
+                let mut over = false;
+                match received.event {
+                    None => {
+                        let consumed = received.consumed;
+                        self.connection.consume(consumed);
+                        break;
+                    }
+                    Some(SoupEvent::Login { username, password, requested_sequence, .. }) => {
+                        let known = config.username.is_empty()
+                            || (credentials_match(config.username.as_bytes(), username)
+                                & credentials_match(config.password.as_bytes(), password));
+                        let wanted =
+                            if requested_sequence == 0 { next } else { requested_sequence };
+                        if known {
+                            self.machine.accept(wanted.min(next), &mut self.answers);
+                        } else {
+                            let _ =
+                                self.machine.reject(SoupReject::NotAuthorized, &mut self.answers);
+                            self.closing = true;
+                        }
+                    }
+                    Some(SoupEvent::Logout | SoupEvent::Close(_)) => over = true,
+                    // Subscribers have nothing to ask for on this port.
+                    Some(SoupEvent::Unsequenced(_) | SoupEvent::Debug(_)) => {}
+                }
+                let consumed = received.consumed;
+                self.connection.consume(consumed);
+                self.connection.output().extend_from_slice(&self.answers);
+                if over {
+                    let _ = self.connection.flush();
+                    return false;
+                }
+            }
+            match fill {
+                Fill::Data => {}
+                Fill::Drained => return true,
+                Fill::Closed => return false,
+            }
+        }
+    }
+
+    /// Copies what the window has for it, as far as its buffer has room.
+    fn copy(&mut self, window: &Window) {
+        let Some(messages) = window.range(self.machine.next_sequence()) else { return };
+        let start = self.connection.waiting();
+        for (_, message) in messages {
+            let waiting = self.connection.waiting();
+            if waiting >= SUBSCRIBER_BUFFER || waiting - start >= SUBSCRIBER_BYTES_A_ROUND {
+                return;
+            }
+            self.machine.sequenced(message, self.connection.output());
+        }
+    }
+
+    /// Encodes again from the journal what the window no longer has.
+    fn catch_up(
+        &mut self,
+        index: &FeedIndex,
+        log: &Log,
+        limit: Position,
+    ) -> Result<(), FollowError> {
+        let next = self.machine.next_sequence();
+        if self.behind.is_none() {
+            let Some((number, position)) = index.before(next) else { return Ok(()) };
+            self.behind = Some(Box::new(Behind {
+                tail: log.tail(position),
+                cutter: Cutter::default(),
+                publisher: index.publisher.clone(),
+                number,
+            }));
+        }
+        let Some(behind) = &mut self.behind else { return Ok(()) };
+        let Behind { tail, cutter, publisher, number } = &mut **behind;
+        let start = self.connection.waiting();
+        loop {
+            let waiting = self.connection.waiting();
+            if waiting >= SUBSCRIBER_BUFFER || waiting - start >= SUBSCRIBER_BYTES_A_ROUND {
+                return Ok(());
+            }
+            let Some(frame) = tail.next(limit)? else { return Ok(()) };
+            let sink =
+                CatchUpSink { number, machine: &mut self.machine, out: self.connection.output() };
+            cutter.frame(&frame, &mut CatchUp { publisher, sink })?;
+        }
+    }
+
+    /// Writes what waits; `false`: the connection is over.
+    fn flush(&mut self, now: Timestamp) -> bool {
+        let before = self.connection.waiting();
+        match self.connection.flush() {
+            Ok(Flush::Done) => {
+                self.took = now;
+                !self.closing
+            }
+            Ok(Flush::Blocked) => {
+                if self.connection.waiting() < before {
+                    self.took = now;
+                }
+                self.blocked = true;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+struct CatchUpSink<'a> {
+    number: &'a mut u64,
+    machine: &'a mut SoupServer,
+    out: &'a mut Vec<u8>,
+}
+
+impl MessageSink for CatchUpSink<'_> {
+    fn message(&mut self, bytes: &[u8]) {
+        if *self.number == self.machine.next_sequence() {
+            self.machine.sequenced(bytes, self.out);
+        }
+        *self.number += 1;
+    }
+}
+
+struct CatchUp<'a> {
+    publisher: &'a mut Publisher,
+    sink: CatchUpSink<'a>,
+}
+
+impl Follower for CatchUp<'_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.publisher.input(&head.input);
+    }
+
+    fn event(&mut self, _: &TurnHead, _: u32, event: &Event) {
+        self.publisher.event(event, &mut self.sink);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {
+        self.publisher.end_turn(&mut self.sink);
+    }
+}

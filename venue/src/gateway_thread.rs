@@ -1,0 +1,260 @@
+//! The gateway's loop: sockets into the ring, the journal's tail back out to the sockets.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::acceptor::{Acceptor, History};
+use gateway::order_entry::{Inputs, Told};
+use journal::{Archive, Log, Position, Tail};
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{Command, Event, Input, MsgSeqNum, SessionId};
+
+use crate::clock;
+use crate::outbound::Outbound;
+use crate::release::Release;
+use crate::ring::Requests;
+use crate::threads::Sleeper;
+use crate::turns::{Cutter, FollowError, Follower, TurnHead, read_head};
+
+/// Frames told before sockets have their turn again.
+const FRAMES_A_ROUND: usize = 1_024;
+
+/// The gateway's loop.
+pub(crate) struct GatewayLoop {
+    acceptor: Acceptor,
+    requests: RingToCore,
+    tail: Tail,
+    cutter: Cutter,
+    release: Release,
+    history: JournalHistory,
+}
+
+struct RingToCore {
+    ring: Requests,
+    pushed: bool,
+}
+
+impl gateway::acceptor::Requests for RingToCore {
+    fn room(&self) -> usize {
+        self.ring.room()
+    }
+
+    fn submit(
+        &mut self,
+        session: SessionId,
+        inbound: MsgSeqNum,
+        command: &Command,
+        attachment: &[u8],
+    ) {
+        let pushed = self.ring.push(session, inbound, command, attachment);
+        assert!(pushed, "the caller looked at the room");
+        self.pushed = true;
+    }
+}
+
+impl GatewayLoop {
+    /// A loop that goes on from `from`, up to where `acceptor`'s order entry and `outbound` have
+    /// followed the journal.
+    #[must_use]
+    pub(crate) fn new(
+        acceptor: Acceptor,
+        ring: Requests,
+        log: &Log,
+        from: Position,
+        release: Release,
+        outbound: Outbound,
+    ) -> GatewayLoop {
+        GatewayLoop {
+            acceptor,
+            requests: RingToCore { ring, pushed: false },
+            tail: log.tail(from),
+            cutter: Cutter::default(),
+            release: release.clone(),
+            history: JournalHistory { log: log.clone(), archive: log.archive(), outbound, release },
+        }
+    }
+
+    /// The border, to look at.
+    #[must_use]
+    pub(crate) fn acceptor(&self) -> &Acceptor {
+        &self.acceptor
+    }
+
+    /// Sockets → ring. Waits for sockets at most `timeout`. Says whether something went into the ring.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel's poll fails.
+    pub(crate) fn take(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.acceptor.poll(timeout, clock::now())?;
+        let now = clock::now();
+        self.requests.pushed = false;
+        self.acceptor.serve(now, &mut self.requests);
+        self.acceptor.tick(now, &mut self.requests);
+        Ok(self.requests.pushed)
+    }
+
+    /// Journal → sockets, as far as the release cursor. Says whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be followed.
+    pub(crate) fn tell(&mut self) -> Result<bool, FollowError> {
+        let limit = self.release.cursor();
+        let mut told = false;
+        if self.tail.position() < limit {
+            let now = clock::now();
+            let (acceptor, history) = (&mut self.acceptor, &mut self.history);
+            let mut follower = Teller { acceptor, history, now };
+            for _ in 0..FRAMES_A_ROUND {
+                let Some(frame) = self.tail.next(limit)? else { break };
+                self.cutter.frame(&frame, &mut follower)?;
+                told = true;
+            }
+        }
+        if self.acceptor.has_work() {
+            self.acceptor.resend(clock::now(), &mut self.history);
+            self.acceptor.flush();
+        }
+        Ok(told)
+    }
+
+    /// Whether the loop joined to this one has something to do; asked once.
+    pub(crate) fn feed_is_ready(&mut self) -> bool {
+        self.acceptor.take_joined_ready()
+    }
+
+    /// Whether there is nothing to do before a socket, a timer or the release cursor moves.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.acceptor.has_work() && self.tail.position() >= self.release.cursor()
+    }
+
+    /// How long the loop may sleep; `None` until it is woken.
+    #[must_use]
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let deadline = self.acceptor.deadline()?;
+        Some(Duration::from_nanos(deadline.0.saturating_sub(clock::now().0)))
+    }
+
+    /// Tells every session that the venue stops.
+    pub(crate) fn stop(&mut self) {
+        self.acceptor.stop(clock::now(), b"venue stops", &mut self.requests);
+    }
+
+    /// A sleeper for the thread that runs this loop.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub(crate) fn sleeper(&self) -> std::io::Result<Arc<Sleeper>> {
+        Ok(Sleeper::in_poll(self.acceptor.waker()?))
+    }
+}
+
+struct Teller<'a> {
+    acceptor: &'a mut Acceptor,
+    history: &'a mut JournalHistory,
+    now: matcher::Timestamp,
+}
+
+impl Follower for Teller<'_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.history.outbound.input(&head.input);
+        self.acceptor.input(head.position.0, &head.input, head.attachment());
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.history.outbound.event(head.position, event);
+        let told = told(head, index, event);
+        self.acceptor.event(self.now, &told, self.history);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event) -> Told<'a> {
+    Told {
+        session: SessionId::VENUE,
+        position: head.position.0,
+        input: &head.input,
+        attachment: head.attachment(),
+        event,
+        event_index,
+    }
+}
+
+/// The journal as the gateway's memory.
+pub(crate) struct JournalHistory {
+    log: Log,
+    archive: Archive,
+    outbound: Outbound,
+    release: Release,
+}
+
+impl Inputs for JournalHistory {
+    fn input(
+        &mut self,
+        position: u64,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize)> {
+        let frame = self.archive.frame(Position(position)).ok()?;
+        let head = read_head(&frame).ok()?;
+        let bytes = head.attachment();
+        attachment[..bytes.len()].copy_from_slice(bytes);
+        Some((head.input, bytes.len()))
+    }
+}
+
+impl History for JournalHistory {
+    fn messages(
+        &mut self,
+        session: SessionId,
+        from: MsgSeqNum,
+        to: MsgSeqNum,
+        each: &mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
+    ) {
+        let limit = self.release.cursor();
+        let mut said = Said { session, next: from, to, each, broke: false };
+        while !said.broke && said.next <= to {
+            let Some(position) = self.outbound.position(session, said.next) else { return };
+            let mut tail = self.log.tail(position);
+            let mut cutter = Cutter::default();
+            let before = said.next;
+            // The turn that tells the session, or the way from its block's first turn to it.
+            let mut whole = false;
+            while !said.broke && !(whole && said.next != before) {
+                let Ok(Some(frame)) = tail.next(limit) else { return };
+                whole = frame.last;
+                if cutter.frame(&frame, &mut said).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+struct Said<'a> {
+    session: SessionId,
+    next: MsgSeqNum,
+    to: MsgSeqNum,
+    each: &'a mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
+    broke: bool,
+}
+
+impl Follower for Said<'_> {
+    fn input(&mut self, _: &TurnHead) {}
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        for (session, msg) in event.recipients().into_iter().flatten() {
+            if session == self.session && msg == self.next && msg <= self.to && !self.broke {
+                self.next = MsgSeqNum(msg.0 + 1);
+                let told = Told { session, ..told(head, index, event) };
+                self.broke = (self.each)(msg, &told).is_break();
+            }
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}

@@ -1,0 +1,277 @@
+//! Start-up: the journal is replayed, every reader's state is folded from it, and what the
+//! configuration adds becomes the next Inputs.
+
+use std::fmt;
+
+use gateway::order_entry::OrderEntry;
+use journal::{Log, Position};
+use matcher::{
+    Command, Engine, Event, Instrument, InstrumentId, ParticipantId, Sequence, SessionId, Timestamp,
+};
+
+use crate::config::Config;
+use crate::feed_thread::FeedIndex;
+use crate::outbound::Outbound;
+use crate::replay::{Replay, ReplayError};
+use crate::turns::{Cutter, Follower, TurnHead};
+
+/// What the readers know at the end of the journal.
+pub(crate) struct Folds {
+    /// Every session's orders of the day.
+    pub entry: OrderEntry,
+    /// Where every outbound message is.
+    pub outbound: Outbound,
+    /// Where every ITCH message is.
+    pub feed: FeedIndex,
+    /// Who and what is defined.
+    pub names: Names,
+}
+
+/// Names that stand in the journal: it can be read without the configuration.
+#[derive(Default)]
+pub struct Names {
+    /// CompID and firm of each session, from session 1.
+    pub sessions: Vec<(String, String)>,
+    /// Each instrument as defined.
+    pub instruments: Vec<Instrument>,
+    /// When day orders expired last.
+    pub expired: Option<Timestamp>,
+    /// When the journal began.
+    pub began: Option<Timestamp>,
+}
+
+impl Names {
+    /// CompID of a session.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> &str {
+        let index = id.index().wrapping_sub(1);
+        self.sessions.get(index).map_or("VENUE", |(comp_id, _)| comp_id)
+    }
+
+    /// The instrument with this symbol.
+    #[must_use]
+    pub fn instrument(&self, symbol: &str) -> Option<(InstrumentId, &Instrument)> {
+        (0..).zip(&self.instruments).find_map(|(id, instrument)| {
+            (instrument.symbol.as_str() == symbol).then_some((InstrumentId(id), instrument))
+        })
+    }
+}
+
+impl Follower for Names {
+    fn input(&mut self, head: &TurnHead) {
+        self.began.get_or_insert(head.input.timestamp);
+    }
+
+    fn event(&mut self, head: &TurnHead, _: u32, event: &Event) {
+        match (event, &head.input.command) {
+            (Event::SessionDefined { .. }, _) => {
+                self.sessions.push(session_names(head.attachment()))
+            }
+            (Event::InstrumentDefined { .. }, Command::DefineInstrument { instrument, .. }) => {
+                self.instruments.push(*instrument);
+            }
+            _ => {}
+        }
+    }
+
+    fn end_turn(&mut self, head: &TurnHead) {
+        if head.input.command == Command::ExpireDay {
+            self.expired = Some(head.input.timestamp);
+        }
+    }
+}
+
+impl Follower for Folds {
+    fn input(&mut self, head: &TurnHead) {
+        self.names.input(head);
+        self.outbound.input(&head.input);
+        self.entry.input(head.position.0, &head.input, head.attachment());
+        self.feed.input(head);
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.names.event(head, index, event);
+        self.outbound.event(head.position, event);
+        self.entry.event(head.position.0, &head.input, head.attachment(), event);
+        self.feed.event(head, index, event);
+    }
+
+    fn end_turn(&mut self, head: &TurnHead) {
+        self.names.end_turn(head);
+        self.feed.end_turn(head);
+    }
+}
+
+/// Why a venue cannot go on from its journal.
+#[derive(Debug)]
+pub enum RecoveryError {
+    /// The journal does not replay.
+    Replay(ReplayError),
+    /// The configuration contradicts what the journal holds.
+    Config(String),
+}
+
+impl fmt::Display for RecoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecoveryError::Replay(error) => error.fmt(f),
+            RecoveryError::Config(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for RecoveryError {}
+
+/// What a replay of the whole journal gives.
+pub(crate) struct Recovered {
+    /// The engine as of the last turn.
+    pub engine: Engine,
+    /// The readers' states.
+    pub folds: Folds,
+    /// The last turn's place and time.
+    pub last: (Sequence, Timestamp),
+    /// Where the next turn begins.
+    pub end: Position,
+}
+
+/// Replays `log` to its end and folds every reader's state.
+///
+/// # Errors
+///
+/// If the journal cannot be read, or this build gives other events than it holds.
+pub(crate) fn recover(log: &Log, orders_per_session_max: u32) -> Result<Recovered, RecoveryError> {
+    let mut folds = Folds {
+        entry: OrderEntry::new(orders_per_session_max),
+        outbound: Outbound::default(),
+        feed: FeedIndex::default(),
+        names: Names::default(),
+    };
+    let mut replay = Replay::new();
+    let mut tail = log.tail(log.start());
+    let limit = log.committed();
+    loop {
+        let frame = tail
+            .next(limit)
+            .map_err(|error| RecoveryError::Replay(ReplayError::Follow(error.into())))?;
+        let Some(frame) = frame else { break };
+        replay.frame(&frame, &mut folds).map_err(RecoveryError::Replay)?;
+    }
+    let last = replay
+        .last()
+        .map_or((Sequence(0), Timestamp(0)), |head| (head.input.sequence, head.input.timestamp));
+    Ok(Recovered { engine: replay.into_engine(), folds, last, end: tail.position() })
+}
+
+/// Brings `folds` on from `from` to `to`.
+///
+/// # Errors
+///
+/// If the journal cannot be followed.
+pub(crate) fn follow(
+    log: &Log,
+    from: Position,
+    to: Position,
+    folds: &mut Folds,
+) -> Result<Position, RecoveryError> {
+    let failed = |error| RecoveryError::Replay(ReplayError::Follow(error));
+    let (mut tail, mut cutter) = (log.tail(from), Cutter::default());
+    while let Some(frame) = tail.next(to).map_err(|error| failed(error.into()))? {
+        cutter.frame(&frame, folds).map_err(failed)?;
+    }
+    Ok(tail.position())
+}
+
+/// A command of the venue itself, with its attachment.
+pub(crate) type Definition = (Command, Vec<u8>);
+
+/// What the configuration adds to what the journal holds, as the next Inputs.
+///
+/// # Errors
+///
+/// If it takes something away or changes it: ids and rules of the past stay as they are.
+pub(crate) fn definitions(
+    config: &Config,
+    engine: &Engine,
+    names: &Names,
+) -> Result<Vec<Definition>, RecoveryError> {
+    let mut commands: Vec<Definition> = Vec::new();
+    let known = engine.limits();
+    if known != config.limits {
+        let limits = config.limits;
+        let shrinks = limits.orders_max < known.orders_max
+            || limits.levels_max < known.levels_max
+            || limits.instruments_max < known.instruments_max
+            || limits.sessions_max < known.sessions_max;
+        if shrinks {
+            let what = format!("[limits] can only grow: the journal has {known:?}");
+            return Err(RecoveryError::Config(what));
+        }
+        commands.push((Command::Configure(limits), Vec::new()));
+    }
+    for (index, instrument) in config.instruments.iter().enumerate() {
+        let id = InstrumentId(u32::try_from(index).unwrap_or(u32::MAX));
+        match names.instruments.get(index) {
+            None => commands
+                .push((Command::DefineInstrument { id, instrument: *instrument }, Vec::new())),
+            Some(known) if known == instrument => {}
+            Some(known) => {
+                return Err(RecoveryError::Config(format!(
+                    "instrument {} is {} in the journal with other rules: add new instruments at the \
+                     end, change none (the journal has {known:?})",
+                    index + 1,
+                    known.symbol,
+                )));
+            }
+        }
+    }
+    if let Some(missing) = names.instruments.get(config.instruments.len()) {
+        let what = format!("instrument {} of the journal is missing in the config", missing.symbol);
+        return Err(RecoveryError::Config(what));
+    }
+    let mut firms: Vec<&str> = Vec::new();
+    for (index, session) in config.sessions.iter().enumerate() {
+        let firm =
+            firms.iter().position(|firm| *firm == session.participant).unwrap_or_else(|| {
+                firms.push(&session.participant);
+                firms.len() - 1
+            });
+        let id = SessionId(u32::try_from(index + 1).unwrap_or(u32::MAX));
+        let participant = ParticipantId(u32::try_from(firm + 1).unwrap_or(u32::MAX));
+        match names.sessions.get(index) {
+            None => commands.push((
+                Command::DefineSession { id, participant },
+                session_attachment(&session.comp_id, &session.participant),
+            )),
+            Some((comp_id, firm))
+                if *comp_id == session.comp_id && *firm == session.participant => {}
+            Some((comp_id, firm)) => {
+                return Err(RecoveryError::Config(format!(
+                    "session {} is {comp_id} of {firm} in the journal but {} of {} in the config: add \
+                     new sessions at the end, change none",
+                    index + 1,
+                    session.comp_id,
+                    session.participant,
+                )));
+            }
+        }
+    }
+    if let Some((missing, _)) = names.sessions.get(config.sessions.len()) {
+        let what = format!("session {missing} of the journal is missing in the config");
+        return Err(RecoveryError::Config(what));
+    }
+    Ok(commands)
+}
+
+/// CompID and firm, a zero byte between: the attachment of a session's definition.
+fn session_attachment(comp_id: &str, participant: &str) -> Vec<u8> {
+    let mut bytes = comp_id.as_bytes().to_vec();
+    bytes.push(0);
+    bytes.extend_from_slice(participant.as_bytes());
+    bytes
+}
+
+fn session_names(attachment: &[u8]) -> (String, String) {
+    let mut parts = attachment.splitn(2, |byte| *byte == 0);
+    let mut next = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    (next(), next())
+}

@@ -1,0 +1,147 @@
+//! The ring of requests into the core: Input records in cells of one cache line each.
+//!
+//! A request is the Input's journal record, not yet stamped. Most fit in two cells; the length in the
+//! record's first two bytes says how many. One producer and one consumer; a full ring is the
+//! producer's business (it refuses or stops reading sockets), nobody waits in here.
+
+use matcher::record::{INPUT_BYTES_MAX, encode_input};
+use matcher::{Command, Input, MsgSeqNum, Sequence, SessionId, Timestamp};
+
+/// One cache line of a request.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Cell([u8; CELL_BYTES]);
+
+impl Default for Cell {
+    fn default() -> Self {
+        Cell([0; CELL_BYTES])
+    }
+}
+
+const CELL_BYTES: usize = 64;
+
+/// Cells that the longest request takes.
+pub const CELLS_MAX: usize = INPUT_BYTES_MAX.div_ceil(CELL_BYTES);
+
+/// A ring of `cells` cells.
+#[must_use]
+pub fn ring(cells: usize) -> (Requests, Taken) {
+    let (producer, consumer) = rtrb::RingBuffer::new(cells);
+    (Requests { producer, record: [0; INPUT_BYTES_MAX] }, Taken { consumer })
+}
+
+/// The end that asks.
+pub struct Requests {
+    producer: rtrb::Producer<Cell>,
+    record: [u8; INPUT_BYTES_MAX],
+}
+
+impl Requests {
+    /// How many requests of any size there is room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.producer.slots() / CELLS_MAX
+    }
+
+    /// Puts a request in; `false` if there is no room.
+    pub fn push(
+        &mut self,
+        session: SessionId,
+        inbound: MsgSeqNum,
+        command: &Command,
+        attachment: &[u8],
+    ) -> bool {
+        let input = Input {
+            sequence: Sequence(0),
+            timestamp: Timestamp(0),
+            session,
+            inbound,
+            command: *command,
+        };
+        let len = encode_input(&input, attachment, &mut self.record);
+        let cells = len.div_ceil(CELL_BYTES);
+        let Ok(chunk) = self.producer.write_chunk_uninit(cells) else { return false };
+        chunk.fill_from_iter(self.record[..cells * CELL_BYTES].chunks_exact(CELL_BYTES).map(
+            |bytes| {
+                let mut cell = Cell::default();
+                cell.0.copy_from_slice(bytes);
+                cell
+            },
+        ));
+        true
+    }
+}
+
+/// The end that takes.
+pub struct Taken {
+    consumer: rtrb::Consumer<Cell>,
+}
+
+impl Taken {
+    /// Whether a request waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.consumer.is_empty()
+    }
+
+    /// Takes the next request: copies its record to the start of `record` and returns its length.
+    pub fn pop(&mut self, record: &mut [u8; RECORD_BYTES]) -> Option<usize> {
+        let first = self.consumer.peek().ok()?;
+        let len = usize::from(u16::from_le_bytes([first.0[0], first.0[1]]));
+        let cells = len.div_ceil(CELL_BYTES);
+        assert!((1..=CELLS_MAX).contains(&cells), "a request of {len} bytes in the ring");
+        // The producer commits all cells of a request at once.
+        let chunk = self.consumer.read_chunk(cells).ok()?;
+        let (left, right) = chunk.as_slices();
+        for (to, cell) in record.chunks_exact_mut(CELL_BYTES).zip(left.iter().chain(right)) {
+            to.copy_from_slice(&cell.0);
+        }
+        chunk.commit_all();
+        Some(len)
+    }
+}
+
+/// A buffer for any request: whole cells.
+pub const RECORD_BYTES: usize = CELLS_MAX * CELL_BYTES;
+
+const _: () = assert!(INPUT_BYTES_MAX <= RECORD_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use matcher::{MassCancelScope, record::decode_input};
+
+    #[test]
+    fn requests_come_out_as_they_went_in_also_around_the_end() {
+        let (mut requests, mut taken) = ring(16);
+        let mut record = [0; RECORD_BYTES];
+        for round in 0..100u32 {
+            let attachment = vec![7; (round as usize * 13) % 193];
+            let command = Command::MassCancel(MassCancelScope::Session);
+            assert!(requests.push(SessionId(round), MsgSeqNum(round), &command, &attachment));
+            let len = taken.pop(&mut record).unwrap();
+            let (input, got, used) = decode_input(Sequence(1), &record[..len]).unwrap();
+            assert_eq!((input.session, input.inbound), (SessionId(round), MsgSeqNum(round)));
+            assert_eq!((input.command, got, used), (command, &attachment[..], len));
+        }
+        assert!(taken.is_empty());
+    }
+
+    #[test]
+    fn a_full_ring_says_so_and_keeps_what_it_has() {
+        let (mut requests, mut taken) = ring(8);
+        let command = Command::ExpireDay;
+        let mut pushed = 0;
+        while requests.push(SessionId(pushed), MsgSeqNum::NONE, &command, &[]) {
+            pushed += 1;
+        }
+        assert_eq!(pushed, 8);
+        let mut record = [0; RECORD_BYTES];
+        for expected in 0..pushed {
+            let len = taken.pop(&mut record).unwrap();
+            let (input, _, _) = decode_input(Sequence(1), &record[..len]).unwrap();
+            assert_eq!(input.session, SessionId(expected));
+        }
+        assert!(taken.pop(&mut record).is_none());
+    }
+}

@@ -1,0 +1,799 @@
+//! A running venue: which loop is on which thread, and in which order they begin and end.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
+use gateway::fix::{Identity, Profile, UnknownTags};
+use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
+use matcher::record::RECORD_VERSION;
+use matcher::{Command, MsgSeqNum, Sequence, SessionId, Timestamp};
+
+use crate::clock;
+use crate::config::{Config, Layout, Wait};
+use crate::core::{Core, Turned};
+use crate::feed_thread::FeedLoop;
+use crate::gateway_thread::GatewayLoop;
+use crate::recovery::{Names, RecoveryError, definitions, follow, recover};
+use crate::release::Release;
+use crate::ring::{Requests, ring};
+use crate::threads::{Fate, Sleeper, spawn};
+
+/// Cells of a gateway's ring: a burst of some 8,000 orders.
+const GATEWAY_CELLS: usize = 1 << 14;
+
+/// Cells of the venue's own rings.
+const VENUE_CELLS: usize = 1 << 10;
+
+/// Requests of one ring before the next has its turn.
+const TURNS_A_ROUND: usize = 256;
+
+/// Live segments kept mapped behind the durable cursor, for readers that are a little behind.
+const LIVE_SEGMENTS_KEPT: u32 = 2;
+
+/// How long the syncer lets records gather when nobody waits for the disk.
+const LAZY_SYNC: Duration = Duration::from_millis(2);
+
+/// How long a thread sleeps at most; a lost wake-up would cost this much and no more.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for Logouts to be answered by the journal.
+const STOP_NS: u64 = 2_000_000_000;
+
+/// How often a full disk is looked at again.
+const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
+
+/// Why a venue cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The journal cannot be opened.
+    Journal(OpenError),
+    /// The journal cannot be gone on from.
+    Recovery(RecoveryError),
+    /// An address cannot be listened on.
+    Listen {
+        /// What for.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The kernel refuses something else.
+    Kernel {
+        /// What for.
+        what: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// There is no memory file system for the live log.
+    NoLiveDir,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Journal(error) => error.fmt(f),
+            StartError::Recovery(error) => error.fmt(f),
+            StartError::Listen { what, address, error } => {
+                write!(f, "cannot listen for {what} on {address}: {error}")
+            }
+            StartError::Kernel { what, error } => write!(f, "cannot make {what}: {error}"),
+            StartError::NoLiveDir => f.write_str(
+                "there is no /dev/shm for the live log: set venue.live_dir to a folder in a memory \
+                 file system",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running venue.
+pub struct Venue {
+    fate: Arc<Fate>,
+    log: Log,
+    release: Release,
+    recovery: Recovery,
+    last: Sequence,
+    fix_addr: SocketAddr,
+    soup_addr: Option<SocketAddr>,
+    operator: Mutex<Requests>,
+    core_sleeper: Arc<Sleeper>,
+    loops: Vec<JoinHandle<()>>,
+    helpers: Helpers,
+    names: Names,
+    live_dir: PathBuf,
+}
+
+impl Venue {
+    /// Opens the journal, replays it, listens, and starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// If any of these fails; nothing is left running then.
+    pub fn start(config: &Config) -> Result<Venue, StartError> {
+        let live_dir = live_dir(config)?;
+        let options = Options {
+            dir: config.journal_dir.clone(),
+            live_dir: live_dir.clone(),
+            segment_bytes: config.segment_bytes,
+            record_version: RECORD_VERSION,
+            live_segments_kept: LIVE_SEGMENTS_KEPT,
+        };
+        let opened = journal::open(&options).map_err(StartError::Journal)?;
+        let log = opened.log;
+        let recovered =
+            recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
+        let commands = definitions(config, &recovered.engine, &recovered.folds.names)
+            .map_err(StartError::Recovery)?;
+        let release = Release::new(log.clone(), config.durability);
+
+        // Sockets before threads: an address in use ends here and changes nothing in the journal.
+        let soup_listener = match &config.soup {
+            None => None,
+            Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
+        };
+
+        let (gateway_ring, gateway_taken) = ring(GATEWAY_CELLS);
+        let (operator_ring, operator_taken) = ring(VENUE_CELLS);
+        let (schedule_ring, schedule_taken) = ring(VENUE_CELLS);
+        let rings = vec![gateway_taken, operator_taken, schedule_taken];
+        let mut core = Core::new(recovered.engine, opened.writer, rings, recovered.last);
+        let mut folds = recovered.folds;
+
+        let fix = AcceptorConfig {
+            listen: config.fix.listen,
+            connections_max: config.fix.connections_max,
+            out_buffer_bytes: config.fix.out_buffer_bytes,
+            logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
+        };
+        let probe = listen("FIX", fix.listen)?;
+        drop(probe);
+
+        let mut schedule = Schedule::new(config.day_end_s, folds.names.expired, schedule_ring);
+        for (command, attachment) in commands {
+            schedule.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
+            core.turns(1);
+        }
+        let end = follow(&log, recovered.end, log.committed(), &mut folds)
+            .map_err(StartError::Recovery)?;
+
+        let sessions = setups(config, &core);
+        let address = fix.listen;
+        let acceptor = Acceptor::bind(fix, sessions, folds.entry)
+            .map_err(|error| StartError::Listen { what: "FIX", address, error })?;
+        let kernel = |what| move |error| StartError::Kernel { what, error };
+        let fix_addr = acceptor.local_addr().map_err(kernel("the FIX listener"))?;
+        let gateway =
+            GatewayLoop::new(acceptor, gateway_ring, &log, end, release.clone(), folds.outbound);
+        let feed = if soup_listener.is_some() || config.mold.is_some() {
+            let began = folds.names.began.unwrap_or_else(clock::now);
+            let feed =
+                FeedLoop::new(config, soup_listener, began, &log, end, release.clone(), folds.feed)
+                    .map_err(kernel("the feed's sockets"))?;
+            Some(feed)
+        } else {
+            None
+        };
+        let soup_addr = feed.as_ref().and_then(FeedLoop::soup_addr);
+
+        let fate = Arc::new(Fate::default());
+        let joined = is_joined(config.layout);
+        let gateway_sleeper = gateway.sleeper().map_err(kernel("a waker"))?;
+        let mut wake = vec![Arc::clone(&gateway_sleeper)];
+        let mut feed_sleeper = None;
+        if let Some(feed) = &feed {
+            if joined {
+                gateway.acceptor().join(feed.poll_fd()).map_err(kernel("the joined poll"))?;
+            } else {
+                let sleeper = feed.sleeper().map_err(kernel("a waker"))?;
+                wake.push(Arc::clone(&sleeper));
+                feed_sleeper = Some(sleeper);
+            }
+        }
+        let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
+        let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
+        let helpers = Helpers::start(opened.syncer, opened.preparer, &log, &readers, &fate, config);
+
+        let last = core.sequence();
+        let shared = Shared {
+            fate: Arc::clone(&fate),
+            readers,
+            syncer: Arc::clone(&helpers.syncer),
+            core: Arc::clone(&core_sleeper),
+            wait: config.wait,
+            gateway_ended: Arc::new(AtomicBool::new(false)),
+        };
+        let mut loops = Vec::new();
+        if joined {
+            let me = gateway_sleeper;
+            loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
+                shared.clone().run(|| shared.joined(core, gateway, feed, schedule, &me));
+            }));
+        } else {
+            if let (Some(feed), Some(me)) = (feed, feed_sleeper) {
+                let shared = shared.clone();
+                loops.push(spawn("vesta-feed", None, &fate, move || {
+                    shared.clone().run(|| shared.feed(feed, &me));
+                }));
+            }
+            let (gateway_shared, me) = (shared.clone(), gateway_sleeper);
+            loops.push(spawn("vesta-gateway", config.gateway_cpu, &fate, move || {
+                gateway_shared.clone().run(|| gateway_shared.gateway(gateway, &me));
+                gateway_shared.gateway_ended.store(true, Ordering::Release);
+            }));
+            loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
+                shared.clone().run(|| shared.core(core, schedule));
+            }));
+        }
+        Ok(Venue {
+            fate,
+            log,
+            release,
+            recovery: opened.recovery,
+            last,
+            fix_addr,
+            soup_addr,
+            operator: Mutex::new(operator_ring),
+            core_sleeper,
+            loops,
+            helpers,
+            names: folds.names,
+            live_dir,
+        })
+    }
+
+    /// Where FIX is spoken.
+    #[must_use]
+    pub fn fix_addr(&self) -> SocketAddr {
+        self.fix_addr
+    }
+
+    /// Where ITCH over SoupBinTCP is spoken, if it is.
+    #[must_use]
+    pub fn soup_addr(&self) -> Option<SocketAddr> {
+        self.soup_addr
+    }
+
+    /// What the journal held at the start.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The last Sequence at the start, definitions included.
+    #[must_use]
+    pub fn last_at_start(&self) -> Sequence {
+        self.last
+    }
+
+    /// The journal, to follow.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The gate in front of what leaves.
+    #[must_use]
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// Who and what was defined at the start.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Where the live log is.
+    #[must_use]
+    pub fn live_dir(&self) -> &std::path::Path {
+        &self.live_dir
+    }
+
+    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full.
+    pub fn submit(&self, command: &Command) -> bool {
+        let mut ring = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushed = ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[]);
+        self.core_sleeper.wake();
+        pushed
+    }
+
+    /// Waits until the venue stops by itself, which is a failure, or `timeout` is over. Says whether
+    /// it stopped.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        self.fate.wait(timeout)
+    }
+
+    /// Stops: sessions get their Logout, the feed its end of session, the disk everything.
+    ///
+    /// # Errors
+    ///
+    /// Why the venue had failed before, or failed while stopping.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.fate.stop();
+        self.core_sleeper.wake();
+        for sleeper in &self.helpers.readers.wake {
+            sleeper.wake();
+        }
+        for thread in self.loops.drain(..) {
+            // A panic in it has told `fate`.
+            let _ = thread.join();
+        }
+        self.helpers.stop();
+        match self.fate.failure() {
+            None => Ok(()),
+            Some(why) => Err(why),
+        }
+    }
+}
+
+/// Below four CPUs one thread does all: two that spin or wake each other would crawl.
+fn is_joined(layout: Layout) -> bool {
+    match layout {
+        Layout::Joined => true,
+        Layout::Split => false,
+        Layout::Auto => std::thread::available_parallelism().map_or(1, std::num::NonZero::get) < 4,
+    }
+}
+
+fn listen(what: &'static str, address: SocketAddr) -> Result<mio::net::TcpListener, StartError> {
+    mio::net::TcpListener::bind(address).map_err(|error| StartError::Listen {
+        what,
+        address,
+        error,
+    })
+}
+
+/// The folder of the live log: as configured, or one under /dev/shm named after the journal's.
+///
+/// # Errors
+///
+/// If none is configured and there is no /dev/shm.
+pub(crate) fn live_dir(config: &Config) -> Result<PathBuf, StartError> {
+    match &config.live_dir {
+        Some(dir) => Ok(dir.clone()),
+        None => default_live_dir(&config.journal_dir).ok_or(StartError::NoLiveDir),
+    }
+}
+
+/// The folder of the live log of the journal in `journal_dir` where none is configured.
+#[must_use]
+pub(crate) fn default_live_dir(journal_dir: &std::path::Path) -> Option<PathBuf> {
+    let shm = std::path::Path::new("/dev/shm");
+    if !shm.is_dir() {
+        return None;
+    }
+    let absolute = std::path::absolute(journal_dir).unwrap_or_else(|_| journal_dir.to_path_buf());
+    let absolute = absolute.canonicalize().unwrap_or(absolute);
+    // FNV-1a: a name that is the same at the next start.
+    let hash =
+        absolute.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    Some(shm.join(format!("vesta-{hash:016x}")))
+}
+
+fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
+    let mut setups = Vec::new();
+    for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
+        let Some(state) = core.engine().session(id) else { continue };
+        // Both names were checked with the configuration.
+        let (ours, theirs) = (config.name.as_bytes(), session.comp_id.as_bytes());
+        let Some(identity) = Identity::new(b"FIX.4.4", ours, theirs) else { continue };
+        setups.push(SessionSetup {
+            id,
+            profile: Profile {
+                identity,
+                username: session.username.clone().map(String::into_bytes),
+                password: session.password.clone().map(String::into_bytes),
+                heartbeat_s_min: config.fix.heartbeat_s_min,
+                heartbeat_s_max: config.fix.heartbeat_s_max,
+                latency_s_max: config.fix.latency_s_max,
+                unknown_tags: if config.fix.reject_unknown_tags {
+                    UnknownTags::Reject
+                } else {
+                    UnknownTags::Ignore
+                },
+            },
+            last_inbound: state.last_inbound,
+            last_outbound: state.last_outbound,
+            cancel_on_disconnect: session.cancel_on_disconnect,
+        });
+    }
+    setups
+}
+
+/// The end of the trading day, every day.
+struct Schedule {
+    ring: Requests,
+    day_end_s: Option<u32>,
+    next: Option<Timestamp>,
+}
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+impl Schedule {
+    fn new(day_end_s: Option<u32>, expired: Option<Timestamp>, ring: Requests) -> Schedule {
+        let mut schedule = Schedule { ring, day_end_s, next: None };
+        schedule.next = schedule.after(expired.unwrap_or_else(clock::now));
+        schedule
+    }
+
+    /// The first end of a day after `at`.
+    fn after(&self, at: Timestamp) -> Option<Timestamp> {
+        let of_day = u64::from(self.day_end_s?) * 1_000_000_000;
+        let today = at.0 / DAY_NS * DAY_NS + of_day;
+        Some(Timestamp(if today > at.0 { today } else { today + DAY_NS }))
+    }
+
+    /// Submits what is due; says whether there was anything.
+    fn check(&mut self) -> bool {
+        let Some(next) = self.next else { return false };
+        let now = clock::now();
+        if now < next
+            || !self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &Command::ExpireDay, &[])
+        {
+            return false;
+        }
+        self.next = self.after(now);
+        true
+    }
+}
+
+/// Who waits for the release cursor.
+#[derive(Clone)]
+struct Readers {
+    wake: Vec<Arc<Sleeper>>,
+    waits_for_disk: bool,
+}
+
+impl Readers {
+    fn wake(&self) {
+        for sleeper in &self.wake {
+            sleeper.wake();
+        }
+    }
+}
+
+/// The threads that end last: what the loops wrote is on disk before they go.
+struct Helpers {
+    ending: Arc<Fate>,
+    syncer: Arc<Sleeper>,
+    preparer: Arc<Sleeper>,
+    readers: Readers,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Helpers {
+    fn start(
+        syncer: Syncer,
+        preparer: Preparer,
+        log: &Log,
+        readers: &Readers,
+        fate: &Arc<Fate>,
+        config: &Config,
+    ) -> Helpers {
+        let ending = Arc::new(Fate::default());
+        let (syncer_sleeper, preparer_sleeper) = (Sleeper::parked(), Sleeper::parked());
+        let sync = SyncLoop {
+            syncer,
+            log: log.clone(),
+            readers: readers.clone(),
+            me: Arc::clone(&syncer_sleeper),
+            preparer: Arc::clone(&preparer_sleeper),
+            segment_bytes: u64::from(config.segment_bytes),
+            fate: Arc::clone(fate),
+            ending: Arc::clone(&ending),
+        };
+        let prepare = PrepareLoop {
+            preparer,
+            me: Arc::clone(&preparer_sleeper),
+            dir: config.journal_dir.clone(),
+            fate: Arc::clone(fate),
+            ending: Arc::clone(&ending),
+            core: readers.wake.clone(),
+        };
+        let threads = vec![
+            spawn("vesta-sync", None, fate, move || sync.run()),
+            spawn("vesta-prepare", None, fate, move || prepare.run()),
+        ];
+        Helpers {
+            ending,
+            syncer: syncer_sleeper,
+            preparer: preparer_sleeper,
+            readers: readers.clone(),
+            threads,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.ending.stop();
+        self.syncer.wake();
+        self.preparer.wake();
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+struct SyncLoop {
+    syncer: Syncer,
+    log: Log,
+    readers: Readers,
+    me: Arc<Sleeper>,
+    preparer: Arc<Sleeper>,
+    segment_bytes: u64,
+    fate: Arc<Fate>,
+    ending: Arc<Fate>,
+}
+
+impl SyncLoop {
+    fn run(mut self) {
+        let mut segment = 0;
+        loop {
+            // Asked before the step: what was committed before the end was asked for is synced.
+            let ending = self.ending.is_stopping();
+            match self.syncer.step() {
+                Err(error) => {
+                    // Dirty pages are gone after a failed write: nothing after it can be believed.
+                    self.fate.fail(error.to_string());
+                    self.readers.wake();
+                    return;
+                }
+                Ok(Synced::Advanced(position)) => {
+                    if self.readers.waits_for_disk {
+                        self.readers.wake();
+                    }
+                    if position.0 / self.segment_bytes != segment {
+                        segment = position.0 / self.segment_bytes;
+                        self.preparer.wake();
+                    }
+                    if !self.readers.waits_for_disk && !ending {
+                        std::thread::park_timeout(LAZY_SYNC);
+                    }
+                }
+                Ok(Synced::Idle) if ending => return,
+                Ok(Synced::Idle) => {
+                    let (log, end) = (&self.log, &self.ending);
+                    self.me
+                        .park(SLEEP_MAX, || log.committed() > log.durable() || end.is_stopping());
+                }
+            }
+        }
+    }
+}
+
+struct PrepareLoop {
+    preparer: Preparer,
+    me: Arc<Sleeper>,
+    dir: PathBuf,
+    fate: Arc<Fate>,
+    ending: Arc<Fate>,
+    core: Vec<Arc<Sleeper>>,
+}
+
+impl PrepareLoop {
+    fn run(mut self) {
+        let mut said = false;
+        while !self.ending.is_stopping() {
+            match self.preparer.step() {
+                Err(error) => {
+                    self.fate.fail(error.to_string());
+                    return;
+                }
+                Ok(Prepared::Made) => {
+                    if std::mem::take(&mut said) {
+                        eprintln!("vesta: journal has room again: orders are taken");
+                        self.core.iter().for_each(|sleeper| sleeper.wake());
+                    }
+                }
+                Ok(Prepared::NoSpace { what, needed }) => {
+                    if !std::mem::replace(&mut said, true) {
+                        eprintln!(
+                            "vesta: no space for the next journal segment: {} needs {needed} bytes                              (journal {}); new orders will be refused and cancels taken until there is room",
+                            what.display(),
+                            self.dir.display(),
+                        );
+                    }
+                    std::thread::park_timeout(NO_SPACE_RETRY);
+                }
+                Ok(Prepared::Idle) => {
+                    let end = &self.ending;
+                    self.me.park(SLEEP_MAX, || end.is_stopping());
+                }
+            }
+        }
+    }
+}
+
+/// What every loop needs.
+#[derive(Clone)]
+struct Shared {
+    fate: Arc<Fate>,
+    readers: Readers,
+    syncer: Arc<Sleeper>,
+    core: Arc<Sleeper>,
+    wait: Wait,
+    /// Set when the gateway's loop is over: nothing more comes through its ring.
+    gateway_ended: Arc<AtomicBool>,
+}
+
+impl Shared {
+    /// Runs a loop; an error in it ends the venue.
+    fn run(&self, run: impl FnOnce() -> Result<(), String>) {
+        if let Err(why) = run() {
+            self.fate.fail(why);
+            self.core.wake();
+            self.readers.wake();
+        }
+    }
+
+    /// Nothing was done: gives the CPU away, if that is the strategy.
+    fn relax(&self) {
+        match self.wait {
+            Wait::Spin => std::hint::spin_loop(),
+            Wait::Yield | Wait::Park => std::thread::yield_now(),
+        }
+    }
+
+    fn core(&self, mut core: Core, mut schedule: Schedule) -> Result<(), String> {
+        loop {
+            schedule.check();
+            match core.turns(TURNS_A_ROUND) {
+                Turned::Took(0) | Turned::Idle if self.fate.is_stopping() => {
+                    // Until its end the gateway has Logouts to ask for.
+                    if self.gateway_ended.load(Ordering::Acquire) && core.is_idle() {
+                        return Ok(());
+                    }
+                    std::thread::yield_now();
+                }
+                Turned::Took(0) | Turned::Idle if self.wait == Wait::Park => {
+                    self.core.park(SLEEP_MAX, || !core.is_idle() || self.fate.is_stopping());
+                }
+                Turned::Took(0) | Turned::Idle => self.relax(),
+                Turned::Took(_) => {
+                    if !self.readers.waits_for_disk {
+                        self.readers.wake();
+                    }
+                    self.syncer.wake();
+                }
+                Turned::NoRoom => std::thread::park_timeout(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn gateway(&self, mut gateway: GatewayLoop, me: &Sleeper) -> Result<(), String> {
+        let mut stop_by: Option<Timestamp> = None;
+        loop {
+            let mut timeout = Some(Duration::ZERO);
+            if self.wait == Wait::Park && gateway.is_idle() {
+                me.doze();
+                if gateway.is_idle() && (stop_by.is_some() || !self.fate.is_stopping()) {
+                    timeout = Some(gateway.timeout().unwrap_or(SLEEP_MAX).min(SLEEP_MAX));
+                }
+            }
+            if stop_by.is_some() {
+                timeout = timeout.map(|timeout| timeout.min(Duration::from_millis(10)));
+            }
+            let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
+            me.rise();
+            if pushed {
+                self.core.wake();
+            }
+            let told = gateway.tell().map_err(|error| error.to_string())?;
+            if self.fate.is_stopping() {
+                let now = clock::now();
+                let by = *stop_by.get_or_insert_with(|| {
+                    gateway.stop();
+                    self.core.wake();
+                    Timestamp(now.0 + STOP_NS)
+                });
+                if now >= by || gateway.acceptor().connections() == 0 {
+                    return Ok(());
+                }
+            }
+            if !pushed && !told && timeout == Some(Duration::ZERO) {
+                self.relax();
+            }
+        }
+    }
+
+    fn feed(&self, mut feed: FeedLoop, me: &Sleeper) -> Result<(), String> {
+        loop {
+            let mut timeout = Some(Duration::ZERO);
+            if self.wait == Wait::Park && feed.is_idle() {
+                me.doze();
+                if feed.is_idle() && !self.fate.is_stopping() {
+                    timeout = Some(feed.timeout().min(SLEEP_MAX));
+                }
+            }
+            feed.poll(timeout).map_err(|error| format!("poll failed: {error}"))?;
+            me.rise();
+            let published = feed.publish().map_err(|error| error.to_string())?;
+            if self.fate.is_stopping() && !published {
+                feed.end();
+                return Ok(());
+            }
+            if !published && timeout == Some(Duration::ZERO) {
+                self.relax();
+            }
+        }
+    }
+
+    /// Gateway, core and feed in turn on one thread.
+    fn joined(
+        &self,
+        mut core: Core,
+        mut gateway: GatewayLoop,
+        mut feed: Option<FeedLoop>,
+        mut schedule: Schedule,
+        me: &Sleeper,
+    ) -> Result<(), String> {
+        let mut stop_by: Option<Timestamp> = None;
+        let mut no_room = false;
+        loop {
+            let mut timeout = Some(Duration::ZERO);
+            let idle = |core: &Core, gateway: &GatewayLoop, feed: &Option<FeedLoop>| {
+                core.is_idle() && gateway.is_idle() && feed.as_ref().is_none_or(FeedLoop::is_idle)
+            };
+            if self.wait == Wait::Park && idle(&core, &gateway, &feed) {
+                me.doze();
+                if idle(&core, &gateway, &feed) && (stop_by.is_some() || !self.fate.is_stopping()) {
+                    let feed = feed.as_ref().map_or(SLEEP_MAX, FeedLoop::timeout);
+                    let gateway = gateway.timeout().unwrap_or(SLEEP_MAX);
+                    timeout = Some(gateway.min(feed).min(SLEEP_MAX));
+                }
+            }
+            if stop_by.is_some() || no_room {
+                timeout = Some(Duration::from_millis(5));
+            }
+            let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
+            me.rise();
+            schedule.check();
+            let turned = core.turns(TURNS_A_ROUND);
+            no_room = turned == Turned::NoRoom;
+            let took = matches!(turned, Turned::Took(took) if took > 0);
+            if took && self.readers.waits_for_disk {
+                self.syncer.wake();
+            }
+            let told = gateway.tell().map_err(|error| error.to_string())?;
+            let mut published = false;
+            if let Some(feed) = &mut feed {
+                if gateway.feed_is_ready() || feed.timeout().is_zero() {
+                    feed.poll(Some(Duration::ZERO))
+                        .map_err(|error| format!("poll failed: {error}"))?;
+                }
+                published = feed.publish().map_err(|error| error.to_string())?;
+            }
+            if took && !self.readers.waits_for_disk {
+                // After the reports: whoever waits for them does not wait for this.
+                self.syncer.wake();
+            }
+            if self.fate.is_stopping() {
+                let now = clock::now();
+                let by = *stop_by.get_or_insert_with(|| {
+                    gateway.stop();
+                    Timestamp(now.0 + STOP_NS)
+                });
+                let done = gateway.acceptor().connections() == 0 && core.is_idle() && !published;
+                if now >= by || done {
+                    if let Some(mut feed) = feed {
+                        feed.end();
+                    }
+                    return Ok(());
+                }
+            }
+            if !pushed && !took && !told && !published && timeout == Some(Duration::ZERO) {
+                self.relax();
+            }
+        }
+    }
+}

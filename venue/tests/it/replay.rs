@@ -1,0 +1,64 @@
+//! A replay finds what differs, and a venue nearly out of room keeps taking cancels.
+
+use journal::{Opened, Prepared};
+use matcher::record::encode_input;
+use matcher::{
+    Command, Event, EventSink, Input, Limits, MsgSeqNum, Sequence, SessionId, Timestamp,
+};
+use venue::replay::{Nobody, Replay, ReplayError};
+
+use crate::folder::Folder;
+
+/// A journal of one turn, `Configure`, with `events` written behind it instead of the engine's.
+fn journal_with(events: &[Event]) -> Result<(), ReplayError> {
+    let folder = Folder::new();
+    let Opened { mut writer, mut preparer, log, .. } = journal::open(&folder.journal()).unwrap();
+    while preparer.step().unwrap() == Prepared::Made {}
+    let limits = Limits { orders_max: 10, levels_max: 10, instruments_max: 1, sessions_max: 1 };
+    let input = Input {
+        sequence: Sequence(1),
+        timestamp: Timestamp(1),
+        session: SessionId::VENUE,
+        inbound: MsgSeqNum::NONE,
+        command: Command::Configure(limits),
+    };
+    let mut record = [0; matcher::record::INPUT_BYTES_MAX];
+    let len = encode_input(&input, &[], &mut record);
+    let mut turn = writer.begin(1);
+    turn.space(len).copy_from_slice(&record[..len]);
+    for event in events {
+        let len = matcher::record::event_bytes(event);
+        matcher::record::encode_event(event, turn.space(len));
+    }
+    turn.commit();
+
+    let (mut replay, mut tail) = (Replay::new(), log.tail(log.start()));
+    while let Some(frame) = tail.next(log.committed()).unwrap() {
+        replay.frame(&frame, &mut Nobody)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_events_that_the_engine_gives_are_the_only_good_ones() {
+    let mut right: Vec<Event> = Vec::new();
+    right.event(&Event::Configured);
+    journal_with(&right).unwrap();
+}
+
+#[test]
+fn a_missing_an_additional_and_another_event_are_each_named() {
+    let other = Event::Numbered { session: SessionId(1), msg: MsgSeqNum(1) };
+    let cases = [
+        (vec![], 0, None, Some(Event::Configured)),
+        (vec![Event::Configured, other], 1, Some(other), None),
+        (vec![other], 0, Some(other), Some(Event::Configured)),
+    ];
+    for (events, index, journaled, replayed) in cases {
+        let Err(ReplayError::Diverged(found)) = journal_with(&events) else {
+            panic!("{events:?} replayed");
+        };
+        assert_eq!(found.sequence, Sequence(1));
+        assert_eq!((found.index, found.journaled, found.replayed), (index, journaled, replayed));
+    }
+}
