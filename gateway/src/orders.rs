@@ -25,10 +25,10 @@ const NEVER: u64 = u64::MAX;
 /// became one. So a question about the past ([`Orders::standing_at`]) has the same answer whenever it is asked,
 /// and a report sent again is the report that was sent.
 ///
-/// Bounds: a number takes 64 bytes, at most 21 in the index and the bytes of its ClOrdID and Account:
-/// at most 85 bytes and the text, beside pages of 16 KiB and 4 KiB that are being filled. A refused
-/// order takes a number too. Growing never moves entries or text; it rehashes the index from hashes
-/// kept there, without touching the text.
+/// Bounds: a number takes 64 bytes, at most 21 in the index, and the bytes of its ClOrdID and Account; with
+/// the free part of the pages under 90 bytes and the text, once a session has some thousand orders. The first
+/// order takes 21 KiB. A refused order takes a number too. Growing never moves entries or text; it
+/// rehashes the index from hashes kept there, without touching the text.
 pub struct Orders {
     entries: Vec<Vec<Entry>>,
     last: u32,

@@ -500,3 +500,363 @@ fn every_reject_reason_is_in_the_table() {
         assert!(text.contains(&row), "FIX-APP.md lacks the row\n{row}");
     }
 }
+
+/// A seeded source of choices (splitmix64).
+struct Choices(u64);
+
+impl Choices {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+}
+
+/// What FIX 4.4 requires of the messages we write, and the values its codes can have.
+const REQUIRED: &[(&str, &[u32])] = &[
+    ("8", &[37, 17, 150, 39, 55, 54, 151, 14, 6]),
+    ("9", &[37, 11, 41, 39, 434]),
+    ("r", &[37, 530, 531]),
+];
+const OPTIONAL: &[(&str, &[u32])] = &[
+    ("8", &[11, 41, 790, 103, 1, 38, 40, 44, 59, 18, 31, 32, 851, 527, 60, 58]),
+    ("9", &[1, 102, 60, 58]),
+    ("r", &[11, 532, 533, 55, 60, 58]),
+];
+const CODES: &[(u32, &[&str])] = &[
+    (39, &["0", "1", "2", "4", "8", "C"]),
+    (150, &["0", "4", "5", "8", "C", "F", "I"]),
+    (102, &["0", "1", "2", "3", "4", "5", "6", "99"]),
+    (103, &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "13", "14", "15", "99"]),
+    (434, &["1", "2"]),
+    (530, &["1", "2", "3", "4", "5", "6", "7"]),
+    (531, &["0", "1", "7"]),
+    (532, &["0", "1", "99"]),
+    (851, &["1", "2"]),
+];
+
+fn tags_of(line: &str) -> HashMap<u32, String> {
+    let body = line.split_once('|').unwrap().1;
+    fields_of(body)
+        .into_iter()
+        .map(|(tag, value)| (tag, String::from_utf8(value.to_vec()).unwrap()))
+        .collect()
+}
+
+/// A stock FIX 4.4 engine takes this message, and its quantities add up.
+fn check_message(line: &str) {
+    let msg_type = line.split('|').next().unwrap();
+    let fields = tags_of(line);
+    assert_eq!(fields.len(), line.matches('|').count(), "a tag twice: {line}");
+    let tags = |all: &[(&str, &'static [u32])]| {
+        all.iter().find(|(of, _)| *of == msg_type).unwrap_or_else(|| panic!("{line}")).1
+    };
+    for tag in tags(REQUIRED) {
+        assert!(fields.contains_key(tag), "{tag} is missing: {line}");
+    }
+    for (tag, value) in &fields {
+        assert!(tags(REQUIRED).contains(tag) || tags(OPTIONAL).contains(tag), "{tag} in {line}");
+        assert!(!value.is_empty(), "{tag} is empty: {line}");
+        if let Some((_, codes)) = CODES.iter().find(|(of, _)| of == tag) {
+            assert!(codes.contains(&value.as_str()), "{tag} in {line}");
+        }
+    }
+    if msg_type == "8" {
+        let lots = |tag: u32| {
+            fields.get(&tag).map_or(0, |text| text.replace('.', "").parse().unwrap_or(0))
+        };
+        let (order, leaves, cum): (u64, u64, u64) = (lots(38), lots(151), lots(14));
+        match fields[&39].as_str() {
+            "8" => assert_eq!((leaves, cum), (0, 0), "{line}"),
+            "0" => assert_eq!((leaves, cum), (order, 0), "{line}"),
+            "1" => assert!(cum > 0 && leaves > 0 && cum + leaves == order, "{line}"),
+            "2" => assert_eq!((leaves, cum), (0, order), "{line}"),
+            _ => assert!(leaves == 0 && cum < order, "{line}"),
+        }
+    }
+}
+
+/// What a counterparty knows of its orders from the reports it got: (session, ClOrdID) → status, CumQty,
+/// LeavesQty, AvgPx.
+#[derive(Default)]
+struct Ledger {
+    orders: HashMap<(SessionId, String), [String; 4]>,
+    statuses_held: u32,
+}
+
+impl Ledger {
+    fn take(&mut self, session: SessionId, line: &str) {
+        if !line.starts_with("8|") {
+            return;
+        }
+        let mut fields = tags_of(line);
+        let state = [39, 14, 151, 6].map(|tag| fields[&tag].clone());
+        let (exec_type, cl_ord_id) = (fields[&150].clone(), fields.remove(&11).unwrap());
+        let former = fields.remove(&41);
+        match exec_type.as_str() {
+            "I" if fields.get(&58).is_some_and(|text| text.contains("meanwhile")) => {}
+            "I" => {
+                let known = self.orders.get(&(session, cl_ord_id));
+                assert_eq!(known.map_or("8", |known| known[0].as_str()), state[0], "{line}");
+                if let Some(known) = known {
+                    assert_eq!(*known, state, "{line}");
+                    self.statuses_held += 1;
+                }
+            }
+            // A duplicate is refused without a word about the order that has the ClOrdID.
+            "8" => {
+                self.orders.entry((session, cl_ord_id)).or_insert(state);
+            }
+            "5" => {
+                self.orders.remove(&(session, former.unwrap()));
+                self.orders.insert((session, cl_ord_id), state);
+            }
+            // The report of a cancel has the request's ClOrdID.
+            _ => {
+                self.orders.insert((session, former.unwrap_or(cl_ord_id)), state);
+            }
+        }
+    }
+}
+
+fn random_message(choices: &mut Choices, next_id: &mut u64) -> (&'static str, String) {
+    let symbol = choices.of(&["XYZ", "XYZ", "ABC", "ABC", "NOPE"]);
+    let side = choices.of(&["1", "2"]);
+    *next_id += 1;
+    let fresh = format!("id{next_id}");
+    let known = format!("id{}", next_id.saturating_sub(1 + choices.below(24)).max(1));
+    let qty = choices.of(&["1", "2", "3", "5", "8", "13", "0", "2.5"]);
+    let price =
+        format!("{}.{}", choices.below(9) + 96, choices.of(&["00", "05", "50", "95", "01"]));
+    let tif = choices.of(&["", "|59=0", "|59=1", "|59=3", "|59=4", "|59=6"]);
+    match choices.below(20) {
+        0..=8 => {
+            let kind = match choices.below(8) {
+                0 => "40=1".to_string(),
+                1 => format!("40=2|44={price}|18=6"),
+                _ => format!("40=2|44={price}"),
+            };
+            let id = if choices.below(20) == 0 { known } else { fresh };
+            let account = choices.of(&["", "|1=ACC"]);
+            ("D", format!("11={id}|55={symbol}|54={side}|38={qty}|{kind}{tif}{account}"))
+        }
+        9..=12 => ("F", format!("11={fresh}|41={known}|55={symbol}|54={side}")),
+        13..=16 => {
+            let terms = format!("55={symbol}|54={side}|38={qty}|40=2|44={price}");
+            ("G", format!("11={fresh}|41={known}|{terms}"))
+        }
+        17 if choices.below(6) == 0 => ("q", format!("11={fresh}|530=7")),
+        17 if choices.below(6) == 0 => ("q", format!("11={fresh}|530=1|55={symbol}")),
+        _ => ("H", format!("11={known}|55={symbol}|54={side}|790={fresh}")),
+    }
+}
+
+#[test]
+fn random_flow_is_told_consistently_and_again_the_same() {
+    let seed = std::env::var("VESTA_SEED").map_or(20_260_102, |seed| seed.parse().unwrap());
+    println!("VESTA_SEED={seed}");
+    let mut choices = Choices(seed);
+    let mut venue = Venue::new(100_000);
+    let mut ledger = Ledger::default();
+    venue.define(instrument("XYZ tick=5"));
+    venue.define(instrument("ABC tick=5 qty-min=2"));
+    let sessions = ["a", "b", "c"].map(|name| venue.session(name));
+    let mut next_id = 0;
+    for round in 0..4_000 {
+        let from = venue.said.len();
+        // Up to four messages reach the gateway before the core sees the first.
+        for _ in 0..=choices.below(4) {
+            let session = choices.of(&sessions);
+            let (msg_type, body) = random_message(&mut choices, &mut next_id);
+            venue.busy = choices.below(40) == 0;
+            if let Some(answer) = venue.receive(session, &fix_bytes(msg_type, 1, &fields_of(&body)))
+            {
+                panic!("{msg_type} {body}: {answer}");
+            }
+        }
+        venue.run();
+        if round % 500 == 499 {
+            venue.govern(Command::ExpireDay);
+        }
+        for said in &venue.said[from..] {
+            let line = readable(&said.bytes);
+            check_message(&line);
+            ledger.take(said.session, &line);
+        }
+    }
+    venue.engine.check();
+    assert!(ledger.statuses_held > 100, "the flow asks too little");
+    assert!(venue.said.iter().any(|said| readable(&said.bytes).contains("150=F")));
+    venue.check_resends();
+}
+
+#[test]
+fn hostile_fields_are_answered_and_change_nothing_else() {
+    let long = "9".repeat(4_000);
+    let values: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b" ".to_vec(),
+        b"-".to_vec(),
+        b".".to_vec(),
+        b"-1".to_vec(),
+        b"0".to_vec(),
+        b"+1".to_vec(),
+        b"1e9".to_vec(),
+        b"NaN".to_vec(),
+        b"0.000000000000000000000000001".to_vec(),
+        b"9223372036854775807".to_vec(),
+        b"-9223372036854775808".to_vec(),
+        b"18446744073709551616".to_vec(),
+        long.clone().into_bytes(),
+        format!("0.{long}").into_bytes(),
+        b"\0".to_vec(),
+        b"a\x7fb".to_vec(),
+        "\u{20ac}".as_bytes().to_vec(),
+        vec![0xff; 100],
+        vec![b'x'; 48],
+        vec![b'x'; 49],
+        vec![b'x'; 255],
+        vec![b'x'; 256],
+        b"6 6 6 6 6 6 6 6 6 6 6 6".to_vec(),
+        b"  ".to_vec(),
+    ];
+    let base: &[(u32, &[u8])] = &[
+        (1, b"ACC"),
+        (11, b"fresh"),
+        (18, b"6"),
+        (37, b"1"),
+        (38, b"1"),
+        (40, b"2"),
+        (41, b"rests"),
+        (44, b"1.00"),
+        (54, b"1"),
+        (55, b"XYZ"),
+        (59, b"0"),
+        (99, b"1"),
+        (530, b"7"),
+        (790, b"ask"),
+    ];
+    let mut venue = Venue::new(1_000_000);
+    venue.define(instrument("XYZ"));
+    let session = venue.session("s");
+    let own = format!("11=rests|55=XYZ|54=1|38=1|40=2|44=50.00");
+    assert_eq!(venue.receive(session, &fix_bytes("D", 1, &fields_of(&own))), None);
+    venue.run();
+    let (mut fresh, mut answered) = (0, 0);
+    for msg_type in ["D", "F", "G", "q", "H"] {
+        for field in base {
+            // Without optional fields that would be refused before the hostile one is looked at.
+            let keep: &[u32] = match msg_type {
+                "q" => &[11, 530],
+                _ => &[11, 38, 40, 41, 44, 54, 55],
+            };
+            for value in &values {
+                fresh += 1;
+                let id = format!("h{fresh}");
+                let fields: Vec<(u32, &[u8])> = base
+                    .iter()
+                    .filter(|(tag, _)| keep.contains(tag) || *tag == field.0)
+                    .map(|(tag, good)| match *tag {
+                        tag if tag == field.0 => (tag, value.as_slice()),
+                        11 => (11, id.as_bytes()),
+                        tag => (tag, *good),
+                    })
+                    .collect();
+                let from = venue.said.len();
+                let answer = venue.receive(session, &fix_bytes(msg_type, 1, &fields));
+                venue.run();
+                let said = &venue.said[from..];
+                // A Reject, or at least one message of the application, never silence.
+                assert_eq!(answer.is_some(), said.is_empty(), "{msg_type} {field:?} {value:?}");
+                for said in said {
+                    check_message(&readable(&said.bytes));
+                }
+                answered += 1;
+            }
+        }
+    }
+    assert_eq!(answered, 5 * base.len() * values.len());
+    venue.engine.check();
+    venue.check_resends();
+}
+
+#[test]
+fn a_session_that_has_used_its_numbers_is_told_so_and_can_still_cancel() {
+    let mut venue = Venue::new(3);
+    venue.define(instrument("XYZ"));
+    let session = venue.session("s");
+    let order =
+        |id: &str| fix_bytes("D", 1, &fields_of(&format!("11={id}|55=XYZ|54=1|38=1|40=2|44=5")));
+    for id in ["o1", "o2", "o3"] {
+        assert_eq!(venue.receive(session, &order(id)), None);
+    }
+    venue.run();
+    let refused = "j|379=o4|380=0|58=session has used all its order numbers";
+    assert_eq!(venue.receive(session, &order("o4")).as_deref(), Some(refused));
+    let replace = fix_bytes("G", 1, &fields_of("11=o4|41=o1|55=XYZ|54=1|38=2|40=2|44=5"));
+    assert_eq!(venue.receive(session, &replace).as_deref(), Some(refused));
+    let cancel = fix_bytes("F", 1, &fields_of("11=c1|41=o1|55=XYZ|54=1"));
+    assert_eq!(venue.receive(session, &cancel), None);
+    venue.run();
+    assert!(readable(&venue.said[3].bytes).contains("11=c1|41=o1|17=7-0|150=4"));
+    venue.check_resends();
+}
+
+#[test]
+fn a_session_that_is_not_defined_yet_is_told_so() {
+    let mut venue = Venue::new(3);
+    let bytes = fix_bytes("D", 1, &fields_of("11=o1|55=XYZ|54=1|38=1|40=2|44=5"));
+    let answer = venue.receive(SessionId(7), &bytes);
+    assert_eq!(answer.as_deref(), Some("j|379=o1|380=4|58=session is not open yet"));
+}
+
+struct NoJournal;
+
+impl Inputs for NoJournal {
+    fn input(&mut self, _: u64, _: &mut [u8; ATTACHMENT_BYTES_MAX]) -> Option<(Input, usize)> {
+        None
+    }
+}
+
+#[test]
+fn an_unreadable_input_is_an_error_and_writes_nothing() {
+    let mut venue = Venue::new(10);
+    venue.define(instrument("XYZ"));
+    let sessions = ["s", "t"].map(|name| venue.session(name));
+    for (session, side) in sessions.into_iter().zip(["1", "2"]) {
+        let body = format!("11=o|55=XYZ|54={side}|38=1|40=2|44=5");
+        venue.receive(session, &fix_bytes("D", 1, &fields_of(&body)));
+    }
+    venue.run();
+    let index = venue.turns.0.len() - 1;
+    let turn = &venue.turns.0[index];
+    let event = &turn.events[1];
+    assert!(matches!(event, Event::Traded(_)), "{event:?}");
+    let msg = event.recipients()[0].unwrap().1;
+    let told = Told {
+        session: sessions[0],
+        position: Turns::position(index),
+        input: &turn.input,
+        attachment: &turn.attachment,
+        event,
+        event_index: 1,
+    };
+    let sending_time = turn.input.timestamp;
+    let header = Header { msg, sending_time, resend: false, now: sending_time };
+    let mut out = b"before".to_vec();
+    let error =
+        venue.entry.report(&told, &identity("s"), &header, &mut NoJournal, &mut out).unwrap_err();
+    let at = Turns::position(index - 1);
+    assert_eq!(error.to_string(), format!("input of order 1 of session 1 at {at} is unreadable"));
+    assert_eq!(out, b"before");
+}
