@@ -370,9 +370,11 @@ impl Acceptor {
             match self.serve_peer(index, &mut peer, now, requests) {
                 Served::Waits => {
                     peer.ready = false;
+                    self.hasten(&peer);
                     self.peers[index] = Some(peer);
                 }
                 Served::More => {
+                    self.hasten(&peer);
                     self.ready.push(index);
                     self.peers[index] = Some(peer);
                 }
@@ -381,6 +383,14 @@ impl Acceptor {
         }
         if self.ready.is_empty() {
             self.ready = ready;
+        }
+    }
+
+    /// What a session read may have brought its next deadline nearer.
+    fn hasten(&mut self, peer: &Peer) {
+        let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
+        if let Some(deadline) = slot.and_then(|slot| slot.session.deadline()) {
+            self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
         }
     }
 
@@ -457,10 +467,10 @@ impl Acceptor {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
         self.entry.input(position, input, attachment);
-        if let Command::Note(Numbering::Reset) = input.command {
-            if let Some(Some(slot)) = self.slots.get_mut(input.session.index()) {
-                slot.resends.clear();
-            }
+        if let Command::Note(Numbering::Reset) = input.command
+            && let Some(Some(slot)) = self.slots.get_mut(input.session.index())
+        {
+            slot.resends.clear();
         }
     }
 

@@ -386,6 +386,7 @@ impl Config {
             what: format!("cannot be read: {error}"),
         })?;
         let mut config = Config::parse(&file, &text)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         if let Some(folder) = path.parent() {
             config.journal_dir = folder.join(&config.journal_dir);
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
