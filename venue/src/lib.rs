@@ -23,4 +23,4 @@ pub mod turns;
 pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
 pub use crate::core::{Core, Turned};
 pub use crate::recovery::{Names, RecoveryError};
-pub use crate::run::{StartError, Venue};
+pub use crate::run::{StartError, Venue, default_live_dir};

@@ -365,7 +365,7 @@ pub(crate) fn live_dir(config: &Config) -> Result<PathBuf, StartError> {
 
 /// The folder of the live log of the journal in `journal_dir` where none is configured.
 #[must_use]
-pub(crate) fn default_live_dir(journal_dir: &std::path::Path) -> Option<PathBuf> {
+pub fn default_live_dir(journal_dir: &std::path::Path) -> Option<PathBuf> {
     let shm = std::path::Path::new("/dev/shm");
     if !shm.is_dir() {
         return None;
