@@ -1,2 +1,164 @@
-//! alloc
-fn main() {}
+//! Memory: none is taken while matching, and what is taken at the start is what is promised.
+#![allow(unsafe_code, clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use matcher::testing::{Profile, flow};
+use matcher::{
+    Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
+    OrderKind, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, TimeInForce,
+    Timestamp,
+};
+
+/// Counts, for each thread, calls and bytes held.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(bytes_more: usize, bytes_less: usize) {
+    let change = bytes_more.cast_signed() - bytes_less.cast_signed();
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+    let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + change as i64));
+}
+
+// SAFETY: every call goes on to the system's allocator as it came; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn calls() -> u64 {
+    CALLS.with(Cell::get)
+}
+
+fn bytes() -> i64 {
+    BYTES.with(Cell::get)
+}
+
+#[derive(Default)]
+struct Tally {
+    events: u64,
+    rested: u64,
+}
+
+impl EventSink for Tally {
+    fn event(&mut self, event: &Event) {
+        self.events += 1;
+        self.rested += u64::from(matches!(event, Event::Rested(_)));
+    }
+}
+
+#[test]
+fn a_million_commands_allocate_nothing() {
+    for (profile, warm_up) in [(Profile::standard(), 50_000), (Profile::hostile(), 50_000)] {
+        let inputs = flow::record(profile, 11, 1_000_000 + warm_up);
+        let (mut engine, mut tally) = (Engine::new(), Tally::default());
+        let (first, rest) = inputs.split_at(warm_up);
+        first.iter().for_each(|input| engine.apply(input, &mut tally));
+        let before = calls();
+        // A Configure may take memory, that is what it is for.
+        let rest = rest.iter().filter(|input| !matches!(input.command, Command::Configure(_)));
+        rest.for_each(|input| engine.apply(input, &mut tally));
+        assert_eq!(calls() - before, 0);
+        assert!(tally.events > 1_000_000);
+    }
+}
+
+const MILLION: u32 = 1_000_000;
+
+fn engine_for_a_million_orders() -> Engine {
+    let mut engine = Engine::new();
+    let limits =
+        Limits { orders_max: MILLION, levels_max: MILLION, instruments_max: 10, sessions_max: 100 };
+    let mut give = |command| {
+        let (sequence, timestamp) = (Sequence(1), Timestamp(0));
+        let (session, inbound) = (SessionId::VENUE, MsgSeqNum::NONE);
+        let input = Input { sequence, timestamp, session, inbound, command };
+        engine.apply(&input, &mut Tally::default());
+    };
+    give(Command::Configure(limits));
+    for id in 0..10 {
+        let instrument = flow::instrument(&format!("X{id}"), (-(1 << 40), 1 << 40), 100);
+        give(Command::DefineInstrument { id: InstrumentId(id), instrument });
+    }
+    for id in 1..=100 {
+        give(Command::DefineSession { id: SessionId(id), participant: ParticipantId(id) });
+    }
+    engine
+}
+
+fn rest(engine: &mut Engine, n: u32, price: i64, tally: &mut Tally) {
+    let side = if n.is_multiple_of(2) { Side::Buy } else { Side::Sell };
+    let price = if side == Side::Buy { -1 - price } else { price };
+    let new = NewOrder {
+        number: OrderNumber(n / 100 + 1),
+        instrument: InstrumentId(n / 2 % 10),
+        side,
+        kind: OrderKind::Limit(Price::from_ticks(price)),
+        qty: Qty::from_lots(1),
+        time_in_force: TimeInForce::Gtc,
+        liquidity: Liquidity::Any,
+    };
+    let input = Input {
+        sequence: Sequence(u64::from(n) + 1),
+        timestamp: Timestamp(0),
+        session: SessionId(n % 100 + 1),
+        inbound: MsgSeqNum::NONE,
+        command: Command::New(new),
+    };
+    engine.apply(&input, tally);
+}
+
+/// Prices near one another, so that they share levels; far apart, so that each has a level to itself
+/// (an odd factor times n, modulo a power of two, hits no price twice).
+fn near(n: u32) -> i64 {
+    i64::from(n).wrapping_mul(2_654_435_761) & 0x3ff
+}
+
+fn far(n: u32) -> i64 {
+    i64::from(n).wrapping_mul(2_654_435_761) & 0xff_ffff_ffff
+}
+
+#[test]
+fn a_million_resting_orders_take_less_than_150_mb() {
+    for (name, price) in [("shared", near as fn(u32) -> i64), ("own", far)] {
+        let before = bytes();
+        let (mut engine, mut tally) = (engine_for_a_million_orders(), Tally::default());
+        for n in 0..MILLION {
+            rest(&mut engine, n, price(n), &mut tally);
+        }
+        assert_eq!((tally.rested, engine.orders_len()), (1_000_000, 1_000_000));
+        let taken = bytes() - before;
+        println!("{name} levels: {} levels, {taken} bytes", engine.levels_len());
+        assert!(taken < 150_000_000);
+        engine.check();
+    }
+}

@@ -1,5 +1,5 @@
 //! The tests of the matcher, through `apply` and through bytes.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod differential;
 mod properties;
