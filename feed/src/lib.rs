@@ -25,6 +25,6 @@ pub use decode::{DecodeError, decode};
 pub use encode::message_bytes;
 pub use message::Message;
 pub use mirror::{Mirror, MirrorError, MirrorLevel, MirrorOrder, Top};
-pub use publisher::{MessageCount, MessageSink, Publisher, UnfitForFeed};
+pub use publisher::{MESSAGE_KINDS_PUBLISHED, MessageCount, MessageSink, Publisher, UnfitForFeed};
 pub use scale::PriceScale;
 pub use window::{Window, WindowMessages};

@@ -16,6 +16,10 @@ use crate::scale::PriceScale;
 /// Nanoseconds of a day. Source: UTC days as counted by `Timestamp`, without leap seconds.
 const DAY_NS: u64 = 86_400_000_000_000;
 
+/// The types of messages that [`Publisher`] sends. The others of [`crate::Message`] wait for orders and
+/// phases that the engine does not know yet.
+pub const MESSAGE_KINDS_PUBLISHED: &[u8] = b"SRHAEXDU";
+
 /// Where the publisher puts its messages. Numbering is counting: the n-th message of a journal has
 /// number n, from 1.
 pub trait MessageSink {

@@ -1,0 +1,225 @@
+//! Golden scripts: commands, `----`, the messages that are published. `UPDATE_GOLDEN=1` rewrites them.
+//!
+//! `a1` is order 1 of session a; prices in ticks, quantities in lots. After every command the mirror is
+//! compared with the engine.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use matcher::{
+    Command, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind, OrderNumber, Price,
+    Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp, TradingState,
+};
+
+use crate::support::{Market, instrument, message};
+use crate::text::{side, text};
+
+/// 2026-01-01 00:00 UTC, in seconds since 1970.
+const MIDNIGHT_S: u64 = 1_767_225_600;
+
+#[test]
+fn scripts_end_as_written() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 5);
+    for path in paths {
+        let script = std::fs::read_to_string(&path).unwrap();
+        let played = play(&script);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, played).unwrap();
+        } else {
+            assert_eq!(played, script, "{}", path.display());
+        }
+    }
+}
+
+/// The script with what really comes out.
+fn play(script: &str) -> String {
+    let mut desk = Desk::new();
+    let mut played = String::new();
+    let mut said: Option<String> = None;
+    let mut in_output = false;
+    for line in script.lines() {
+        match line {
+            "----" => {
+                let said = said.take().unwrap_or_default();
+                let said = if said.is_empty() { "(nothing)\n" } else { &said };
+                writeln!(played, "----\n{}", said.trim_end()).unwrap();
+                in_output = true;
+            }
+            "" => {
+                played.push('\n');
+                in_output = false;
+            }
+            _ if in_output => {}
+            _ => {
+                writeln!(played, "{line}").unwrap();
+                if !line.starts_with('#') {
+                    desk.command(line, said.get_or_insert_default());
+                }
+            }
+        }
+    }
+    played
+}
+
+/// Takes commands as text.
+struct Desk {
+    market: Market,
+    instruments: HashMap<String, InstrumentId>,
+    last: InstrumentId,
+    orders: HashMap<String, (InstrumentId, Side)>,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let mut market = Market::new();
+        assert_eq!(market.configure().messages.len(), 1);
+        for _ in 0..26 {
+            market.define_session();
+        }
+        let (instruments, orders) = (HashMap::new(), HashMap::new());
+        Desk { market, instruments, last: InstrumentId(0), orders }
+    }
+
+    fn command(&mut self, line: &str, said: &mut String) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let turn = match words.as_slice() {
+            ["at", time] => {
+                self.market.now = Timestamp(parse_time(time));
+                return;
+            }
+            ["instrument", symbol, rest @ ..] => {
+                let (decimals, tick_size, state) = match rest {
+                    ["decimals", decimals, "tick", tick, state @ ..] => {
+                        (decimals.parse().unwrap(), tick.parse().unwrap(), state)
+                    }
+                    _ => panic!("{line}"),
+                };
+                let mut definition = instrument(symbol, decimals, tick_size);
+                if let [state] = state {
+                    definition.state = parse_state(state);
+                }
+                let (id, turn) = self.market.define_instrument(definition);
+                self.instruments.insert((*symbol).to_owned(), id);
+                self.last = id;
+                turn
+            }
+            [state @ ("open" | "halt" | "close"), symbol] => {
+                let (instrument, state) = (self.instruments[*symbol], parse_state(state));
+                self.market.venue(Command::SetTradingState { instrument, state })
+            }
+            ["expire-day"] => self.market.venue(Command::ExpireDay),
+            ["mass-cancel", who] => match self.instruments.get(*who) {
+                Some(id) => {
+                    self.market.venue(Command::MassCancel(MassCancelScope::Instrument(*id)))
+                }
+                None => {
+                    let session = session(who);
+                    self.market.turn(session, Command::MassCancel(MassCancelScope::Session))
+                }
+            },
+            ["cancel", order] => {
+                let target = number(order);
+                self.market.turn(session(order), Command::Cancel { target })
+            }
+            ["replace", old, new, qty, "@", price] => {
+                let (instrument, side) = self.orders[*old];
+                self.orders.insert((*new).to_owned(), (instrument, side));
+                let replace = ReplaceOrder {
+                    number: number(new),
+                    target: number(old),
+                    instrument,
+                    side,
+                    price: Price::from_ticks(price.parse().unwrap()),
+                    qty: Qty::from_lots(qty.parse().unwrap()),
+                };
+                self.market.turn(session(old), Command::Replace(replace))
+            }
+            [word @ ("buy" | "sell"), order, qty, rest @ ..] => {
+                let side = if *word == "buy" { Side::Buy } else { Side::Sell };
+                let new = self.new_order(side, order, qty, rest);
+                self.market.turn(session(order), Command::New(new))
+            }
+            ["book"] => {
+                self.book(said);
+                return;
+            }
+            _ => panic!("{line}"),
+        };
+        for bytes in turn.messages {
+            writeln!(said, "{}", text(&message(&bytes))).unwrap();
+        }
+    }
+
+    fn new_order(&mut self, side: Side, order: &str, qty: &str, rest: &[&str]) -> NewOrder {
+        let mut new = NewOrder {
+            number: number(order),
+            instrument: self.last,
+            side,
+            kind: OrderKind::Market,
+            qty: Qty::from_lots(qty.parse().unwrap()),
+            time_in_force: TimeInForce::Day,
+            liquidity: Liquidity::Any,
+        };
+        let mut words = rest.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "@" => {
+                    let ticks = words.next().unwrap().parse().unwrap();
+                    new.kind = OrderKind::Limit(Price::from_ticks(ticks));
+                }
+                "in" => new.instrument = self.instruments[*words.next().unwrap()],
+                "gtc" => new.time_in_force = TimeInForce::Gtc,
+                "ioc" => new.time_in_force = TimeInForce::Ioc,
+                "fok" => new.time_in_force = TimeInForce::Fok,
+                "post-only" => new.liquidity = Liquidity::PostOnly,
+                "market" => {}
+                word => panic!("{word}"),
+            }
+        }
+        self.orders.insert(order.to_owned(), (new.instrument, side));
+        new
+    }
+
+    /// The book of the mirror, best first, with the queue of each level.
+    fn book(&self, said: &mut String) {
+        let locate = u16::try_from(self.last.0 + 1).unwrap();
+        for which in [Side::Buy, Side::Sell] {
+            let mut orders = self.market.mirror.orders(locate, which);
+            for level in self.market.mirror.levels(locate, which) {
+                let (price, shares) = (level.price, level.shares);
+                write!(said, "{} {shares} @ {price}:", side(which)).unwrap();
+                for order in orders.by_ref().take(level.orders as usize) {
+                    write!(said, " #{} {}", order.order_ref, order.shares).unwrap();
+                }
+                said.push('\n');
+            }
+        }
+    }
+}
+
+fn session(order: &str) -> SessionId {
+    SessionId(u32::from(order.as_bytes()[0] - b'a') + 1)
+}
+
+fn number(order: &str) -> OrderNumber {
+    OrderNumber(order[1..].parse().unwrap())
+}
+
+fn parse_state(state: &str) -> TradingState {
+    match state {
+        "open" => TradingState::Open,
+        "halt" => TradingState::Halted,
+        "close" => TradingState::Closed,
+        _ => panic!("{state}"),
+    }
+}
+
+fn parse_time(time: &str) -> u64 {
+    let parts: Vec<u64> = time.split(':').map(|part| part.parse().unwrap()).collect();
+    (MIDNIGHT_S + parts[0] * 3_600 + parts[1] * 60 + parts[2]) * 1_000_000_000
+}

@@ -1,0 +1,199 @@
+//! What several tests need: random numbers, hex, an engine that publishes.
+
+use feed::message::Message;
+use feed::{Mirror, Publisher, decode};
+use matcher::{
+    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, ParticipantId,
+    Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp, TradingState,
+};
+
+/// Random numbers that are the same everywhere: an xorshift over a Weyl sequence.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut x = self.0;
+        x ^= x >> 32;
+        x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        x ^= x >> 32;
+        x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        x ^ (x >> 32)
+    }
+
+    /// Below `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub(crate) fn index(&mut self, n: usize) -> usize {
+        usize::try_from(self.below(n as u64)).unwrap()
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.byte()).collect()
+    }
+}
+
+/// Bytes from hex with spaces anywhere.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).unwrap()).collect();
+    assert!(digits.len().is_multiple_of(2), "odd number of hex digits in {text}");
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap()).collect()
+}
+
+pub(crate) fn instrument(symbol: &str, price_decimals: u8, tick_size: u32) -> Instrument {
+    Instrument {
+        symbol: Symbol::new(symbol.as_bytes()).unwrap(),
+        price_decimals,
+        qty_decimals: 0,
+        tick_size,
+        lot_size: 1,
+        qty_min: Qty::from_lots(1),
+        qty_max: Qty::from_lots(1_000_000),
+        price_min: Price::from_ticks(0),
+        price_max: Price::from_ticks(20_000),
+        state: TradingState::Open,
+    }
+}
+
+/// An Input for the publisher alone.
+pub(crate) fn input(sequence: u64, timestamp_ns: u64, command: Command) -> Input {
+    Input {
+        sequence: Sequence(sequence),
+        timestamp: Timestamp(timestamp_ns),
+        session: SessionId::VENUE,
+        inbound: MsgSeqNum::NONE,
+        command,
+    }
+}
+
+/// One turn as the journal would hold it.
+pub(crate) struct Turn {
+    pub(crate) input: Input,
+    pub(crate) events: Vec<Event>,
+    /// What was published of it.
+    pub(crate) messages: Vec<Vec<u8>>,
+}
+
+/// An engine whose turns are published into a mirror, which must always show the same books.
+pub(crate) struct Market {
+    pub(crate) engine: Engine,
+    pub(crate) publisher: Publisher,
+    pub(crate) mirror: Mirror,
+    pub(crate) now: Timestamp,
+    sequence: u64,
+}
+
+impl Market {
+    pub(crate) fn new() -> Market {
+        Market {
+            engine: Engine::new(),
+            publisher: Publisher::new(),
+            mirror: Mirror::new(),
+            // 2026-01-02 09:30:00 UTC.
+            now: Timestamp(1_767_346_200_000_000_000),
+            sequence: 0,
+        }
+    }
+
+    pub(crate) fn configure(&mut self) -> Turn {
+        self.venue(Command::Configure(Limits {
+            orders_max: 10_000,
+            levels_max: 10_000,
+            instruments_max: 16,
+            sessions_max: 32,
+        }))
+    }
+
+    pub(crate) fn define_session(&mut self) -> SessionId {
+        let id = u32::try_from(self.engine.sessions_len() + 1).unwrap();
+        self.venue(Command::DefineSession { id: SessionId(id), participant: ParticipantId(id) });
+        SessionId(id)
+    }
+
+    pub(crate) fn define_instrument(&mut self, instrument: Instrument) -> (InstrumentId, Turn) {
+        let id = InstrumentId(u32::try_from(self.engine.instruments().len()).unwrap());
+        (id, self.venue(Command::DefineInstrument { id, instrument }))
+    }
+
+    pub(crate) fn venue(&mut self, command: Command) -> Turn {
+        self.turn(SessionId::VENUE, command)
+    }
+
+    pub(crate) fn turn(&mut self, session: SessionId, command: Command) -> Turn {
+        self.sequence += 1;
+        self.now.0 += 1_000;
+        let input = Input {
+            sequence: Sequence(self.sequence),
+            timestamp: self.now,
+            session,
+            inbound: MsgSeqNum::NONE,
+            command,
+        };
+        let mut events: Vec<Event> = Vec::new();
+        self.engine.apply(&input, &mut events);
+        let mut messages: Vec<Vec<u8>> = Vec::new();
+        self.publisher.turn(&input, &events, &mut messages);
+        for bytes in &messages {
+            let message = decode(bytes).unwrap();
+            if let Err(error) = self.mirror.apply(&message) {
+                panic!("turn {}: {error}: {message:?}", self.sequence);
+            }
+        }
+        self.compare();
+        Turn { input, events, messages }
+    }
+
+    /// The books of the mirror against those of the engine: levels, and the queue at each of them.
+    fn compare(&self) {
+        let mut orders_len = 0;
+        for (id, instrument) in self.engine.instruments() {
+            let locate = u16::try_from(id.0 + 1).unwrap();
+            let Some(scale) = self.publisher.scale(locate) else {
+                assert!(
+                    Publisher::check(instrument).is_err() && self.mirror.stock(locate).is_none()
+                );
+                continue;
+            };
+            let book = self.engine.book(id).unwrap();
+            for side in [Side::Buy, Side::Sell] {
+                let ours = book.levels(side).map(|level| {
+                    (scale.to_feed(level.price).unwrap(), level.qty.lots(), level.orders)
+                });
+                let theirs = self
+                    .mirror
+                    .levels(locate, side)
+                    .map(|level| (level.price, level.shares, level.orders));
+                assert!(ours.eq(theirs), "levels differ in turn {}", self.sequence);
+                let ours = book.orders(side).map(|order| {
+                    let price = scale.to_feed(order.price).unwrap();
+                    (order.order_ref.0, price, order.leaves_qty.lots())
+                });
+                let theirs = self
+                    .mirror
+                    .orders(locate, side)
+                    .map(|order| (order.order_ref, order.price, u64::from(order.shares)));
+                assert!(ours.eq(theirs), "orders differ in turn {}", self.sequence);
+                orders_len += self.mirror.orders(locate, side).count();
+            }
+            let top = self.mirror.best(locate);
+            assert_eq!(top.bid, self.mirror.levels(locate, Side::Buy).next());
+            assert_eq!(top.ask, self.mirror.levels(locate, Side::Sell).next());
+        }
+        assert_eq!(self.mirror.orders_len(), orders_len);
+    }
+}
+
+pub(crate) fn message(bytes: &[u8]) -> Message {
+    decode(bytes).unwrap()
+}
