@@ -4,3 +4,4 @@ mod connection;
 mod order_entry;
 mod session;
 mod orders;
+mod soup;
