@@ -124,17 +124,27 @@ mod kind {
     pub(super) const NUMBERED: u8 = 79;
 }
 
-/// Writes fields one after another into a record. The caller has checked the room.
-struct Put<'a> {
-    bytes: &'a mut [u8],
+/// Writes fields one after another into `N` bytes: offsets are known when this is compiled, so no write
+/// is checked when it runs.
+struct Put<'a, const N: usize> {
+    bytes: &'a mut [u8; N],
     at: usize,
 }
 
-impl Put<'_> {
+impl<'a, const N: usize> Put<'a, N> {
+    /// Begins an Event record of `N` bytes, which is all of `out`.
     #[inline(always)]
-    fn raw<const N: usize>(&mut self, value: [u8; N]) -> &mut Self {
-        self.bytes[self.at..self.at + N].copy_from_slice(&value);
-        self.at += N;
+    fn event(out: &'a mut [u8], kind: u8, code: u8, subject: u32) -> Put<'a, N> {
+        let bytes: &mut [u8; N] = out.try_into().expect("exactly `event_bytes` long");
+        let mut put = Put { bytes, at: 0 };
+        #[allow(clippy::cast_possible_truncation)] // At most EVENT_BYTES_MAX.
+        put.u16(N as u16).u8(kind).u8(code).u32(subject);
+        put
+    }
+    #[inline(always)]
+    fn raw<const M: usize>(&mut self, value: [u8; M]) -> &mut Self {
+        self.bytes[self.at..self.at + M].copy_from_slice(&value);
+        self.at += M;
         self
     }
     #[inline(always)]
@@ -159,24 +169,37 @@ impl Put<'_> {
     }
 }
 
-/// Reads fields one after another. The record's length has been checked against its kind.
-struct Get<'a> {
-    bytes: &'a [u8],
+/// Reads fields one after another from `N` bytes at offset `from` of a record.
+struct Get<'a, const N: usize> {
+    bytes: &'a [u8; N],
+    from: usize,
     at: usize,
+    kind: u8,
 }
 
-impl Get<'_> {
+impl<'a, const N: usize> Get<'a, N> {
     #[inline(always)]
-    fn raw<const N: usize>(&mut self) -> [u8; N] {
-        let mut value = [0; N];
-        value.copy_from_slice(&self.bytes[self.at..self.at + N]);
-        self.at += N;
+    fn new(record: &'a [u8], from: usize) -> Result<Get<'a, N>, RecordError> {
+        let kind = record.get(2).copied().unwrap_or(0);
+        let bytes = record.get(from..).and_then(|rest| rest.first_chunk());
+        let bytes = bytes.ok_or(RecordError::Length { kind })?;
+        Ok(Get { bytes, from, at: 0, kind })
+    }
+    #[inline(always)]
+    fn raw<const M: usize>(&mut self) -> [u8; M] {
+        let mut value = [0; M];
+        value.copy_from_slice(&self.bytes[self.at..self.at + M]);
+        self.at += M;
         value
     }
     #[inline(always)]
     fn u8(&mut self) -> u8 {
         let [value] = self.raw();
         value
+    }
+    #[inline(always)]
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.raw())
     }
     #[inline(always)]
     fn u32(&mut self) -> u32 {
@@ -190,10 +213,11 @@ impl Get<'_> {
     fn i64(&mut self) -> i64 {
         i64::from_le_bytes(self.raw())
     }
-    /// A code read at the byte before the cursor, or the error that names it.
+    /// The value of a code whose last byte was read just now, or the error that names that byte.
+    #[inline(always)]
     fn code<T>(&self, value: Option<T>) -> Result<T, RecordError> {
-        let offset = u16::try_from(self.at - 1).unwrap_or(u16::MAX);
-        value.ok_or(RecordError::Field { kind: self.bytes[2], offset })
+        let offset = u16::try_from(self.from + self.at - 1).unwrap_or(u16::MAX);
+        value.ok_or(RecordError::Field { kind: self.kind, offset })
     }
 }
 
@@ -365,33 +389,38 @@ pub fn decode_input(
     if len < INPUT_HEAD + body {
         return Err(RecordError::Length { kind });
     }
-    let mut get = Get { bytes, at: 3 };
+    let mut get = Get::<INPUT_HEAD>::new(bytes, 0)?;
+    get.at = 3;
     let sub = get.u8();
     let session = SessionId(get.u32());
     let timestamp = Timestamp(get.u64());
     let inbound = MsgSeqNum(get.u32());
-    let attachment_len = usize::from(u16::from_le_bytes(get.raw()));
-    get.at = INPUT_HEAD;
+    let attachment_len = usize::from(get.u16());
     if (INPUT_HEAD + body + attachment_len).next_multiple_of(8) != len
         || attachment_len > ATTACHMENT_BYTES_MAX
     {
         return Err(RecordError::Length { kind });
     }
-    let command = decode_command(kind, sub, &mut get)?;
+    let command = decode_command(kind, sub, bytes)?;
     let attachment = &bytes[INPUT_HEAD + body..INPUT_HEAD + body + attachment_len];
     Ok((Input { sequence, timestamp, session, inbound, command }, attachment, len))
 }
 
-fn decode_command(kind: u8, sub: u8, get: &mut Get<'_>) -> Result<Command, RecordError> {
+#[inline]
+fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordError> {
     let sub_error = RecordError::Field { kind, offset: 3 };
     Ok(match kind {
-        kind::CONFIGURE => Command::Configure(Limits {
-            orders_max: get.u32(),
-            levels_max: get.u32(),
-            instruments_max: get.u32(),
-            sessions_max: get.u32(),
-        }),
+        kind::CONFIGURE => {
+            let mut get = Get::<16>::new(record, INPUT_HEAD)?;
+            Command::Configure(Limits {
+                orders_max: get.u32(),
+                levels_max: get.u32(),
+                instruments_max: get.u32(),
+                sessions_max: get.u32(),
+            })
+        }
         kind::DEFINE_INSTRUMENT => {
+            let mut get = Get::<64>::new(record, INPUT_HEAD)?;
             let id = InstrumentId(get.u32());
             let (price_decimals, qty_decimals) = (get.u8(), get.u8());
             get.at += 2;
@@ -417,15 +446,22 @@ fn decode_command(kind: u8, sub: u8, get: &mut Get<'_>) -> Result<Command, Recor
             };
             Command::DefineInstrument { id, instrument }
         }
-        kind::DEFINE_SESSION => Command::DefineSession {
-            id: SessionId(get.u32()),
-            participant: ParticipantId(get.u32()),
-        },
-        kind::SET_TRADING_STATE => Command::SetTradingState {
-            instrument: InstrumentId(get.u32()),
-            state: trading_state(sub).ok_or(sub_error)?,
-        },
+        kind::DEFINE_SESSION => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::DefineSession {
+                id: SessionId(get.u32()),
+                participant: ParticipantId(get.u32()),
+            }
+        }
+        kind::SET_TRADING_STATE => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::SetTradingState {
+                instrument: InstrumentId(get.u32()),
+                state: trading_state(sub).ok_or(sub_error)?,
+            }
+        }
         kind::NEW => {
+            let mut get = Get::<32>::new(record, INPUT_HEAD)?;
             let (number, instrument) = (OrderNumber(get.u32()), InstrumentId(get.u32()));
             let price = Price::from_ticks(get.i64());
             let qty = Qty::from_lots(get.u64());
@@ -446,17 +482,27 @@ fn decode_command(kind: u8, sub: u8, get: &mut Get<'_>) -> Result<Command, Recor
             let side = side(sub).ok_or(sub_error)?;
             Command::New(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
         }
-        kind::CANCEL => Command::Cancel { target: OrderNumber(get.u32()) },
-        kind::STATUS => Command::Status { target: OrderNumber(get.u32()) },
-        kind::REPLACE => Command::Replace(ReplaceOrder {
-            number: OrderNumber(get.u32()),
-            instrument: InstrumentId(get.u32()),
-            side: side(sub).ok_or(sub_error)?,
-            price: Price::from_ticks(get.i64()),
-            qty: Qty::from_lots(get.u64()),
-            target: OrderNumber(get.u32()),
-        }),
+        kind::CANCEL => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::Cancel { target: OrderNumber(get.u32()) }
+        }
+        kind::STATUS => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::Status { target: OrderNumber(get.u32()) }
+        }
+        kind::REPLACE => {
+            let mut get = Get::<32>::new(record, INPUT_HEAD)?;
+            Command::Replace(ReplaceOrder {
+                number: OrderNumber(get.u32()),
+                instrument: InstrumentId(get.u32()),
+                side: side(sub).ok_or(sub_error)?,
+                price: Price::from_ticks(get.i64()),
+                qty: Qty::from_lots(get.u64()),
+                target: OrderNumber(get.u32()),
+            })
+        }
         kind::MASS_CANCEL => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
             let instrument = InstrumentId(get.u32());
             Command::MassCancel(match sub {
                 1 => MassCancelScope::Session,
@@ -466,8 +512,9 @@ fn decode_command(kind: u8, sub: u8, get: &mut Get<'_>) -> Result<Command, Recor
             })
         }
         kind::REFUSE => {
+            let mut get = Get::<16>::new(record, INPUT_HEAD)?;
             let (number, target) = (OrderNumber(get.u32()), OrderNumber(get.u32()));
-            let reason = u16::from_le_bytes(get.raw());
+            let reason = get.u16();
             let reason = get.code(RejectReason::from_code(reason))?;
             let request = match sub {
                 1 => RefusedRequest::New(number),
@@ -589,52 +636,50 @@ pub const fn event_bytes(event: &Event) -> usize {
 #[inline]
 pub fn encode_event(event: &Event, out: &mut [u8]) {
     let kind = event_kind(event);
-    let len = event_bytes(event);
-    assert!(out.len() == len);
-    #[allow(clippy::cast_possible_truncation)] // At most EVENT_BYTES_MAX.
-    let len16 = len as u16;
-    let mut put = Put { bytes: out, at: 0 };
-    put.u16(len16).u8(kind);
     match event {
         Event::Configured => {
-            put.u8(0).u32(0).u64(0);
+            let mut put = Put::<16>::event(out, kind, 0, 0);
+            put.u64(0);
         }
         Event::InstrumentDefined { id } => {
-            put.u8(0).u32(id.0).u64(0);
+            let mut put = Put::<16>::event(out, kind, 0, id.0);
+            put.u64(0);
         }
         Event::SessionDefined { id } => {
-            put.u8(0).u32(id.0).u64(0);
+            let mut put = Put::<16>::event(out, kind, 0, id.0);
+            put.u64(0);
         }
         Event::TradingStateChanged { instrument, state } => {
-            put.u8(*state as u8).u32(instrument.0).u64(0);
+            let mut put = Put::<16>::event(out, kind, *state as u8, instrument.0);
+            put.u64(0);
         }
         Event::CommandRefused { reason } => {
-            put.u8(0).u32(0).u16(reason.code()).u16(0).u32(0);
+            let mut put = Put::<16>::event(out, kind, 0, 0);
+            put.u16(reason.code()).u16(0).u32(0);
         }
         Event::Accepted(event) => {
-            put.u8(0).u32(event.session.0).u32(event.number.0).u32(event.msg.0);
+            let mut put = Put::<16>::event(out, kind, 0, event.session.0);
+            put.u32(event.number.0).u32(event.msg.0);
         }
         Event::Rejected(event) => {
-            put.u8(0).u32(event.session.0).u32(event.number.0).u32(event.msg.0);
+            let mut put = Put::<24>::event(out, kind, 0, event.session.0);
+            put.u32(event.number.0).u32(event.msg.0);
             put.u16(event.reason.code()).u16(0).u32(0);
         }
         Event::Rested(event) => {
-            put.u8(event.side as u8).u32(event.session.0);
+            let mut put = Put::<40>::event(out, kind, event.side as u8, event.session.0);
             put.u32(event.number.0).u32(event.instrument.0).u64(event.order_ref.0);
             put.i64(event.price.ticks()).u64(event.leaves_qty.lots());
         }
         Event::Traded(event) => {
-            put.u8(event.taker_side as u8).u32(event.instrument.0);
+            let mut put = Put::<136>::event(out, kind, event.taker_side as u8, event.instrument.0);
             put.u64(event.id.0).i64(event.price.ticks()).u64(event.qty.lots());
             put.u64(event.maker_ref.0);
-            for fill in [&event.maker, &event.taker] {
-                put.u32(fill.session.0).u32(fill.number.0).u32(fill.msg.0).u32(0);
-                put.u64(fill.order_id.0).u64(fill.leaves_qty.lots()).u64(fill.cum_qty.lots());
-                put.i64(fill.notional.tick_lots());
-            }
+            put_fill(&mut put, &event.maker);
+            put_fill(&mut put, &event.taker);
         }
         Event::Canceled(event) => {
-            put.u8(event.reason as u8).u32(event.session.0);
+            let mut put = Put::<64>::event(out, kind, event.reason as u8, event.session.0);
             put.u32(event.number.0).u32(event.msg.0).u64(event.order_id.0);
             put.u64(event.order_ref.map_or(0, |order_ref| order_ref.0));
             put.u32(event.instrument.0).u32(0);
@@ -642,7 +687,7 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             put.i64(event.notional.tick_lots());
         }
         Event::Replaced(event) => {
-            put.u8(event.priority as u8).u32(event.session.0);
+            let mut put = Put::<80>::event(out, kind, event.priority as u8, event.session.0);
             put.u32(event.old_number.0).u32(event.number.0).u32(event.msg.0);
             put.u32(event.instrument.0).u64(event.order_id.0).u64(event.old_ref.0);
             put.i64(event.price.ticks()).u64(event.order_qty.lots());
@@ -650,17 +695,20 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             put.i64(event.notional.tick_lots());
         }
         Event::CancelRejected(event) => {
-            put.u8(event.request as u8).u32(event.session.0);
+            let mut put = Put::<24>::event(out, kind, event.request as u8, event.session.0);
             put.u32(event.target.0).u32(event.msg.0).u16(event.reason.code()).u16(0).u32(0);
         }
         Event::MassCanceled { session, msg, orders } => {
-            put.u8(0).u32(session.0).u32(msg.0).u32(*orders);
+            let mut put = Put::<16>::event(out, kind, 0, session.0);
+            put.u32(msg.0).u32(*orders);
         }
         Event::MassCancelRejected { session, msg, reason } => {
-            put.u8(0).u32(session.0).u32(msg.0).u16(reason.code()).u16(0);
+            let mut put = Put::<16>::event(out, kind, 0, session.0);
+            put.u32(msg.0).u16(reason.code()).u16(0);
         }
         Event::StatusReported(event) => {
-            put.u8(u8::from(event.working.is_some())).u32(event.session.0);
+            let mut put =
+                Put::<48>::event(out, kind, u8::from(event.working.is_some()), event.session.0);
             put.u32(event.target.0).u32(event.msg.0);
             let none = WorkingOrder {
                 order_id: OrderId(0),
@@ -673,10 +721,17 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             put.u64(working.cum_qty.lots()).i64(working.notional.tick_lots());
         }
         Event::Numbered { session, msg } => {
-            put.u8(0).u32(session.0).u32(msg.0).u32(0);
+            let mut put = Put::<16>::event(out, kind, 0, session.0);
+            put.u32(msg.0).u32(0);
         }
     }
-    debug_assert_eq!(put.at, len);
+}
+
+#[inline(always)]
+fn put_fill<const N: usize>(put: &mut Put<'_, N>, fill: &Fill) {
+    put.u32(fill.session.0).u32(fill.number.0).u32(fill.msg.0).u32(0);
+    put.u64(fill.order_id.0).u64(fill.leaves_qty.lots()).u64(fill.cum_qty.lots());
+    put.i64(fill.notional.tick_lots());
 }
 
 /// Reads the Event record at the start of `bytes`; returns it and its length.
@@ -692,10 +747,11 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
     if layout != len {
         return Err(RecordError::Length { kind });
     }
-    let mut get = Get { bytes, at: 3 };
-    let sub = get.u8();
+    let mut head = Get::<8>::new(bytes, 0)?;
+    head.at = 3;
+    let sub = head.u8();
     let sub_error = RecordError::Field { kind, offset: 3 };
-    let first = get.u32();
+    let first = head.u32();
     let session = SessionId(first);
     let event = match kind {
         kind::CONFIGURED => Event::Configured,
@@ -705,38 +761,54 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             instrument: InstrumentId(first),
             state: trading_state(sub).ok_or(sub_error)?,
         },
-        kind::COMMAND_REFUSED => Event::CommandRefused { reason: reason(&mut get)? },
-        kind::ACCEPTED => Event::Accepted(Accepted {
-            session,
-            number: OrderNumber(get.u32()),
-            msg: MsgSeqNum(get.u32()),
-        }),
-        kind::REJECTED => Event::Rejected(Rejected {
-            session,
-            number: OrderNumber(get.u32()),
-            msg: MsgSeqNum(get.u32()),
-            reason: reason(&mut get)?,
-        }),
-        kind::RESTED => Event::Rested(Rested {
-            session,
-            number: OrderNumber(get.u32()),
-            instrument: InstrumentId(get.u32()),
-            side: side(sub).ok_or(sub_error)?,
-            order_ref: OrderRef(get.u64()),
-            price: Price::from_ticks(get.i64()),
-            leaves_qty: Qty::from_lots(get.u64()),
-        }),
-        kind::TRADED => Event::Traded(Traded {
-            instrument: InstrumentId(first),
-            taker_side: side(sub).ok_or(sub_error)?,
-            id: TradeId(get.u64()),
-            price: Price::from_ticks(get.i64()),
-            qty: Qty::from_lots(get.u64()),
-            maker_ref: OrderRef(get.u64()),
-            maker: fill(&mut get),
-            taker: fill(&mut get),
-        }),
+        kind::COMMAND_REFUSED => {
+            let mut get = Get::<8>::new(bytes, 8)?;
+            Event::CommandRefused { reason: reason(&mut get)? }
+        }
+        kind::ACCEPTED => {
+            let mut get = Get::<8>::new(bytes, 8)?;
+            Event::Accepted(Accepted {
+                session,
+                number: OrderNumber(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+            })
+        }
+        kind::REJECTED => {
+            let mut get = Get::<16>::new(bytes, 8)?;
+            Event::Rejected(Rejected {
+                session,
+                number: OrderNumber(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+                reason: reason(&mut get)?,
+            })
+        }
+        kind::RESTED => {
+            let mut get = Get::<32>::new(bytes, 8)?;
+            Event::Rested(Rested {
+                session,
+                number: OrderNumber(get.u32()),
+                instrument: InstrumentId(get.u32()),
+                side: side(sub).ok_or(sub_error)?,
+                order_ref: OrderRef(get.u64()),
+                price: Price::from_ticks(get.i64()),
+                leaves_qty: Qty::from_lots(get.u64()),
+            })
+        }
+        kind::TRADED => {
+            let mut get = Get::<128>::new(bytes, 8)?;
+            Event::Traded(Traded {
+                instrument: InstrumentId(first),
+                taker_side: side(sub).ok_or(sub_error)?,
+                id: TradeId(get.u64()),
+                price: Price::from_ticks(get.i64()),
+                qty: Qty::from_lots(get.u64()),
+                maker_ref: OrderRef(get.u64()),
+                maker: fill(&mut get),
+                taker: fill(&mut get),
+            })
+        }
         kind::CANCELED => {
+            let mut get = Get::<56>::new(bytes, 8)?;
             let (number, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
             let order_id = OrderId(get.u64());
             let order_ref = get.u64();
@@ -755,45 +827,56 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
                 notional: Notional::from_tick_lots(get.i64()),
             })
         }
-        kind::REPLACED => Event::Replaced(Replaced {
-            session,
-            old_number: OrderNumber(get.u32()),
-            number: OrderNumber(get.u32()),
-            msg: MsgSeqNum(get.u32()),
-            instrument: InstrumentId(get.u32()),
-            priority: match sub {
-                1 => Priority::Kept,
-                2 => Priority::Lost,
-                _ => return Err(sub_error),
-            },
-            order_id: OrderId(get.u64()),
-            old_ref: OrderRef(get.u64()),
-            price: Price::from_ticks(get.i64()),
-            order_qty: Qty::from_lots(get.u64()),
-            leaves_qty: Qty::from_lots(get.u64()),
-            old_leaves_qty: Qty::from_lots(get.u64()),
-            notional: Notional::from_tick_lots(get.i64()),
-        }),
-        kind::CANCEL_REJECTED => Event::CancelRejected(CancelRejected {
-            session,
-            target: OrderNumber(get.u32()),
-            msg: MsgSeqNum(get.u32()),
-            reason: reason(&mut get)?,
-            request: match sub {
-                1 => CancelRequest::Cancel,
-                2 => CancelRequest::Replace,
-                _ => return Err(sub_error),
-            },
-        }),
+        kind::REPLACED => {
+            let mut get = Get::<72>::new(bytes, 8)?;
+            Event::Replaced(Replaced {
+                session,
+                old_number: OrderNumber(get.u32()),
+                number: OrderNumber(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+                instrument: InstrumentId(get.u32()),
+                priority: match sub {
+                    1 => Priority::Kept,
+                    2 => Priority::Lost,
+                    _ => return Err(sub_error),
+                },
+                order_id: OrderId(get.u64()),
+                old_ref: OrderRef(get.u64()),
+                price: Price::from_ticks(get.i64()),
+                order_qty: Qty::from_lots(get.u64()),
+                leaves_qty: Qty::from_lots(get.u64()),
+                old_leaves_qty: Qty::from_lots(get.u64()),
+                notional: Notional::from_tick_lots(get.i64()),
+            })
+        }
+        kind::CANCEL_REJECTED => {
+            let mut get = Get::<16>::new(bytes, 8)?;
+            Event::CancelRejected(CancelRejected {
+                session,
+                target: OrderNumber(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+                reason: reason(&mut get)?,
+                request: match sub {
+                    1 => CancelRequest::Cancel,
+                    2 => CancelRequest::Replace,
+                    _ => return Err(sub_error),
+                },
+            })
+        }
         kind::MASS_CANCELED => {
+            let mut get = Get::<8>::new(bytes, 8)?;
             Event::MassCanceled { session, msg: MsgSeqNum(get.u32()), orders: get.u32() }
         }
-        kind::MASS_CANCEL_REJECTED => Event::MassCancelRejected {
-            session,
-            msg: MsgSeqNum(get.u32()),
-            reason: reason(&mut get)?,
-        },
+        kind::MASS_CANCEL_REJECTED => {
+            let mut get = Get::<8>::new(bytes, 8)?;
+            Event::MassCancelRejected {
+                session,
+                msg: MsgSeqNum(get.u32()),
+                reason: reason(&mut get)?,
+            }
+        }
         kind::STATUS_REPORTED => {
+            let mut get = Get::<40>::new(bytes, 8)?;
             let (target, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
             let working = WorkingOrder {
                 order_id: OrderId(get.u64()),
@@ -808,18 +891,23 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             };
             Event::StatusReported(StatusReported { session, target, msg, working })
         }
-        kind::NUMBERED => Event::Numbered { session, msg: MsgSeqNum(get.u32()) },
+        kind::NUMBERED => {
+            let mut get = Get::<8>::new(bytes, 8)?;
+            Event::Numbered { session, msg: MsgSeqNum(get.u32()) }
+        }
         _ => return Err(RecordError::Kind(kind)),
     };
     Ok((event, len))
 }
 
-fn reason(get: &mut Get<'_>) -> Result<RejectReason, RecordError> {
-    let code = u16::from_le_bytes(get.raw());
+#[inline]
+fn reason<const N: usize>(get: &mut Get<'_, N>) -> Result<RejectReason, RecordError> {
+    let code = get.u16();
     get.code(RejectReason::from_code(code))
 }
 
-fn fill(get: &mut Get<'_>) -> Fill {
+#[inline]
+fn fill<const N: usize>(get: &mut Get<'_, N>) -> Fill {
     let (session, number) = (SessionId(get.u32()), OrderNumber(get.u32()));
     let msg = MsgSeqNum(get.u32());
     get.at += 4;
