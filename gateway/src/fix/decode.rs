@@ -25,7 +25,13 @@ const BODY_LENGTH_DIGITS_MAX: usize = 9;
 /// `10=ddd|`
 const TRAILER_BYTES: usize = 7;
 
+/// Bytes of CheckSum(10) behind a wrong BodyLength(9) at most.
+const CHECK_SUM_BYTES_MAX: usize = 16;
+
 const SOH: u8 = 1;
+
+/// How every message of every version begins; what we look for behind bytes that make no sense.
+const START: &[u8] = b"8=FIX";
 
 /// Why bytes from a counterparty are not a message. None of these is our bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,8 +245,8 @@ const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 16);
 
 #[inline]
 fn find_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
-    if !bytes.starts_with(b"8=") {
-        return Err(if b"8=".starts_with(bytes) {
+    if !bytes.starts_with(START) {
+        return Err(if START.starts_with(bytes) {
             DecodeError::Incomplete
         } else {
             garbled(bytes)
@@ -318,23 +324,22 @@ fn body_length(bytes: &[u8], at: usize) -> Result<(u64, usize), DecodeError> {
 #[cold]
 fn skip_bad_length(bytes: &[u8], from: usize) -> DecodeError {
     let until = bytes.len().min(from + MESSAGE_BYTES_MAX);
-    let window = &bytes[from..until];
-    let sum = window.windows(4).position(|four| four == b"\x0110=").map(|at| from + at + 4);
-    let end = sum.and_then(|sum| {
-        let value = &bytes[sum..bytes.len().min(sum + 16)];
-        value.iter().position(|byte| *byte == SOH).map(|at| sum + at + 1)
-    });
-    match end {
-        Some(resume_at) => DecodeError::Garbled { resume_at },
-        None if window.len() < MESSAGE_BYTES_MAX => DecodeError::Incomplete,
-        None => garbled(bytes),
+    let mut at = from;
+    while let Some(next) = bytes[at..until].windows(4).position(|four| four == b"\x0110=") {
+        let value = at + next + 4;
+        let value_end = bytes.len().min(value + CHECK_SUM_BYTES_MAX);
+        match bytes[value..value_end].iter().position(|byte| *byte == SOH) {
+            Some(len) => return DecodeError::Garbled { resume_at: value + len + 1 },
+            None if value_end == bytes.len() => return DecodeError::Incomplete,
+            None => at = value,
+        }
     }
+    if until - from < MESSAGE_BYTES_MAX { DecodeError::Incomplete } else { garbled(bytes) }
 }
 
 /// Nothing usable here: go on at the next `8=FIX`, or at what may become one.
 #[cold]
 fn garbled(bytes: &[u8]) -> DecodeError {
-    const START: &[u8] = b"8=FIX";
     let next = bytes[1..].windows(START.len()).position(|five| five == START).map(|at| at + 1);
     let resume_at = next.unwrap_or_else(|| {
         let tail = bytes.len().saturating_sub(START.len() - 1).max(1);
