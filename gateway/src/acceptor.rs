@@ -82,8 +82,6 @@ pub trait History: Inputs {
 /// How the acceptor listens.
 #[derive(Clone, Debug)]
 pub struct AcceptorConfig {
-    /// Where.
-    pub listen: SocketAddr,
     /// Connections at once; one more is closed at once.
     pub connections_max: usize,
     /// Bytes that may wait for a slow peer before it is cut.
@@ -172,18 +170,18 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Listens. `entry` has followed the journal to its end.
+    /// Takes connections from `listener`. `entry` has followed the journal to its end.
     ///
     /// # Errors
     ///
-    /// If the address cannot be bound, or the kernel has no more descriptors.
-    pub fn bind(
+    /// If the kernel has no more descriptors.
+    pub fn new(
+        mut listener: TcpListener,
         config: AcceptorConfig,
         sessions: Vec<SessionSetup>,
         entry: OrderEntry,
     ) -> io::Result<Acceptor> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(config.listen)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let mut acceptor = Acceptor {
             poll,

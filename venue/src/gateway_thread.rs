@@ -223,13 +223,14 @@ impl History for JournalHistory {
             let mut cutter = Cutter::default();
             let before = said.next;
             // The turn that tells the session, or the way from its block's first turn to it.
-            let mut whole = false;
-            while !said.broke && !(whole && said.next != before) {
+            let mut told_whole_turn = false;
+            while !said.broke && !told_whole_turn {
                 let Ok(Some(frame)) = tail.next(limit) else { return };
-                whole = frame.last;
+                let last = frame.last;
                 if cutter.frame(&frame, &mut said).is_err() {
                     return;
                 }
+                told_whole_turn = last && said.next != before;
             }
         }
     }

@@ -118,6 +118,12 @@ impl Venue {
     ///
     /// If any of these fails; nothing is left running then.
     pub fn start(config: &Config) -> Result<Venue, StartError> {
+        // Sockets first: an address in use ends here, and nothing was touched.
+        let fix_listener = listen("FIX", config.fix.listen)?;
+        let soup_listener = match &config.soup {
+            None => None,
+            Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
+        };
         let live_dir = live_dir(config)?;
         let options = Options {
             dir: config.journal_dir.clone(),
@@ -134,12 +140,6 @@ impl Venue {
             .map_err(StartError::Recovery)?;
         let release = Release::new(log.clone(), config.durability);
 
-        // Sockets before threads: an address in use ends here and changes nothing in the journal.
-        let soup_listener = match &config.soup {
-            None => None,
-            Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
-        };
-
         let (gateway_ring, gateway_taken) = ring(GATEWAY_CELLS);
         let (operator_ring, operator_taken) = ring(VENUE_CELLS);
         let (schedule_ring, schedule_taken) = ring(VENUE_CELLS);
@@ -148,14 +148,10 @@ impl Venue {
         let mut folds = recovered.folds;
 
         let fix = AcceptorConfig {
-            listen: config.fix.listen,
             connections_max: config.fix.connections_max,
             out_buffer_bytes: config.fix.out_buffer_bytes,
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
-        let probe = listen("FIX", fix.listen)?;
-        drop(probe);
-
         let mut schedule = Schedule::new(config.day_end_s, folds.names.expired, schedule_ring);
         for (command, attachment) in commands {
             schedule.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
@@ -165,10 +161,9 @@ impl Venue {
             .map_err(StartError::Recovery)?;
 
         let sessions = setups(config, &core);
-        let address = fix.listen;
-        let acceptor = Acceptor::bind(fix, sessions, folds.entry)
-            .map_err(|error| StartError::Listen { what: "FIX", address, error })?;
         let kernel = |what| move |error| StartError::Kernel { what, error };
+        let acceptor = Acceptor::new(fix_listener, fix, sessions, folds.entry)
+            .map_err(kernel("the gateway's poll"))?;
         let fix_addr = acceptor.local_addr().map_err(kernel("the FIX listener"))?;
         let gateway =
             GatewayLoop::new(acceptor, gateway_ring, &log, end, release.clone(), folds.outbound);

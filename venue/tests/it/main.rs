@@ -1,6 +1,10 @@
 //! Tests of the venue: through rings, journals, sockets and processes, as its users reach it.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
 mod config;
 mod folder;
+mod loopback;
+mod peer;
 mod replay;
 mod turns;

@@ -1,0 +1,354 @@
+//! A whole venue over loopback: few tests, each a promise.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use journal::Reader;
+use matcher::{Command, InstrumentId, TradingState};
+use venue::replay::{Nobody, Replay};
+use venue::{Config, Durability, Layout, StartError, Venue, Wait};
+
+use crate::folder::Folder;
+use crate::peer::{Got, Peer, Subscriber};
+
+/// The sample configuration on free ports in a folder of its own, with small segments.
+fn config(folder: &Folder) -> Config {
+    let mut config = Config::parse("sample", venue::config::SAMPLE).unwrap();
+    let any = "127.0.0.1:0".parse().unwrap();
+    config.journal_dir = folder.path().join("journal");
+    config.live_dir = Some(folder.path().join("live"));
+    config.segment_bytes = 1 << 20;
+    config.durability = Durability::Memory;
+    config.layout = Layout::Joined;
+    config.fix.listen = any;
+    config.soup.as_mut().unwrap().listen = any;
+    config.limits.orders_max = 100_000;
+    config.limits.levels_max = 10_000;
+    config.fix.orders_per_session_max = 100_000;
+    config
+}
+
+fn start(config: &Config) -> Venue {
+    Venue::start(config).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Replays the journal on disk of a venue that has stopped.
+fn replays(config: &Config) -> u64 {
+    let mut reader = Reader::open(&config.journal_dir, None).unwrap();
+    let mut replay = Replay::new();
+    while let Some(frame) = reader.next().unwrap() {
+        replay.frame(&frame, &mut Nobody).unwrap();
+    }
+    replay.turns()
+}
+
+fn fields<'a>(got: &'a Got, tags: &[u32]) -> Vec<&'a str> {
+    tags.iter().map(|tag| got.get(*tag)).collect()
+}
+
+#[test]
+fn an_order_walks_through_and_trades_in_every_layout_and_durability() {
+    for layout in [Layout::Joined, Layout::Split] {
+        for durability in [Durability::Memory, Durability::Disk] {
+            for wait in [Wait::Park, Wait::Yield] {
+                let folder = Folder::new();
+                let config = Config { layout, durability, wait, ..config(&folder) };
+                let venue = start(&config);
+                let (mut maker, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+                let (mut taker, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+                maker.order("m1", "1", "2", "100.50");
+                let accepted = maker.report();
+                assert_eq!(fields(&accepted, &[150, 39, 11, 151]), ["0", "0", "m1", "2.0000"]);
+                taker.order("t1", "2", "0.5", "100.40");
+                assert_eq!(fields(&taker.report(), &[150, 11]), ["0", "t1"]);
+                let tags = [150, 39, 11, 31, 32, 14, 151, 6, 851];
+                let (made, took) = (maker.report(), taker.report());
+                let traded =
+                    ["F", "1", "m1", "100.50", "0.5000", "0.5000", "1.5000", "100.50", "1"];
+                assert_eq!(fields(&made, &tags), traded);
+                let traded =
+                    ["F", "2", "t1", "100.50", "0.5000", "0.5000", "0.0000", "100.50", "2"];
+                assert_eq!(fields(&took, &tags), traded);
+                assert_eq!(made.get(880), took.get(880));
+
+                let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+                subscriber.read_until(|got| got.kinds().contains('E'));
+                assert_eq!(subscriber.kinds(), "SRHRHAE");
+                let top = subscriber.mirror().best(1);
+                assert_eq!(top.bid.map(|bid| (bid.price, bid.shares)), Some((1_005_000, 15_000)));
+
+                maker.log_out();
+                taker.log_out();
+                venue.stop().unwrap();
+                assert!(replays(&config) >= 8);
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_restart_a_session_goes_on_and_gets_what_it_missed_under_the_old_numbers() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+    let (mut maker, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    maker.order("m1", "1", "3", "100");
+    let accepted = maker.report();
+    assert_eq!(accepted.seq(), 2);
+    let next_out = maker.next_out;
+    drop(maker);
+
+    // While it is away its order trades twice.
+    let (mut taker, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    for id in ["t1", "t2"] {
+        taker.order(id, "2", "1", "100");
+        assert_eq!(taker.report().get(150), "0");
+        assert_eq!(taker.report().get(150), "F");
+    }
+    taker.log_out();
+    venue.stop().unwrap();
+
+    let venue = start(&config);
+    let (mut maker, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
+    assert_eq!(answer.seq(), 5, "two fills took 3 and 4");
+    maker.send("2", &[(7, "2"), (16, "0")]);
+    let again = [maker.read(), maker.read(), maker.read(), maker.read()];
+    assert_eq!(again[0].body(), accepted.body(), "a resend says the same");
+    assert_eq!(again[0].get(122), accepted.get(52));
+    for (got, cum) in again[1..3].iter().zip(["1.0000", "2.0000"]) {
+        assert_eq!(fields(got, &[43, 150, 11, 14]), ["Y", "F", "m1", cum]);
+    }
+    assert_eq!([again[1].seq(), again[2].seq()], [3, 4]);
+    assert_eq!(fields(&again[3], &[35, 123, 36]), ["4", "Y", "6"], "the Logon is filled over");
+
+    // The order is known under its id, and a number used before the restart is too low after it.
+    maker.send(
+        "F",
+        &[(11, "c1"), (41, "m1"), (55, "BTC-USD"), (54, "1"), (60, "20260101-00:00:00")],
+    );
+    let canceled = maker.report();
+    assert_eq!(fields(&canceled, &[150, 11, 41, 14, 151]), ["4", "c1", "m1", "2.0000", "0.0000"]);
+    maker.next_out = 2;
+    maker.send("0", &[]);
+    let refused = maker.report();
+    assert_eq!(refused.msg_type(), "5");
+    assert!(refused.get(58).contains("too low"), "{refused:?}");
+    venue.stop().unwrap();
+    replays(&config);
+}
+
+#[test]
+fn a_duplicate_client_id_is_found_after_a_restart_and_a_done_order_is_still_known() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    peer.order("one", "1", "1", "50");
+    peer.report();
+    peer.send(
+        "F",
+        &[(11, "c1"), (41, "one"), (55, "BTC-USD"), (54, "1"), (60, "20260101-00:00:00")],
+    );
+    assert_eq!(peer.report().get(150), "4");
+    let next_out = peer.log_out();
+    venue.stop().unwrap();
+
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
+    peer.order("one", "1", "1", "50");
+    let refused = peer.report();
+    assert_eq!(fields(&refused, &[150, 39, 103]), ["8", "8", "6"]);
+    peer.send("H", &[(11, "one"), (55, "BTC-USD"), (54, "1")]);
+    assert_eq!(fields(&peer.report(), &[150, 39, 151]), ["I", "4", "0.0000"]);
+    venue.stop().unwrap();
+}
+
+#[test]
+fn garbage_and_a_peer_that_never_reads_do_not_hurt_others() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.fix.out_buffer_bytes = 64 << 10;
+    let venue = start(&config);
+    let (mut good, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+
+    let mut garbage = Peer::connect(venue.fix_addr(), "NOBODY", 1);
+    let noise: Vec<u8> =
+        (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let _ = garbage.write(&noise);
+    let mut endless = Peer::connect(venue.fix_addr(), "NOBODY", 1);
+    let _ = endless.write(b"8=FIX.4.4\x019=99999999\x0135=D\x01");
+    let _ = endless.write(&[b'1'; 100_000]);
+
+    // It asks and asks, and never reads an answer: it is cut, and the write fails.
+    let (mut deaf, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    let started = Instant::now();
+    let mut cut = false;
+    while !cut && started.elapsed() < Duration::from_secs(30) {
+        let burst: Vec<u8> =
+            (0..200).flat_map(|_| deaf.encode("1", &[(112, "are you there")])).collect();
+        cut = deaf.write(&burst).is_err();
+    }
+    assert!(cut, "a peer that never reads is cut");
+    good.order("g1", "1", "1", "10");
+    assert_eq!(fields(&good.report(), &[150, 11]), ["0", "g1"]);
+    assert_eq!(garbage.try_read(), None);
+    assert_eq!(endless.try_read(), None);
+    good.log_out();
+    venue.stop().unwrap();
+    replays(&config);
+}
+
+#[test]
+fn messages_in_pieces_and_in_one_piece_are_the_same() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    let order =
+        [(55, "BTC-USD"), (54, "1"), (60, "20260101-00:00:00"), (38, "1"), (40, "2"), (44, "9")];
+    let mut bytes = Vec::new();
+    for id in ["a", "b", "c"] {
+        let mut fields = vec![(11, id)];
+        fields.extend(order);
+        bytes.extend(peer.encode("D", &fields));
+    }
+    peer.write(&bytes).unwrap();
+    let mut fields_of = vec![(11, "d")];
+    fields_of.extend(order);
+    for byte in peer.encode("D", &fields_of) {
+        peer.write(&[byte]).unwrap();
+    }
+    for id in ["a", "b", "c", "d"] {
+        assert_eq!(fields(&peer.report(), &[150, 11]), ["0", id]);
+    }
+    venue.stop().unwrap();
+}
+
+#[test]
+fn orders_of_a_lost_connection_are_canceled_where_that_is_asked_for() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.sessions[0].cancel_on_disconnect = true;
+    let venue = start(&config);
+    let (mut keeps, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    keeps.order("k", "1", "1", "20");
+    keeps.report();
+    let (mut loses, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    for id in ["x", "y"] {
+        loses.order(id, "1", "1", "21");
+        loses.report();
+    }
+    let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+    subscriber.read_until(|got| got.kinds().ends_with("AAA"));
+    drop(loses);
+    subscriber.read_until(|got| got.kinds().ends_with("DD"));
+    let top = subscriber.mirror().best(1);
+    assert_eq!(top.bid.map(|bid| bid.price), Some(200_000));
+
+    let (mut loses, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", 4);
+    loses.send("2", &[(7, "4"), (16, (answer.seq() - 1).to_string().as_str())]);
+    for id in ["x", "y"] {
+        assert_eq!(fields(&loses.read(), &[43, 150, 11]), ["Y", "4", id]);
+    }
+    venue.stop().unwrap();
+}
+
+#[test]
+fn the_operator_halts_and_the_day_ends() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    let day = [(11, "day"), (55, "ETH-USD"), (54, "2"), (60, "20260101-00:00:00"), (38, "1")];
+    let mut day = day.to_vec();
+    day.extend([(40, "2"), (44, "7"), (59, "0")]);
+    peer.send("D", &day);
+    assert_eq!(peer.report().get(150), "0");
+    peer.order("gtc", "2", "1", "7");
+    assert_eq!(peer.report().get(150), "0");
+    assert!(venue.submit(&Command::ExpireDay));
+    assert_eq!(fields(&peer.report(), &[150, 39, 11]), ["C", "C", "day"]);
+    let halt =
+        Command::SetTradingState { instrument: InstrumentId(0), state: TradingState::Halted };
+    assert!(venue.submit(&halt));
+    let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+    subscriber.read_until(|got| got.kinds().ends_with('H') && got.messages.len() > 8);
+    peer.order("no", "2", "1", "7");
+    let refused = peer.report();
+    assert_eq!(fields(&refused, &[150, 11]), ["8", "no"]);
+    assert!(refused.get(58).contains("halted"), "{refused:?}");
+    venue.stop().unwrap();
+    replays(&config);
+}
+
+#[test]
+fn the_feed_is_the_same_from_any_number_and_after_a_restart() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    for n in 0..700u32 {
+        let (id, price) = (format!("o{n}"), format!("{}.{:02}", 100 + n % 7, n % 100));
+        peer.order(&id, if n % 2 == 0 { "1" } else { "2" }, "1", &price);
+    }
+    let mut live = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+    for _ in 0..700 {
+        while peer.report().get(150) != "0" {}
+    }
+    venue.stop().unwrap();
+    live.read_until(|_| false);
+    assert!(live.ended && live.messages.len() > 700);
+
+    let venue = start(&config);
+    let total = u64::try_from(live.messages.len()).unwrap();
+    let sent: BTreeMap<u64, Vec<u8>> = live.messages.iter().cloned().collect();
+    for from in [1, 2, 255, 256, 257, 258, 600, total] {
+        let mut late = Subscriber::connect(venue.soup_addr().unwrap(), from);
+        late.read_until(|got| got.messages.last().is_some_and(|(last, _)| *last == total));
+        let expected: Vec<_> = sent.range(from..).map(|(n, m)| (*n, m.clone())).collect();
+        assert!(late.messages == expected, "from {from}");
+    }
+    let book = live.mirror();
+    assert!(book.best(1).bid.is_some());
+    venue.stop().unwrap();
+}
+
+#[test]
+fn what_cannot_start_says_why_and_harms_nothing() {
+    let folder = Folder::new();
+    let config = config(&folder);
+    let venue = start(&config);
+
+    let second = Venue::start(&config).err().unwrap().to_string();
+    assert!(second.contains("journal"), "{second}");
+    let elsewhere = Folder::new();
+    let mut other = self::config(&elsewhere);
+    other.fix.listen = venue.fix_addr();
+    let in_use = Venue::start(&other).err().unwrap();
+    assert!(matches!(in_use, StartError::Listen { what: "FIX", .. }), "{in_use}");
+    assert!(in_use.to_string().contains(&venue.fix_addr().to_string()), "{in_use}");
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    peer.order("a", "1", "1", "10");
+    assert_eq!(peer.report().get(150), "0");
+    let next_out = peer.log_out();
+    venue.stop().unwrap();
+
+    let mut changed = config.clone();
+    changed.sessions.swap(0, 1);
+    let error = Venue::start(&changed).err().unwrap().to_string();
+    assert!(error.contains("CLIENT1") && error.contains("CLIENT2"), "{error}");
+    let mut changed = config.clone();
+    changed.instruments[0].tick_size = 2;
+    let error = Venue::start(&changed).err().unwrap().to_string();
+    assert!(error.contains("BTC-USD"), "{error}");
+    let mut fewer = config.clone();
+    fewer.instruments.pop();
+    let error = Venue::start(&fewer).err().unwrap().to_string();
+    assert!(error.contains("ETH-USD"), "{error}");
+
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
+    peer.send("H", &[(11, "a"), (55, "BTC-USD"), (54, "1")]);
+    assert_eq!(fields(&peer.report(), &[150, 39]), ["I", "0"]);
+    venue.stop().unwrap();
+}
