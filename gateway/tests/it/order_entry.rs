@@ -7,7 +7,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -545,7 +545,7 @@ const CODES: &[(u32, &[&str])] = &[
     (851, &["1", "2"]),
 ];
 
-fn tags_of(line: &str) -> HashMap<u32, String> {
+fn tags_of(line: &str) -> BTreeMap<u32, String> {
     let body = line.split_once('|').unwrap().1;
     fields_of(body)
         .into_iter()
@@ -749,8 +749,8 @@ fn hostile_fields_are_answered_and_change_nothing_else() {
     let mut venue = Venue::new(1_000_000);
     venue.define(instrument("XYZ"));
     let session = venue.session("s");
-    let own = format!("11=rests|55=XYZ|54=1|38=1|40=2|44=50.00");
-    assert_eq!(venue.receive(session, &fix_bytes("D", 1, &fields_of(&own))), None);
+    let own = "11=rests|55=XYZ|54=1|38=1|40=2|44=50.00";
+    assert_eq!(venue.receive(session, &fix_bytes("D", 1, &fields_of(own))), None);
     venue.run();
     let (mut fresh, mut answered) = (0, 0);
     for msg_type in ["D", "F", "G", "q", "H"] {

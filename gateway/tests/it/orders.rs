@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use gateway::orders::{Ending, Orders, Standing, Terms};
 use matcher::{Liquidity, Notional, OrderId, OrderKind, OrderNumber, Price, Qty, TimeInForce};
@@ -26,7 +26,7 @@ fn a_number_and_its_cl_ord_id_name_each_other() {
     let mut orders = Orders::new();
     assert_eq!(orders.last_number(), OrderNumber::NONE);
     assert_eq!(orders.heap_bytes(), 0);
-    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut known: BTreeMap<String, u32> = BTreeMap::new();
     for number in 1..=20_000u32 {
         let id = format!("{}{number}", "x".repeat((number % 40) as usize));
         let account = if number % 3 == 0 { format!("ACC{number}") } else { String::new() };
