@@ -57,6 +57,9 @@ const TICK_NS: u64 = 20_000_000;
 pub trait Requests {
     /// How many requests there is room for.
     fn room(&self) -> usize;
+    /// Whether orders and replaces are taken at present; else they stay in their sockets, with what
+    /// is behind them.
+    fn takes_orders(&self) -> bool;
     /// Puts one in; the caller has looked at [`Requests::room`].
     fn submit(
         &mut self,
@@ -412,6 +415,9 @@ impl Acceptor {
             }
             let (bytes, fields) = (peer.connection.input(), &mut self.fields);
             let used = match decode(bytes, fields) {
+                Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
+                    return Served::More;
+                }
                 Ok((message, used)) => {
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
                     let mut border = Border { slots, entry, requests, resending: &mut self.resending };
@@ -663,6 +669,10 @@ impl Acceptor {
             requests.submit(id, MsgSeqNum::NONE, &command, &[]);
         }
     }
+}
+
+fn is_order(message: &Message<'_>) -> bool {
+    matches!(message.msg_type(), b"D" | b"G")
 }
 
 enum Served {

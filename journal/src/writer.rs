@@ -116,7 +116,9 @@ impl Writer {
         self.sequence - u64::from(self.open)
     }
 
-    fn segment_bytes(&self) -> u32 {
+    /// Bytes of a segment.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u32 {
         self.shared.geometry.segment_bytes
     }
 

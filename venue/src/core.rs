@@ -3,6 +3,9 @@
 //! This is the only writer of the journal and the only owner of the engine. It waits for nobody: no
 //! lock, no allocation, no system call but the wake-up of a reader that really sleeps.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use journal::{Turn, Writer};
 use matcher::record::{decode_input, encode_event, encode_input, event_bytes, stamp_input};
 use matcher::{
@@ -12,13 +15,35 @@ use matcher::{
 use crate::clock;
 use crate::ring::{RECORD_BYTES, Taken};
 
-/// Room in the journal under which new orders are refused, so that cancels still find some.
-///
-/// Unit: bytes. A quarter of a segment would do; 1 MiB is about 8,000 cancels.
-const ROOM_FOR_ORDERS: u64 = 1 << 20;
-
 /// Room in the journal under which nothing is taken: an Input and the events of a small turn.
 const ROOM_FOR_ANYTHING: u64 = 64 << 10;
+
+/// What the disk has left, as the preparer finds it and the gateway needs to know it.
+///
+/// With no space for another segment, the rest of the last one is kept for cancels: below a quarter
+/// of a segment an order is refused, which takes a record too; below an eighth the gateway leaves
+/// orders in their sockets. Cancels are taken to the end.
+#[derive(Default)]
+pub struct Space {
+    full: AtomicBool,
+    holds_orders: AtomicBool,
+}
+
+impl Space {
+    /// The preparer has found no space, or has found some again.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
+        if !full {
+            self.holds_orders.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether orders should stay in their sockets.
+    #[must_use]
+    pub fn holds_orders(&self) -> bool {
+        self.holds_orders.load(Ordering::Acquire)
+    }
+}
 
 /// The engine, its journal, and the rings that lead to it.
 pub struct Core {
@@ -29,6 +54,8 @@ pub struct Core {
     timestamp: Timestamp,
     record: [u8; RECORD_BYTES],
     refused_for_room: u64,
+    space: Arc<Space>,
+    segment_bytes: u64,
 }
 
 /// What a call of [`Core::turns`] did.
@@ -51,6 +78,7 @@ impl Core {
         rings: Vec<Taken>,
         last: (Sequence, Timestamp),
     ) -> Core {
+        let segment_bytes = u64::from(writer.segment_bytes());
         Core {
             engine,
             writer,
@@ -59,7 +87,15 @@ impl Core {
             timestamp: last.1,
             record: [0; RECORD_BYTES],
             refused_for_room: 0,
+            space: Arc::default(),
+            segment_bytes,
         }
+    }
+
+    /// The same core, told by `space` when the disk is full.
+    #[must_use]
+    pub fn with_space(self, space: Arc<Space>) -> Core {
+        Core { space, ..self }
     }
 
     /// The engine, to look at.
@@ -117,7 +153,7 @@ impl Core {
             Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
         };
         let mut len = len;
-        if self.writer.room() < ROOM_FOR_ORDERS {
+        if self.space.full.load(Ordering::Relaxed) {
             len = self.refuse_for_room(&mut input, len);
         }
 
@@ -128,10 +164,15 @@ impl Core {
         events.turn.commit();
     }
 
-    /// The journal is nearly full: an order becomes its own refusal, which replays the same on a
-    /// machine with room.
+    /// The disk is full: in the last of the room an order becomes its own refusal, which replays the
+    /// same on a machine with room.
     #[cold]
     fn refuse_for_room(&mut self, input: &mut Input, len: usize) -> usize {
+        let room = self.writer.room();
+        self.space.holds_orders.store(room < self.segment_bytes / 8, Ordering::Release);
+        if room >= self.segment_bytes / 4 {
+            return len;
+        }
         let request = match &input.command {
             Command::New(new) => RefusedRequest::New(new.number),
             Command::Replace(replace) => {

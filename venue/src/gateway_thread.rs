@@ -11,6 +11,7 @@ use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, Event, Input, MsgSeqNum, SessionId};
 
 use crate::clock;
+use crate::core::Space;
 use crate::outbound::Outbound;
 use crate::release::Release;
 use crate::ring::Requests;
@@ -32,12 +33,17 @@ pub(crate) struct GatewayLoop {
 
 struct RingToCore {
     ring: Requests,
+    space: Arc<Space>,
     pushed: bool,
 }
 
 impl gateway::acceptor::Requests for RingToCore {
     fn room(&self) -> usize {
         self.ring.room()
+    }
+
+    fn takes_orders(&self) -> bool {
+        !self.space.holds_orders()
     }
 
     fn submit(
@@ -60,6 +66,7 @@ impl GatewayLoop {
     pub(crate) fn new(
         acceptor: Acceptor,
         ring: Requests,
+        space: Arc<Space>,
         log: &Log,
         from: Position,
         release: Release,
@@ -67,7 +74,7 @@ impl GatewayLoop {
     ) -> GatewayLoop {
         GatewayLoop {
             acceptor,
-            requests: RingToCore { ring, pushed: false },
+            requests: RingToCore { ring, space, pushed: false },
             tail: log.tail(from),
             cutter: Cutter::default(),
             release: release.clone(),
@@ -129,6 +136,12 @@ impl GatewayLoop {
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
         !self.acceptor.has_work() && self.tail.position() >= self.release.cursor()
+    }
+
+    /// Whether orders are left in their sockets for want of space on the disk.
+    #[must_use]
+    pub(crate) fn holds_orders(&self) -> bool {
+        self.requests.space.holds_orders()
     }
 
     /// How long the loop may sleep; `None` until it is woken.

@@ -21,6 +21,6 @@ pub mod threads;
 pub mod turns;
 
 pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
-pub use crate::core::{Core, Turned};
+pub use crate::core::{Core, Space, Turned};
 pub use crate::recovery::{Names, RecoveryError};
 pub use crate::run::{StartError, Venue, default_live_dir};

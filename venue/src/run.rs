@@ -16,7 +16,7 @@ use matcher::{Command, MsgSeqNum, Sequence, SessionId, Timestamp};
 
 use crate::clock;
 use crate::config::{Config, Layout, Wait};
-use crate::core::{Core, Turned};
+use crate::core::{Core, Space, Turned};
 use crate::feed_thread::FeedLoop;
 use crate::gateway_thread::GatewayLoop;
 use crate::recovery::{Names, RecoveryError, definitions, follow, recover};
@@ -144,7 +144,10 @@ impl Venue {
         let (operator_ring, operator_taken) = ring(VENUE_CELLS);
         let (schedule_ring, schedule_taken) = ring(VENUE_CELLS);
         let rings = vec![gateway_taken, operator_taken, schedule_taken];
-        let mut core = Core::new(recovered.engine, opened.writer, rings, recovered.last);
+        let space = Arc::new(Space::default());
+        let (writer, last) = (opened.writer, recovered.last);
+        let core = Core::new(recovered.engine, writer, rings, last);
+        let mut core = core.with_space(Arc::clone(&space));
         let mut folds = recovered.folds;
 
         let fix = AcceptorConfig {
@@ -165,8 +168,15 @@ impl Venue {
         let acceptor = Acceptor::new(fix_listener, fix, sessions, folds.entry)
             .map_err(kernel("the gateway's poll"))?;
         let fix_addr = acceptor.local_addr().map_err(kernel("the FIX listener"))?;
-        let gateway =
-            GatewayLoop::new(acceptor, gateway_ring, &log, end, release.clone(), folds.outbound);
+        let gateway = GatewayLoop::new(
+            acceptor,
+            gateway_ring,
+            Arc::clone(&space),
+            &log,
+            end,
+            release.clone(),
+            folds.outbound,
+        );
         let feed = if soup_listener.is_some() || config.mold.is_some() {
             let began = folds.names.began.unwrap_or_else(clock::now);
             let feed =
@@ -194,7 +204,15 @@ impl Venue {
         }
         let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
-        let helpers = Helpers::start(opened.syncer, opened.preparer, &log, &readers, &fate, config);
+        let helpers = Helpers::start(
+            opened.syncer,
+            opened.preparer,
+            &log,
+            &readers,
+            &fate,
+            &space,
+            config.segment_bytes,
+        );
 
         let last = core.sequence();
         let shared = Shared {
@@ -473,7 +491,8 @@ impl Helpers {
         log: &Log,
         readers: &Readers,
         fate: &Arc<Fate>,
-        config: &Config,
+        space: &Arc<Space>,
+        segment_bytes: u32,
     ) -> Helpers {
         let ending = Arc::new(Fate::default());
         let (syncer_sleeper, preparer_sleeper) = (Sleeper::parked(), Sleeper::parked());
@@ -483,14 +502,14 @@ impl Helpers {
             readers: readers.clone(),
             me: Arc::clone(&syncer_sleeper),
             preparer: Arc::clone(&preparer_sleeper),
-            segment_bytes: u64::from(config.segment_bytes),
+            segment_bytes: u64::from(segment_bytes),
             fate: Arc::clone(fate),
             ending: Arc::clone(&ending),
         };
         let prepare = PrepareLoop {
             preparer,
             me: Arc::clone(&preparer_sleeper),
-            dir: config.journal_dir.clone(),
+            space: Arc::clone(space),
             fate: Arc::clone(fate),
             ending: Arc::clone(&ending),
             core: readers.wake.clone(),
@@ -569,7 +588,7 @@ impl SyncLoop {
 struct PrepareLoop {
     preparer: Preparer,
     me: Arc<Sleeper>,
-    dir: PathBuf,
+    space: Arc<Space>,
     fate: Arc<Fate>,
     ending: Arc<Fate>,
     core: Vec<Arc<Sleeper>>,
@@ -585,17 +604,20 @@ impl PrepareLoop {
                     return;
                 }
                 Ok(Prepared::Made) => {
+                    self.space.set_full(false);
                     if std::mem::take(&mut said) {
-                        eprintln!("vesta: journal has room again: orders are taken");
+                        eprintln!("vesta: the journal has space again: orders are taken");
                         self.core.iter().for_each(|sleeper| sleeper.wake());
                     }
                 }
                 Ok(Prepared::NoSpace { what, needed }) => {
+                    self.space.set_full(true);
                     if !std::mem::replace(&mut said, true) {
                         eprintln!(
-                            "vesta: no space for the next journal segment: {} needs {needed} bytes                              (journal {}); new orders will be refused and cancels taken until there is room",
+                            "vesta: {} has no space for the next journal segment, {needed} bytes: when \
+                             the present one is nearly full new orders are refused and cancels taken, \
+                             until there is space",
                             what.display(),
-                            self.dir.display(),
                         );
                     }
                     std::thread::park_timeout(NO_SPACE_RETRY);
@@ -675,8 +697,8 @@ impl Shared {
                     timeout = Some(gateway.timeout().unwrap_or(SLEEP_MAX).min(SLEEP_MAX));
                 }
             }
-            if stop_by.is_some() {
-                timeout = timeout.map(|timeout| timeout.min(Duration::from_millis(10)));
+            if stop_by.is_some() || gateway.holds_orders() {
+                timeout = Some(Duration::from_millis(5));
             }
             let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
             me.rise();
@@ -747,7 +769,7 @@ impl Shared {
                     timeout = Some(gateway.min(feed).min(SLEEP_MAX));
                 }
             }
-            if stop_by.is_some() || no_room {
+            if stop_by.is_some() || no_room || gateway.holds_orders() {
                 timeout = Some(Duration::from_millis(5));
             }
             let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
