@@ -328,6 +328,9 @@ impl Orders {
     /// The order that `old` names is called `number` from now on.
     pub fn replaced(&mut self, old: OrderNumber, number: OrderNumber) {
         let Some(root) = self.root_number(old) else { return };
+        if self.working_root_mut(old).is_none() {
+            return;
+        }
         let Some(entry) = self.entry_mut(number) else { return };
         if entry.state == State::Entered {
             entry.root = root.0;

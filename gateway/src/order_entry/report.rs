@@ -88,13 +88,11 @@ impl<'a> Report<'a, '_> {
             Event::Traded(traded) => self.own_fill(traded).0.number,
             Event::Canceled(canceled) => canceled.number,
             Event::Replaced(replaced) => replaced.number,
-            Event::StatusReported(status) => match self.orders.position(status.target) {
-                Some(_) => status.target,
-                None => {
-                    self.status_of_nothing();
-                    return Ok(());
-                }
-            },
+            Event::StatusReported(status) if self.orders.position(status.target).is_none() => {
+                self.status_of_nothing();
+                return Ok(());
+            }
+            Event::StatusReported(status) => self.number_to_tell(status),
             Event::CancelRejected(rejected) => {
                 self.cancel_rejected(rejected);
                 return Ok(());
@@ -231,6 +229,15 @@ impl<'a> Report<'a, '_> {
             ..self.execution(order, exec::REPLACED, ord_status)
         };
         self.write(order, &execution);
+    }
+
+    /// The number that a status is told under: that of the request, or the last one of an order that was done
+    /// by then, which it may have got in the meantime.
+    fn number_to_tell(&self, status: &StatusReported) -> OrderNumber {
+        match self.orders.standing_at(status.target, self.told.position) {
+            Standing::Done { .. } => self.orders.present(status.target),
+            _ => status.target,
+        }
     }
 
     fn status(&mut self, order: &Entered<'_>, status: &StatusReported) {

@@ -192,7 +192,7 @@ impl Venue {
         self.engine.apply(&input, &mut events);
         self.turns.0.push(Turn { input, attachment, events });
         self.follow(index);
-        let said = say(&self.entry, &self.turns, &self.names, index, false);
+        let said = say(&self.entry, &self.turns, &self.names, index);
         self.said.extend(said);
     }
 
@@ -262,18 +262,12 @@ fn follow(entry: &mut OrderEntry, turns: &Turns, index: usize) {
     }
 }
 
-fn say(
-    entry: &OrderEntry,
-    turns: &Turns,
-    names: &[String],
-    turn: usize,
-    resend: bool,
-) -> Vec<Said> {
+fn say(entry: &OrderEntry, turns: &Turns, names: &[String], turn: usize) -> Vec<Said> {
     let mut all = Vec::new();
     for (event_index, event) in turns.0[turn].events.iter().enumerate() {
         for (session, msg) in event.recipients().into_iter().flatten() {
             let mut said = Said { turn, event_index, session, msg, bytes: Vec::new() };
-            said.bytes = tell(entry, turns, names, &said, resend);
+            said.bytes = tell(entry, turns, names, &said, false);
             all.push(said);
         }
     }
@@ -663,8 +657,15 @@ fn random_message(choices: &mut Choices, next_id: &mut u64) -> (&'static str, St
 
 #[test]
 fn random_flow_is_told_consistently_and_again_the_same() {
-    let seed = std::env::var("VESTA_SEED").map_or(20_260_102, |seed| seed.parse().unwrap());
-    println!("VESTA_SEED={seed}");
+    // VESTA_SEED begins elsewhere. A seed that fails becomes a script with a name.
+    let first = std::env::var("VESTA_SEED").map_or(1, |seed| seed.parse().unwrap());
+    for seed in first..first + 4 {
+        println!("VESTA_SEED={seed}");
+        random_flow(seed);
+    }
+}
+
+fn random_flow(seed: u64) {
     let mut choices = Choices(seed);
     let mut venue = Venue::new(100_000);
     let mut ledger = Ledger::default();
