@@ -11,6 +11,34 @@
 //! No sockets, no threads, no clock: the venue owns them, `now` is an argument.
 //!
 //! The three types to know: [`Publisher`], [`Message`], [`Mirror`].
+//!
+//! ```
+//! use feed::{Message, Mirror, Publisher, decode};
+//! use matcher::{Command, Engine, Limits};
+//! # use matcher::{Input, MsgSeqNum, Sequence, SessionId, Timestamp};
+//! # let limits = Limits { orders_max: 9, levels_max: 9, instruments_max: 1, sessions_max: 1 };
+//! # let input = Input {
+//! #     sequence: Sequence(1),
+//! #     timestamp: Timestamp(34_200_000_000_000),
+//! #     session: SessionId::VENUE,
+//! #     inbound: MsgSeqNum::NONE,
+//! #     command: Command::Configure(limits),
+//! # };
+//! let (mut engine, mut events) = (Engine::new(), Vec::new());
+//! engine.apply(&input, &mut events);
+//!
+//! let mut messages: Vec<Vec<u8>> = Vec::new();
+//! Publisher::new().turn(&input, &events, &mut messages);
+//!
+//! let mut mirror = Mirror::new();
+//! for bytes in &messages {
+//!     let message = decode(bytes)?;
+//!     assert!(matches!(message, Message::SystemEvent(_)));
+//!     mirror.apply(&message)?;
+//! }
+//! assert_eq!(messages.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod decode;
 mod encode;

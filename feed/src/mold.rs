@@ -367,7 +367,8 @@ impl MoldReceiver {
         self.next
     }
 
-    /// Whether the session is over and every message of it was given out.
+    /// Whether the sender has stopped and every message was given out. A session can go on later:
+    /// then this is false again.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.ended && self.next == self.known
@@ -388,8 +389,12 @@ impl MoldReceiver {
         if *self.session.get_or_insert(packet.session) != packet.session {
             return Err(MoldError::OtherSession { found: packet.session });
         }
+        if packet.kind == MoldKind::End {
+            self.ended = true;
+        } else if packet.next() > self.known {
+            self.ended = false;
+        }
         self.known = self.known.max(packet.next());
-        self.ended |= packet.kind == MoldKind::End;
         if packet.sequence > self.next {
             self.hold(&packet, bytes);
             return Ok(());

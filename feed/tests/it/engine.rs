@@ -9,6 +9,8 @@ use matcher::{
     OrderNumber, Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, TradingState,
 };
 
+use matcher::testing::flow::{Profile, record};
+
 use crate::support::{Market, Random, Turn, instrument};
 
 /// A seeded flow that makes every kind of Event: rests, trades, partial fills, replaces that keep,
@@ -176,6 +178,32 @@ fn the_mirror_shows_the_books_of_the_engine_after_every_turn() {
     assert_eq!(published, kinds.iter().sum::<u64>(), "a type that is not documented");
     for kind in b"AEXDU" {
         assert!(kinds[usize::from(*kind)] > 100, "hardly any '{}'", kind.escape_ascii());
+    }
+}
+
+/// The flows of the matcher's own tests: absurd prices, wrong numbers, jumps. Prices below zero and
+/// quantities beyond 32 bits are not for the feed, so the instruments get ranges that fit; of the hostile ones
+/// one is left as it is.
+#[test]
+fn the_mirror_follows_the_flows_of_the_matcher() {
+    for (mut profile, seed, commands) in [
+        (Profile { resting: 150, ..Profile::standard() }, 0xA, 10_000),
+        (Profile::hostile(), 0xB, 20_000),
+        (Profile { resting: 150, ..Profile::jumpy() }, 0xC, 10_000),
+    ] {
+        println!("seed {seed:#x}");
+        let skip = usize::from(profile.instruments.len() > 2);
+        for instrument in profile.instruments.iter_mut().skip(skip) {
+            instrument.price_min = Price::from_ticks(1);
+            instrument.price_max = Price::from_ticks(40_000_000);
+            instrument.qty_max = Qty::from_lots(1_000);
+        }
+        let mut market = Market::new();
+        let mut messages = 0;
+        for input in record(profile, seed, commands) {
+            messages += market.apply(input).messages.len();
+        }
+        assert!(messages > commands / 4, "only {messages} messages");
     }
 }
 

@@ -173,6 +173,30 @@ fn a_heartbeat_tells_of_a_loss() {
     assert_eq!(receiver.gap().unwrap().count, 0xFFFE);
 }
 
+/// The venue says the end of the session when it stops, and goes on with it when it starts again.
+#[test]
+fn a_session_that_ended_can_go_on() {
+    let mut sent = Vec::new();
+    let mut sender = MoldSender::new(SESSION, 1);
+    sender.push(at(0), b"before", collect(&mut sent));
+    sender.end(at(0), collect(&mut sent));
+    let mut sender = MoldSender::new(SESSION, sender.next());
+    sender.push(at(SECOND), b"after", collect(&mut sent));
+    sender.flush(at(SECOND), collect(&mut sent));
+
+    let mut receiver = MoldReceiver::new(None, 1, 4);
+    let mut got = Vec::new();
+    let complete: Vec<bool> = sent
+        .iter()
+        .map(|packet| {
+            receiver.receive(packet, |_, message| got.push(message.to_vec())).unwrap();
+            receiver.is_complete()
+        })
+        .collect();
+    assert_eq!(complete, [false, true, false]);
+    assert_eq!(got, [b"before".to_vec(), b"after".to_vec()]);
+}
+
 /// Packets are lost, doubled and mixed up; requests and their answers are lost too. In the end every
 /// message was given out once and in order.
 #[test]

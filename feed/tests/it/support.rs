@@ -133,13 +133,17 @@ impl Market {
     pub(crate) fn turn(&mut self, session: SessionId, command: Command) -> Turn {
         self.sequence += 1;
         self.now.0 += 1_000;
-        let input = Input {
+        self.apply(Input {
             sequence: Sequence(self.sequence),
             timestamp: self.now,
             session,
             inbound: MsgSeqNum::NONE,
             command,
-        };
+        })
+    }
+
+    pub(crate) fn apply(&mut self, input: Input) -> Turn {
+        let turn = input.sequence;
         let mut events: Vec<Event> = Vec::new();
         self.engine.apply(&input, &mut events);
         let mut messages: Vec<Vec<u8>> = Vec::new();
@@ -147,15 +151,15 @@ impl Market {
         for bytes in &messages {
             let message = decode(bytes).unwrap();
             if let Err(error) = self.mirror.apply(&message) {
-                panic!("turn {}: {error}: {message:?}", self.sequence);
+                panic!("turn {turn}: {error}: {message:?}");
             }
         }
-        self.compare();
+        self.compare(turn);
         Turn { input, events, messages }
     }
 
     /// The books of the mirror against those of the engine: levels, and the queue at each of them.
-    fn compare(&self) {
+    fn compare(&self, turn: Sequence) {
         let mut orders_len = 0;
         for (id, instrument) in self.engine.instruments() {
             let locate = u16::try_from(id.0 + 1).unwrap();
@@ -174,7 +178,7 @@ impl Market {
                     .mirror
                     .levels(locate, side)
                     .map(|level| (level.price, level.shares, level.orders));
-                assert!(ours.eq(theirs), "levels differ in turn {}", self.sequence);
+                assert!(ours.eq(theirs), "levels differ in turn {turn}");
                 let ours = book.orders(side).map(|order| {
                     let price = scale.to_feed(order.price).unwrap();
                     (order.order_ref.0, price, order.leaves_qty.lots())
@@ -183,7 +187,7 @@ impl Market {
                     .mirror
                     .orders(locate, side)
                     .map(|order| (order.order_ref, order.price, u64::from(order.shares)));
-                assert!(ours.eq(theirs), "orders differ in turn {}", self.sequence);
+                assert!(ours.eq(theirs), "orders differ in turn {turn}");
                 orders_len += self.mirror.orders(locate, side).count();
             }
             let top = self.mirror.best(locate);
