@@ -11,7 +11,7 @@ use crate::error::JournalError;
 use crate::log::Shared;
 use crate::mmap::Fresh;
 use crate::segment;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageFile, ZEROES_BYTES};
 
 /// Segments made ahead of the one being written.
 ///
@@ -35,7 +35,19 @@ pub struct Preparer {
     next: u64,
     /// Disk segments below exist.
     disk_next: u64,
+    /// The disk segment `disk_next - 1`, while zeroes are written to it.
+    filling: Option<Filling>,
     live_segments_kept: u32,
+}
+
+/// A disk segment on its way from reserved to written.
+///
+/// Once its blocks were written, a sync of new bytes in them need not change the file system's
+/// metadata: 107 µs instead of 153 to 181 µs (median, 6 kB, ext4 here).
+#[derive(Debug)]
+struct Filling {
+    file: Box<dyn StorageFile>,
+    at: u64,
 }
 
 /// What a [`Preparer::step`] did.
@@ -43,7 +55,7 @@ pub struct Preparer {
 pub enum Prepared {
     /// There was nothing to do.
     Idle,
-    /// A segment was made, or an old one dropped; there may be more to do.
+    /// A segment was made, or a part of one, or an old one dropped; there may be more to do.
     Made,
     /// There is no room for the next segment; it is tried again at the next step, and meanwhile
     /// [`crate::Writer::room`] shrinks.
@@ -63,10 +75,10 @@ impl Preparer {
         disk_next: u64,
         live_segments_kept: u32,
     ) -> Preparer {
-        Preparer { shared, storage, next, disk_next, live_segments_kept }
+        Preparer { shared, storage, next, disk_next, filling: None, live_segments_kept }
     }
 
-    /// Makes one segment, or drops one.
+    /// Makes one segment or a part of it, or drops one.
     ///
     /// # Errors
     ///
@@ -90,8 +102,9 @@ impl Preparer {
             return Ok(no_space(&self.shared.live_dir));
         }
         // The disk first: what gets into the live log must have its place there.
+        let file = segment::path(&self.shared.dir, self.next);
+        let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
         if self.disk_next == self.next {
-            let file = segment::path(&self.shared.dir, self.next);
             match self.storage.create(&file, u64::from(segment_bytes)) {
                 Ok(()) => self.disk_next += 1,
                 Err(error) if is_full(&error) => {
@@ -99,7 +112,28 @@ impl Preparer {
                     let _ = self.storage.remove(&file);
                     return Ok(no_space(&self.shared.dir));
                 }
-                Err(error) => return Err(JournalError::Io { doing: "make", file, error }),
+                Err(error) => return Err(io("make", error)),
+            }
+            let file = self.storage.open(&file).map_err(|error| io("open", error))?;
+            self.filling = Some(Filling { file, at: 0 });
+        }
+        // Nobody writes to the segment before it is handed over below. With no segment ready the
+        // writer is about to wait: it gets this one as it is.
+        if let Some(mut filling) = self.filling.take()
+            && self.shared.ready_count() > 0
+        {
+            match fill(&mut filling, segment_bytes) {
+                Ok(()) => {}
+                // Some file systems need new room for every write.
+                Err(error) if is_full(&error) => {
+                    self.filling = Some(filling);
+                    return Ok(no_space(&self.shared.dir));
+                }
+                Err(error) => return Err(io("fill", error)),
+            }
+            if filling.at < u64::from(segment_bytes) {
+                self.filling = Some(filling);
+                return Ok(Prepared::Made);
             }
         }
         let file = segment::path(&self.shared.live_dir, self.next);
@@ -141,6 +175,17 @@ impl Preparer {
             Err(error) => Err(JournalError::Io { doing: "remove", file, error }),
         }
     }
+}
+
+/// Writes and syncs the next piece of zeroes: in pieces, so that the syncer's own syncs do not wait
+/// for long behind it.
+fn fill(filling: &mut Filling, segment_bytes: u32) -> io::Result<()> {
+    let rest = u64::from(segment_bytes) - filling.at;
+    let len = usize::try_from(rest).unwrap_or(ZEROES_BYTES).min(ZEROES_BYTES);
+    filling.file.write_at(filling.at, &vec![0; len])?;
+    filling.file.sync_data()?;
+    filling.at += len as u64;
+    Ok(())
 }
 
 /// Makes the file of a live segment, reserves its memory and touches it.

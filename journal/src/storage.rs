@@ -11,8 +11,8 @@ use rustix::fs::FallocateFlags;
 /// Files that survive the machine. [`Disk`] is the real one.
 pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Makes a file of `bytes` zeroes with its space reserved, so that no later write of it can find
-    /// the disk full. The file and its name are durable on return. What a failed call left behind is
-    /// replaced.
+    /// the disk full. The file and its name are durable on return. What a failed call left behind
+    /// under that name is replaced.
     ///
     /// # Errors
     ///
@@ -57,25 +57,26 @@ pub trait StorageFile: Send + std::fmt::Debug {
 pub struct Disk;
 
 /// Zeroes are written in pieces of this size. Unit: bytes.
-const ZEROES_BYTES: usize = 256 << 10;
+pub(crate) const ZEROES_BYTES: usize = 1 << 20;
+
+fn write_zeroes(file: &File, bytes: u64) -> io::Result<()> {
+    let zeroes = vec![0; ZEROES_BYTES];
+    for at in (0..bytes).step_by(ZEROES_BYTES) {
+        let len = usize::try_from(bytes - at).unwrap_or(ZEROES_BYTES).min(ZEROES_BYTES);
+        file.write_all_at(&zeroes[..len], at)?;
+    }
+    Ok(())
+}
 
 impl Storage for Disk {
     fn create(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => {}
             // Some file systems cannot reserve; writing zeroes does the same, more slowly.
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
+            Err(rustix::io::Errno::OPNOTSUPP) => write_zeroes(&file, bytes)?,
             Err(error) => return Err(error.into()),
-        }
-        // Written once, the blocks are no longer "unwritten extents", and a sync of new bytes in
-        // them need not change the file system's metadata: 110 µs instead of 160 µs on ext4 here.
-        let zeroes = vec![0; ZEROES_BYTES];
-        let mut at = 0;
-        while at < bytes {
-            let len = (bytes - at).min(ZEROES_BYTES as u64);
-            file.write_all_at(&zeroes[..usize::try_from(len).unwrap_or(ZEROES_BYTES)], at)?;
-            at += len;
         }
         file.sync_all()?;
         sync_folder_of(path)

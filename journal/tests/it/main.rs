@@ -1,4 +1,9 @@
 //! What a venue, and the day after a crash, can see of a journal.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod append;
+mod crash;
+mod damage;
+mod follow;
+mod open;
 mod support;

@@ -1,0 +1,305 @@
+//! Bytes that are not those that were written.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use journal::{CutReason, FrameFault, HeaderFault, OpenError, Position, ReadError, Reader, verify};
+
+use crate::support::{
+    SEGMENT_BYTES, TempDir, append, copy_dir, prepare, read_log, sizes, sync, try_read,
+};
+
+fn segment(dir: &Path, index: u64) -> PathBuf {
+    dir.join(format!("{index:016}.seg"))
+}
+
+fn read_at(file: &Path, at: u64) -> u8 {
+    let mut byte = [0];
+    let opened = OpenOptions::new().read(true).open(file).unwrap();
+    opened.read_exact_at(&mut byte, at).unwrap();
+    byte[0]
+}
+
+fn write_at(file: &Path, at: u64, bytes: &[u8]) {
+    let opened = OpenOptions::new().write(true).open(file).unwrap();
+    opened.write_all_at(bytes, at).unwrap();
+}
+
+/// A journal of turns of these sizes, each synced before the next; nobody has it open.
+fn small(bytes: &[usize]) -> (TempDir, Vec<(u64, usize)>, Vec<Position>) {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    let mut wanted = Vec::new();
+    let mut ends = vec![opened.log.start()];
+    for (sequence, bytes) in (1..).zip(bytes) {
+        prepare(&mut opened.preparer);
+        ends.push(append(&mut opened.writer, sequence, *bytes, 1024));
+        wanted.push((sequence, *bytes));
+        sync(&mut opened.syncer);
+    }
+    drop(opened);
+    (temp, wanted, ends)
+}
+
+/// What a reader without a live log makes of it, and what verify says to it.
+fn read(dir: &Path) -> Result<(Vec<(u64, usize)>, bool), ReadError> {
+    let mut reader = Reader::open(dir, None).map_err(|error| match error {
+        OpenError::Journal(error) => error,
+        other => panic!("{other}"),
+    })?;
+    let turns = sizes(&try_read(&mut reader)?);
+    let verified = verify(dir, None, |_| ()).unwrap();
+    assert_eq!(verified.turns, turns.len() as u64);
+    assert_eq!(verified.torn_tail, reader.tail_cut());
+    Ok((turns, reader.tail_cut().is_some()))
+}
+
+/// Damage in the last turn is a torn tail, damage anywhere before it is named; never is a byte read
+/// that was not written.
+#[test]
+fn every_bit_of_a_small_journal_is_guarded() {
+    let (temp, wanted, ends) = small(&[8, 64, 0, 200, 40]);
+    let file = segment(&temp.dir(), 0);
+    let end = ends.last().unwrap().0;
+    let last_turn = ends[ends.len() - 2].0;
+    for at in 0..end + 64 {
+        let byte = read_at(&file, at);
+        for bit in 0..8 {
+            write_at(&file, at, &[byte ^ 1 << bit]);
+            match read(&temp.dir()) {
+                Err(_) => assert!(at < last_turn, "byte {at} bit {bit}"),
+                Ok((turns, torn)) => {
+                    assert!(torn, "byte {at} bit {bit} goes unseen");
+                    assert!(at >= last_turn, "byte {at} bit {bit}");
+                    let whole = if at < end { wanted.len() - 1 } else { wanted.len() };
+                    assert_eq!(turns, wanted[..whole], "byte {at} bit {bit}");
+                }
+            }
+        }
+        write_at(&file, at, &[byte]);
+    }
+    assert_eq!(read(&temp.dir()).unwrap(), (wanted, false));
+}
+
+/// The same when the venue starts: it cuts the last turn at most, and says so.
+#[test]
+fn a_venue_does_not_start_on_damage() {
+    let (temp, wanted, ends) = small(&[8, 64, 0, 200, 40]);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    let last_turn = ends[ends.len() - 2].0;
+    for at in (0..ends.last().unwrap().0).step_by(3) {
+        let fork = TempDir::new();
+        copy_dir(&temp.dir(), &fork.dir());
+        let file = segment(&fork.dir(), 0);
+        write_at(&file, at, &[read_at(&file, at) ^ 0x10]);
+        match journal::open(&fork.options()) {
+            Err(_) => assert!(at < last_turn, "byte {at}"),
+            Ok(opened) => {
+                assert!(at >= last_turn, "byte {at}");
+                let cut = opened.recovery.cut.unwrap();
+                assert_eq!(cut.position, Position(last_turn));
+                assert_eq!(sizes(&read_log(&opened.log)), wanted[..wanted.len() - 1]);
+                drop(opened);
+                // What was cut is gone for good.
+                assert_eq!(read(&fork.dir()).unwrap(), (wanted[..wanted.len() - 1].into(), false));
+            }
+        }
+    }
+}
+
+/// Wherever the last bytes are missing, the turns before are there.
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_at_a_turn() {
+    let (temp, wanted, ends) = small(&[64, 200, 16]);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    for at in ends[0].0..=ends[3].0 {
+        let fork = TempDir::new();
+        copy_dir(&temp.dir(), &fork.dir());
+        let file = segment(&fork.dir(), 0);
+        let zeroes = vec![0; (ends[3].0 - at) as usize];
+        write_at(&file, at, &zeroes);
+        let whole = ends.iter().filter(|end| end.0 <= at).count() - 1;
+        // The last bytes of a turn may have been zero to begin with, and are not here: `byte` is not.
+        let (turns, _) = read(&fork.dir()).unwrap();
+        assert_eq!(turns, wanted[..whole], "from byte {at}");
+        let opened = journal::open(&fork.options()).unwrap();
+        assert_eq!(sizes(&read_log(&opened.log)), wanted[..whole], "from byte {at}");
+        let torn = opened.recovery.cut.is_some();
+        assert_eq!(torn, ends.iter().all(|end| end.0 != at), "from byte {at}");
+    }
+}
+
+/// The same when the file itself ends there.
+#[test]
+fn a_file_cut_short_ends_the_log() {
+    let (temp, wanted, ends) = small(&[64, 200, 16]);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    for at in ends[0].0..=ends[3].0 {
+        let fork = TempDir::new();
+        copy_dir(&temp.dir(), &fork.dir());
+        let file = OpenOptions::new().write(true).open(segment(&fork.dir(), 0)).unwrap();
+        file.set_len(at).unwrap();
+        let whole = ends.iter().filter(|end| end.0 <= at).count() - 1;
+        assert_eq!(read(&fork.dir()).unwrap().0, wanted[..whole], "at byte {at}");
+        let mut opened = journal::open(&fork.options()).unwrap();
+        assert_eq!(sizes(&read_log(&opened.log)), wanted[..whole], "at byte {at}");
+        append(&mut opened.writer, whole as u64 + 1, 400, 400);
+        sync(&mut opened.syncer);
+        assert_eq!(read(&fork.dir()).unwrap().0.len(), whole + 1);
+    }
+}
+
+#[test]
+fn damage_in_the_middle_is_named() {
+    let (temp, _, ends) = small(&[64, 200, 16]);
+    let file = segment(&temp.dir(), 0);
+    write_at(&file, ends[1].0 + 30, b"!");
+    let error = read(&temp.dir()).unwrap_err();
+    let text = error.to_string();
+    match error {
+        ReadError::Corrupt { file: named, offset, position, sequence, why } => {
+            assert_eq!((named, u64::from(offset), position), (file, ends[1].0, ends[1].0));
+            assert_eq!(sequence, 2);
+            assert!(matches!(why, FrameFault::Checksum { .. }));
+        }
+        other => panic!("{other}"),
+    }
+    assert!(text.contains("is corrupt at offset"), "{text}");
+    assert!(!text.contains('\n'));
+
+    // The same call says the same; behind the bad turn it goes on.
+    let mut reader = Reader::open(&temp.dir(), None).unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().sequence, 1);
+    assert!(reader.next().is_err());
+    assert!(reader.next().is_err());
+    reader.seek(ends[2]);
+    assert_eq!(reader.next().unwrap().unwrap().sequence, 3);
+    assert_eq!(reader.next().unwrap(), None);
+}
+
+/// A frame is good in its place only.
+#[test]
+fn a_frame_copied_elsewhere_is_not_one() {
+    let (temp, wanted, ends) = small(&[64, 64]);
+    let file = segment(&temp.dir(), 0);
+    let frame = std::fs::read(&file).unwrap()[ends[0].0 as usize..ends[1].0 as usize].to_vec();
+    write_at(&file, ends[2].0, &frame);
+    assert_eq!(read(&temp.dir()).unwrap(), (wanted, true));
+}
+
+/// Turns through four segments, all on disk.
+fn segments() -> TempDir {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    for sequence in 1..=40 {
+        prepare(&mut opened.preparer);
+        append(&mut opened.writer, sequence, 6000, 1000);
+        sync(&mut opened.syncer);
+    }
+    drop(opened);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    temp
+}
+
+fn open_error(temp: &TempDir) -> OpenError {
+    journal::open(&temp.options()).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn a_missing_segment_is_named() {
+    for index in 0..3 {
+        let temp = segments();
+        let file = segment(&temp.dir(), index);
+        std::fs::remove_file(&file).unwrap();
+        for error in [open_error(&temp), read(&temp.dir()).map(|_| ()).unwrap_err().into()] {
+            match error {
+                OpenError::Journal(ReadError::FirstSegmentMissing { file: named }) => {
+                    assert_eq!((index, &named), (0, &file));
+                }
+                OpenError::Journal(ReadError::SegmentMissing { file: named }) => {
+                    assert!(index > 0);
+                    assert_eq!(named, file);
+                }
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_segment_of_another_log_is_named() {
+    let (temp, other) = (segments(), segments());
+    let log_id = Reader::open(&other.dir(), None).unwrap().log_id();
+    std::fs::copy(segment(&other.dir(), 1), segment(&temp.dir(), 1)).unwrap();
+    match read(&temp.dir()).unwrap_err() {
+        ReadError::OtherLog { file, found, .. } => {
+            assert_eq!((file, found), (segment(&temp.dir(), 1), log_id));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_segment_under_another_name_is_named() {
+    let temp = segments();
+    std::fs::copy(segment(&temp.dir(), 2), segment(&temp.dir(), 1)).unwrap();
+    match read(&temp.dir()).unwrap_err() {
+        ReadError::Header { file, why } => {
+            assert_eq!((file, why), (segment(&temp.dir(), 1), HeaderFault::Index(2)));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_blank_segment_in_the_middle_is_named() {
+    let temp = segments();
+    write_at(&segment(&temp.dir(), 1), 0, &vec![0; SEGMENT_BYTES as usize]);
+    match read(&temp.dir()).unwrap_err() {
+        ReadError::Header { file, why } => {
+            assert_eq!((file, why), (segment(&temp.dir(), 1), HeaderFault::Blank));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_newer_version_stops_every_reader() {
+    let temp = segments();
+    write_at(&segment(&temp.dir(), 0), 8, &2_u16.to_le_bytes());
+    for error in [open_error(&temp), read(&temp.dir()).map(|_| ()).unwrap_err().into()] {
+        match error {
+            OpenError::Journal(ReadError::Version { file, found, ours }) => {
+                assert_eq!((file, found, ours), (segment(&temp.dir(), 0), 2, 1));
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// A turn that goes through a segment's end is cut as a whole.
+#[test]
+fn a_turn_over_segments_is_cut_where_it_begins() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 60_000, 1000);
+    sync(&mut opened.syncer);
+    let end = opened.log.committed();
+    append(&mut opened.writer, 2, 20_000, 1000);
+    sync(&mut opened.syncer);
+    drop(opened);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    // The second segment never reached the disk.
+    write_at(&segment(&temp.dir(), 1), 0, &vec![0; SEGMENT_BYTES as usize]);
+
+    let mut reader = Reader::open(&temp.dir(), None).unwrap();
+    assert_eq!(sizes(&try_read(&mut reader).unwrap()), [(1, 60_000)]);
+    let cut = reader.tail_cut().unwrap();
+    assert_eq!((cut.position, cut.why), (end, CutReason::Incomplete));
+    let opened = temp.open();
+    let cut = opened.recovery.cut.unwrap();
+    assert_eq!((cut.position, cut.why), (end, CutReason::Incomplete));
+    assert_eq!(opened.recovery.end, end);
+    assert_eq!(sizes(&read_log(&opened.log)), [(1, 60_000)]);
+}

@@ -1,0 +1,163 @@
+//! Opening what cannot be opened, each with its own answer.
+
+use std::path::Path;
+
+use journal::{OpenError, Options};
+
+use crate::support::{SEGMENT_BYTES, TempDir, append, read_log, sizes, sync};
+
+fn error(options: &Options) -> OpenError {
+    let error = journal::open(options).map(|_| ()).unwrap_err();
+    let text = error.to_string();
+    assert!(!text.is_empty() && !text.contains('\n'), "{text}");
+    error
+}
+
+#[test]
+fn a_second_venue_is_kept_out_until_the_first_is_gone() {
+    let temp = TempDir::new();
+    let opened = temp.open();
+    let second = Options { live_dir: temp.path().join("other"), ..temp.options() };
+    for options in [temp.options(), second] {
+        match error(&options) {
+            OpenError::InUse { dir } => assert_eq!(dir, temp.dir()),
+            other => panic!("{other}"),
+        }
+    }
+    drop(opened);
+    temp.open();
+}
+
+#[test]
+fn a_folder_without_a_parent_or_that_is_a_file_is_named() {
+    let temp = TempDir::new();
+    std::fs::write(temp.path().join("file"), "").unwrap();
+    for name in ["no/such", "file"] {
+        let wrong = temp.path().join(name);
+        for options in [
+            Options { dir: wrong.clone(), ..temp.options() },
+            Options { live_dir: wrong.clone(), ..temp.options() },
+        ] {
+            match error(&options) {
+                OpenError::Dir { dir, .. } => assert_eq!(dir, wrong),
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn impossible_segments_are_refused() {
+    let temp = TempDir::new();
+    for segment_bytes in [0, 4096, 65_535, 65_537, SEGMENT_BYTES + 512, (1 << 30) + 4096] {
+        match error(&Options { segment_bytes, ..temp.options() }) {
+            OpenError::SegmentBytes { configured } => assert_eq!(configured, segment_bytes),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(!temp.dir().exists());
+}
+
+#[test]
+fn what_is_fixed_for_the_life_of_a_log_stays() {
+    let temp = TempDir::new();
+    drop(temp.open());
+    match error(&Options { segment_bytes: 2 * SEGMENT_BYTES, ..temp.options() }) {
+        OpenError::SegmentBytesDiffer { dir, found, configured } => {
+            assert_eq!((dir, found, configured), (temp.dir(), SEGMENT_BYTES, 2 * SEGMENT_BYTES));
+        }
+        other => panic!("{other}"),
+    }
+    match error(&Options { record_version: 7, ..temp.options() }) {
+        OpenError::RecordVersion { found, ours, .. } => assert_eq!((found, ours), (1, 7)),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_live_log_of_another_journal_is_not_touched() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    let log_id = opened.log.log_id();
+    drop(opened);
+    let other = TempDir::new();
+    let new = Options { live_dir: temp.live_dir(), ..other.options() };
+    match error(&new) {
+        OpenError::LiveOfAnother { found, expected, .. } => {
+            assert_eq!((found, expected), (log_id, None));
+        }
+        other => panic!("{other}"),
+    }
+    let other_id = other.open().log.log_id();
+    match error(&new) {
+        OpenError::LiveOfAnother { found, expected, .. } => {
+            assert_eq!((found, expected), (log_id, Some(other_id)));
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(sizes(&read_log(&temp.open().log)), [(1, 64)]);
+}
+
+/// What was committed and not synced is in the old live folder; a new one must not make it forgotten.
+#[test]
+fn a_live_log_elsewhere_is_asked_for() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    sync(&mut opened.syncer);
+    append(&mut opened.writer, 2, 64, 64);
+    drop(opened);
+    let moved = Options { live_dir: temp.path().join("elsewhere"), ..temp.options() };
+    match error(&moved) {
+        OpenError::LiveElsewhere { found, configured, .. } => {
+            assert_eq!((found, configured), (temp.live_dir(), moved.live_dir.clone()));
+        }
+        other => panic!("{other}"),
+    }
+    let opened = temp.open();
+    assert!(opened.recovery.from_live);
+    assert_eq!(sizes(&read_log(&opened.log)), [(1, 64), (2, 64)]);
+}
+
+/// A live log that the journal went on without says nothing any more, however long it is.
+#[test]
+fn a_stale_live_log_is_not_believed() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    sync(&mut opened.syncer);
+    append(&mut opened.writer, 2, 128, 64);
+    append(&mut opened.writer, 3, 128, 64);
+    drop(opened);
+    let away = temp.path().join("away");
+    rename(&temp.live_dir(), &away);
+
+    let mut opened = temp.open();
+    assert_eq!(opened.recovery.last_sequence, 1);
+    append(&mut opened.writer, 2, 64, 64);
+    sync(&mut opened.syncer);
+    drop(opened);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    rename(&away, &temp.live_dir());
+
+    let opened = temp.open();
+    assert!(!opened.recovery.from_live);
+    assert_eq!(sizes(&read_log(&opened.log)), [(1, 64), (2, 64)]);
+}
+
+fn rename(from: &Path, to: &Path) {
+    std::fs::rename(from, to).unwrap();
+}
+
+#[test]
+fn the_end_is_where_it_was() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    let end = append(&mut opened.writer, 1, 64, 64);
+    drop(opened);
+    let opened = temp.open();
+    assert!(!opened.recovery.created);
+    assert_eq!((opened.recovery.end, opened.recovery.cut), (end, None));
+    assert_eq!((opened.log.committed(), opened.log.durable()), (end, end));
+}
