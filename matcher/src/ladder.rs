@@ -1,6 +1,6 @@
 //! One side of a book: its price levels, best first.
 //!
-//! Levels near the market stand in a [`Window`] of 4096 ticks, found by index; all others stand in an
+//! Levels near the market stand in a window of 4096 ticks, found by index; all others stand in an
 //! ordered tree. Both sides of a book are the same code: a ladder knows no prices, only keys, and the
 //! lowest key is the best.
 //!

@@ -9,6 +9,7 @@
 //! `orders_max`; a root doubles when a session goes past 2^18 numbers and takes 64 MiB at 2^32.
 
 use std::collections::TryReserveError;
+use std::mem;
 
 use crate::orders::Order;
 use crate::pool::{Id, Pool, Pooled};
@@ -237,8 +238,10 @@ impl Sessions {
         let leaf = self.leaf(&self.sessions[id.index()], number);
         self.sessions[id.index()].orders -= 1;
         let orders = &mut self.leaves[leaf].orders;
-        orders[leaf_index(number)] = Id::NONE;
-        if orders.iter().fold(0, |any, order| any | order.raw()) == 0 {
+        // Read before it is written: a wide load just after a narrow store to the same line stalls.
+        let all: u64 = orders.iter().map(|order| u64::from(order.raw())).sum();
+        let order = mem::replace(&mut orders[leaf_index(number)], Id::NONE);
+        if all == u64::from(order.raw()) {
             self.close_leaf(id, number, leaf);
         }
     }

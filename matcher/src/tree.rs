@@ -8,54 +8,88 @@ use crate::pool::{Id, Pool};
 
 type Nodes = Pool<Level>;
 
+/// A tree after a change: its root, and whether its height is another than before. Where it is not,
+/// nothing above has to be looked at, which is the case after two steps on average.
+struct Changed {
+    root: Id<Level>,
+    height: bool,
+}
+
 /// The tree of `root` with `level` in it; no node of it has that key. Returns the new root.
 pub(crate) fn insert(nodes: &mut Nodes, root: Id<Level>, level: Id<Level>) -> Id<Level> {
+    let node = &mut nodes[level];
+    node.left = Id::NONE;
+    node.right = Id::NONE;
+    node.height = 1;
+    let key = node.key;
+    insert_below(nodes, root, level, key).root
+}
+
+fn insert_below(nodes: &mut Nodes, root: Id<Level>, level: Id<Level>, key: i64) -> Changed {
     if root.is_none() {
-        let node = &mut nodes[level];
-        node.left = Id::NONE;
-        node.right = Id::NONE;
-        node.height = 1;
-        return level;
+        return Changed { root: level, height: true };
     }
-    if nodes[level].key < nodes[root].key {
-        let left = nodes[root].left;
-        nodes[root].left = insert(nodes, left, level);
+    let Level { left, right, key: root_key, .. } = nodes[root];
+    let changed = if key < root_key {
+        let changed = insert_below(nodes, left, level, key);
+        nodes[root].left = changed.root;
+        changed
     } else {
-        let right = nodes[root].right;
-        nodes[root].right = insert(nodes, right, level);
-    }
-    balance(nodes, root)
+        let changed = insert_below(nodes, right, level, key);
+        nodes[root].right = changed.root;
+        changed
+    };
+    balance_if(nodes, root, &changed)
 }
 
 /// The tree of `root` without the node of `key`, which is in it. Returns the new root.
 pub(crate) fn remove(nodes: &mut Nodes, root: Id<Level>, key: i64) -> Id<Level> {
-    assert!(root.is_some());
-    let Level { left, right, key: root_key, .. } = nodes[root];
-    if key < root_key {
-        nodes[root].left = remove(nodes, left, key);
-    } else if key > root_key {
-        nodes[root].right = remove(nodes, right, key);
-    } else if left.is_none() {
-        return right;
-    } else if right.is_none() {
-        return left;
-    } else {
-        let heir = first(nodes, right);
-        let right = remove_first(nodes, right);
-        nodes[heir].left = left;
-        nodes[heir].right = right;
-        return balance(nodes, heir);
-    }
-    balance(nodes, root)
+    remove_below(nodes, root, key).root
 }
 
-fn remove_first(nodes: &mut Nodes, root: Id<Level>) -> Id<Level> {
-    let left = nodes[root].left;
-    if left.is_none() {
-        return nodes[root].right;
+fn remove_below(nodes: &mut Nodes, root: Id<Level>, key: i64) -> Changed {
+    assert!(root.is_some());
+    let Level { left, right, key: root_key, height, .. } = nodes[root];
+    if key < root_key {
+        let changed = remove_below(nodes, left, key);
+        nodes[root].left = changed.root;
+        return balance_if(nodes, root, &changed);
     }
-    nodes[root].left = remove_first(nodes, left);
-    balance(nodes, root)
+    if key > root_key {
+        let changed = remove_below(nodes, right, key);
+        nodes[root].right = changed.root;
+        return balance_if(nodes, root, &changed);
+    }
+    if left.is_none() || right.is_none() {
+        return Changed { root: if left.is_none() { right } else { left }, height: true };
+    }
+    let heir = first(nodes, right);
+    let changed = remove_first(nodes, right);
+    nodes[heir].left = left;
+    nodes[heir].right = changed.root;
+    nodes[heir].height = height;
+    balance_if(nodes, heir, &changed)
+}
+
+fn remove_first(nodes: &mut Nodes, root: Id<Level>) -> Changed {
+    let Level { left, right, .. } = nodes[root];
+    if left.is_none() {
+        return Changed { root: right, height: true };
+    }
+    let changed = remove_first(nodes, left);
+    nodes[root].left = changed.root;
+    balance_if(nodes, root, &changed)
+}
+
+/// Balances `root` if the height of a subtree has `changed`.
+#[inline]
+fn balance_if(nodes: &mut Nodes, root: Id<Level>, changed: &Changed) -> Changed {
+    if !changed.height {
+        return Changed { root, height: false };
+    }
+    let before = nodes[root].height;
+    let root = balance(nodes, root);
+    Changed { root, height: nodes[root].height != before }
 }
 
 /// The node with the lowest key.
@@ -105,6 +139,7 @@ fn measure(nodes: &mut Nodes, node: Id<Level>) {
 }
 
 /// Restores the balance of `root`, whose subtrees are balanced and differ by at most 2 in height.
+#[inline(never)]
 fn balance(nodes: &mut Nodes, root: Id<Level>) -> Id<Level> {
     let Level { left, right, .. } = nodes[root];
     let (left_height, right_height) = (height(nodes, left), height(nodes, right));
