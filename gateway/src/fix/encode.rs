@@ -10,15 +10,26 @@ const SOH: u8 = 1;
 /// Digits reserved for BodyLength(9); almost every message has a body of 100 to 999 bytes.
 const BODY_LENGTH_DIGITS: usize = 3;
 
+/// Room made at a time: more than almost every message has.
+const ROOM_BYTES: usize = 512;
+
+/// `4294967295=`
+const TAG_BYTES_MAX: usize = 11;
+
+/// Digits of `u64::MAX`.
+const DIGITS_MAX: usize = 20;
+
 /// Appends one message to a buffer: header fields first, then the body, then [`Encoder::finish`].
 ///
 /// A field with an empty value is not written, since FIX has none. A value must not contain SOH.
 #[must_use]
 #[derive(Debug)]
 pub struct Encoder<'o> {
+    /// The message so far, and zeroes behind it: room that needs no further check of its capacity.
     out: &'o mut Vec<u8>,
     start: usize,
     body: usize,
+    at: usize,
 }
 
 impl<'o> Encoder<'o> {
@@ -26,25 +37,27 @@ impl<'o> Encoder<'o> {
     #[inline]
     pub fn begin(out: &'o mut Vec<u8>, begin_string: &[u8], msg_type: &[u8]) -> Encoder<'o> {
         let start = out.len();
-        out.reserve(512);
-        out.extend_from_slice(b"8=");
-        out.extend_from_slice(begin_string);
-        out.extend_from_slice(b"\x019=000\x01");
-        let body = out.len();
-        out.extend_from_slice(b"35=");
-        out.extend_from_slice(msg_type);
-        out.push(SOH);
-        Encoder { out, start, body }
+        let mut message = Encoder { out, start, body: 0, at: start };
+        message.room(ROOM_BYTES - 1);
+        message.raw(b"8=");
+        message.text(begin_string);
+        message.raw(b"\x019=000\x01");
+        message.body = message.at;
+        message.raw(b"35=");
+        message.text(msg_type);
+        message.byte(SOH);
+        message
     }
 
     /// A text or data field.
     #[inline]
     pub fn bytes(&mut self, tag: u32, value: &[u8]) -> &mut Self {
-        debug_assert!(!value.contains(&SOH));
+        debug_assert!(!value.contains(&SOH) || is_data(tag));
         if !value.is_empty() {
+            self.room(TAG_BYTES_MAX + value.len() + 1);
             self.tag(tag);
-            self.out.extend_from_slice(value);
-            self.out.push(SOH);
+            self.text(value);
+            self.byte(SOH);
         }
         self
     }
@@ -52,11 +65,10 @@ impl<'o> Encoder<'o> {
     /// A number without a sign.
     #[inline]
     pub fn uint(&mut self, tag: u32, value: u64) -> &mut Self {
-        let mut digits = Digits::new();
-        digits.byte(SOH);
-        digits.number(value);
-        digits.tag(tag);
-        self.out.extend_from_slice(digits.text());
+        self.room(TAG_BYTES_MAX + DIGITS_MAX + 1);
+        self.tag(tag);
+        self.number(value);
+        self.byte(SOH);
         self
     }
 
@@ -69,11 +81,9 @@ impl<'o> Encoder<'o> {
     /// One character.
     #[inline]
     pub fn char(&mut self, tag: u32, value: u8) -> &mut Self {
-        let mut digits = Digits::new();
-        digits.byte(SOH);
-        digits.byte(value);
-        digits.tag(tag);
-        self.out.extend_from_slice(digits.text());
+        self.room(TAG_BYTES_MAX + 2);
+        self.tag(tag);
+        self.raw(&[value, SOH]);
         self
     }
 
@@ -85,124 +95,186 @@ impl<'o> Encoder<'o> {
     #[inline]
     pub fn decimal(&mut self, tag: u32, mantissa: i64, decimals: u8) -> &mut Self {
         assert!(decimals <= 18);
-        let mut digits = Digits::new();
-        digits.byte(SOH);
-        let mut value = mantissa.unsigned_abs();
-        if decimals > 0 {
-            for _ in 0..decimals {
-                digits.byte(b'0' + (value % 10) as u8);
-                value /= 10;
-            }
-            digits.byte(b'.');
-        }
-        digits.number(value);
+        self.room(TAG_BYTES_MAX + 1 + DIGITS_MAX + 1 + 1);
+        self.tag(tag);
         if mantissa < 0 {
-            digits.byte(b'-');
+            self.byte(b'-');
         }
-        digits.tag(tag);
-        self.out.extend_from_slice(digits.text());
+        let one = POWERS[usize::from(decimals)];
+        let value = mantissa.unsigned_abs();
+        self.number(value / one);
+        if decimals > 0 {
+            self.byte(b'.');
+            self.padded(value % one, decimals.into());
+        }
+        self.byte(SOH);
         self
     }
 
     /// A time in milliseconds: `20260102-09:31:07.123`.
     #[inline]
     pub fn utc(&mut self, tag: u32, at: Timestamp) -> &mut Self {
+        self.room(TAG_BYTES_MAX + 21 + 1);
         self.tag(tag);
-        self.out.extend_from_slice(&time::utc_ms(at));
-        self.out.push(SOH);
+        self.raw(&time::utc_ms(at));
+        self.byte(SOH);
         self
     }
 
     /// A time in nanoseconds: `20260102-09:31:07.123456789`.
     #[inline]
     pub fn utc_ns(&mut self, tag: u32, at: Timestamp) -> &mut Self {
+        self.room(TAG_BYTES_MAX + 27 + 1);
         self.tag(tag);
-        self.out.extend_from_slice(&time::utc_ns(at));
-        self.out.push(SOH);
+        self.raw(&time::utc_ns(at));
+        self.byte(SOH);
         self
     }
 
     /// Patches BodyLength(9) and appends CheckSum(10): the message is complete.
     #[inline]
-    pub fn finish(self) {
-        let Encoder { out, start, mut body } = self;
-        let body_bytes = out.len() - body;
-        let mut digits = Digits::new();
-        digits.number(body_bytes as u64);
-        let text = digits.text();
-        let at = body - 1 - BODY_LENGTH_DIGITS;
-        if text.len() == BODY_LENGTH_DIGITS {
-            out[at..at + BODY_LENGTH_DIGITS].copy_from_slice(text);
+    pub fn finish(mut self) {
+        self.room(DIGITS_MAX + 7);
+        let body_bytes = self.at - self.body;
+        let length_at = self.body - 1 - BODY_LENGTH_DIGITS;
+        if (100..1000).contains(&body_bytes) {
+            write_digits(&mut self.out[length_at..self.body - 1], body_bytes as u32);
         } else {
-            out.splice(at..at + BODY_LENGTH_DIGITS, text.iter().copied());
-            body = body + text.len() - BODY_LENGTH_DIGITS;
+            self.finish_length(length_at, body_bytes);
         }
-        debug_assert_eq!(out.len() - body, body_bytes);
-        let sum = check_sum(&out[start..]);
-        let digit = |value: u8| b'0' + value % 10;
-        out.extend_from_slice(&[
-            b'1',
-            b'0',
-            b'=',
-            digit(sum / 100),
-            digit(sum / 10),
-            digit(sum),
-            SOH,
-        ]);
+        let sum = check_sum(&self.out[self.start..self.at]);
+        self.raw(b"10=000\x01");
+        let digits = self.at - 4..self.at - 1;
+        write_digits(&mut self.out[digits], sum.into());
+        self.out.truncate(self.at);
     }
 
-    #[inline]
-    fn tag(&mut self, tag: u32) {
-        let mut digits = Digits::new();
-        digits.tag(tag);
-        self.out.extend_from_slice(digits.text());
-    }
-}
-
-/// Text written from its end to its start: a field with a number is one append.
-struct Digits {
-    bytes: [u8; 48],
-    at: usize,
-}
-
-impl Digits {
-    #[inline]
-    fn new() -> Digits {
-        Digits { bytes: [0; 48], at: 48 }
+    /// A body of less than 100 or more than 999 bytes moves to fit the length in front of it.
+    fn finish_length(&mut self, length_at: usize, body_bytes: usize) {
+        let digits = digit_count(body_bytes as u64);
+        let body = length_at + digits + 1;
+        self.out.copy_within(self.body - 1..self.at, body - 1);
+        write_digits(&mut self.out[length_at..length_at + digits], body_bytes as u32);
+        self.at = body + body_bytes;
+        self.body = body;
     }
 
-    #[inline]
+    /// Makes room for `bytes` more.
+    #[inline(always)]
+    fn room(&mut self, bytes: usize) {
+        if self.out.len() - self.at < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) {
+        self.out.resize(self.at + bytes.max(ROOM_BYTES), 0);
+    }
+
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        self.at -= 1;
-        self.bytes[self.at] = byte;
+        self.out[self.at] = byte;
+        self.at += 1;
     }
 
-    #[inline]
-    fn number(&mut self, mut value: u64) {
-        loop {
-            self.byte(b'0' + (value % 10) as u8);
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
+    #[inline(always)]
+    fn raw<const N: usize>(&mut self, bytes: &[u8; N]) {
+        self.out[self.at..self.at + N].copy_from_slice(bytes);
+        self.at += N;
     }
 
-    #[inline]
+    #[inline(always)]
+    fn text(&mut self, bytes: &[u8]) {
+        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    /// `tag=`; folds to one store where the tag is a constant.
+    #[inline(always)]
     fn tag(&mut self, tag: u32) {
-        self.byte(b'=');
-        let mut tag = tag;
-        loop {
-            self.byte(b'0' + (tag % 10) as u8);
-            tag /= 10;
-            if tag == 0 {
-                break;
+        let digit = |value: u32| b'0' + (value % 10) as u8;
+        match tag {
+            0..10 => self.raw(&[digit(tag), b'=']),
+            10..100 => self.raw(&[digit(tag / 10), digit(tag), b'=']),
+            100..1000 => self.raw(&[digit(tag / 100), digit(tag / 10), digit(tag), b'=']),
+            _ => {
+                self.number(tag.into());
+                self.byte(b'=');
             }
         }
     }
 
-    #[inline]
-    fn text(&self) -> &[u8] {
-        &self.bytes[self.at..]
+    #[inline(always)]
+    fn number(&mut self, value: u64) {
+        if value < 10 {
+            return self.byte(b'0' + value as u8);
+        }
+        self.padded(value, digit_count(value));
     }
+
+    #[inline(always)]
+    fn padded(&mut self, value: u64, digits: usize) {
+        let place = &mut self.out[self.at..self.at + digits];
+        match u32::try_from(value) {
+            Ok(value) => write_digits(place, value),
+            Err(_) => write_long(place, value),
+        }
+        self.at += digits;
+    }
+}
+
+/// 10^0 to 10^18.
+const POWERS: [u64; 19] = {
+    let mut powers = [1; 19];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+#[inline(always)]
+fn digit_count(value: u64) -> usize {
+    value.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+/// Fills `place` with the last digits of `value`.
+#[inline(always)]
+pub(super) fn write_digits(place: &mut [u8], mut value: u32) {
+    let mut pairs = place.rchunks_exact_mut(2);
+    for pair in pairs.by_ref() {
+        pair.copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    if let [first] = pairs.into_remainder() {
+        *first = b'0' + (value % 10) as u8;
+    }
+}
+
+/// As [`write_digits`], for numbers of more than 32 bits.
+#[cold]
+fn write_long(place: &mut [u8], mut value: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
+
+/// Tags of data fields, whose values may contain SOH.
+fn is_data(tag: u32) -> bool {
+    (tag > 0) && super::dictionary::data_tag_of(tag - 1) == Some(tag) || tag == 89
 }

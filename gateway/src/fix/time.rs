@@ -2,6 +2,8 @@
 
 use matcher::Timestamp;
 
+use super::encode::write_digits;
+
 const NS: u64 = 1_000_000_000;
 const DAY_S: u64 = 86_400;
 
@@ -10,7 +12,7 @@ const DAY_S: u64 = 86_400;
 pub(super) fn utc_ms(at: Timestamp) -> [u8; 21] {
     let mut text = [0; 21];
     seconds(at, &mut text);
-    put(&mut text, 18, 3, at.0 % NS / 1_000_000);
+    write_digits(&mut text[18..21], (at.0 % NS) as u32 / 1_000_000);
     text
 }
 
@@ -19,7 +21,7 @@ pub(super) fn utc_ms(at: Timestamp) -> [u8; 21] {
 pub(super) fn utc_ns(at: Timestamp) -> [u8; 27] {
     let mut text = [0; 27];
     seconds(at, &mut text);
-    put(&mut text, 18, 9, at.0 % NS);
+    write_digits(&mut text[18..27], (at.0 % NS) as u32);
     text
 }
 
@@ -27,29 +29,22 @@ pub(super) fn utc_ns(at: Timestamp) -> [u8; 27] {
 #[inline]
 fn seconds(at: Timestamp, text: &mut [u8]) {
     let total_s = at.0 / NS;
-    let (days, second) = (total_s / DAY_S, total_s % DAY_S);
+    // Both fit: 2^64 ns are less than 2^18 days.
+    let (days, second) = ((total_s / DAY_S) as u32, (total_s % DAY_S) as u32);
     let (year, month, day) = civil(days);
     text[..18].copy_from_slice(b"00000000-00:00:00.");
-    put(text, 0, 4, year);
-    put(text, 4, 2, month);
-    put(text, 6, 2, day);
-    put(text, 9, 2, second / 3600);
-    put(text, 12, 2, second / 60 % 60);
-    put(text, 15, 2, second % 60);
-}
-
-#[inline]
-fn put(text: &mut [u8], at: usize, digits: usize, mut value: u64) {
-    for place in (at..at + digits).rev() {
-        text[place] = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
+    write_digits(&mut text[0..4], year);
+    write_digits(&mut text[4..6], month);
+    write_digits(&mut text[6..8], day);
+    write_digits(&mut text[9..11], second / 3600);
+    write_digits(&mut text[12..14], second / 60 % 60);
+    write_digits(&mut text[15..17], second % 60);
 }
 
 /// Year, month and day of a day counted from 1970-01-01. The year starts in March here, so that the leap
 /// day is its last.
 #[inline]
-fn civil(days: u64) -> (u64, u64, u64) {
+fn civil(days: u32) -> (u32, u32, u32) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
