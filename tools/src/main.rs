@@ -1,1 +1,50 @@
-fn main() {}
+//! `vesta`: an exchange in one binary. Parses the command line and hands over.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tools::{book, check_config, demo, journal, load, play, replay, serve};
+
+/// An exchange matching core with its FIX gateway.
+///
+/// Exit codes: 0 what was asked holds, 1 it does not, 2 wrong usage or configuration.
+#[derive(Parser)]
+#[command(name = "vesta", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    CheckConfig(check_config::CheckConfigArgs),
+    Demo(demo::DemoArgs),
+    Play(play::PlayArgs),
+    Load(load::LoadArgs),
+    Replay(replay::ReplayArgs),
+    Journal(journal::JournalCommand),
+    Book(book::BookArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Play(args) => play::command(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Journal(args) => journal::run(&args),
+        Command::Book(args) => book::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, tools::failure::Failure::NobodyReads) {
+                eprintln!("vesta: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}

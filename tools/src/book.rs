@@ -1,0 +1,185 @@
+//! `vesta book`: a book as it was at any moment of a journal.
+
+use clap::Args;
+use matcher::{Book, BookLevel, BookOrder, Instrument, InstrumentId, Sequence, Side, Timestamp};
+use serde_json::{Value, json};
+use venue::Names;
+use venue::replay::Replay;
+use venue::turns::{FollowError, read_head};
+
+use crate::failure::Failure;
+use crate::journal_reader::JournalArgs;
+use crate::output::{self, Lines};
+use crate::text::{self, Rfc3339};
+
+/// Prints the book of an instrument as it was after a sequence or at a time.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  vesta book journal --symbol BTC-USD --at 09:31:07.123456")]
+pub struct BookArgs {
+    #[command(flatten)]
+    journal: JournalArgs,
+    /// Which instrument.
+    #[arg(long)]
+    symbol: String,
+    /// After this sequence, or at this time: HH:MM:SS[.fraction] (UTC) of the day the journal begins,
+    /// or 2026-01-02T09:31:07Z. Without it: at the end.
+    #[arg(long, value_name = "SEQ|TIME")]
+    at: Option<String>,
+    /// Every order in its place, not only the levels.
+    #[arg(long)]
+    orders: bool,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The last turn that counts.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    End,
+    Sequence(Sequence),
+    Time(Timestamp),
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the journal cannot be read or replayed, or knows no such instrument then.
+pub fn run(args: &BookArgs) -> Result<(), Failure> {
+    let mut reader = args.journal.open()?;
+    let (mut replay, mut names) = (Replay::new(), Names::default());
+    let mut at = None;
+    while let Some(frame) = reader.next().map_err(Failure::failed)? {
+        if frame.first {
+            let (sequence, position) = (Sequence(frame.sequence), frame.position);
+            let failed = |error| FollowError::Record { sequence, position, error };
+            let head = read_head(&frame).map_err(|error| Failure::failed(failed(error)))?;
+            let at = match at {
+                Some(at) => at,
+                None => *at.insert(parse_at(args.at.as_deref(), head.input.timestamp)?),
+            };
+            let past = match at {
+                At::End => false,
+                At::Sequence(last) => sequence > last,
+                At::Time(last) => head.input.timestamp > last,
+            };
+            if past {
+                break;
+            }
+        }
+        replay.frame(&frame, &mut names).map_err(Failure::failed)?;
+    }
+    let engine = replay.engine();
+    let found = names.instrument(&args.symbol);
+    let book = found.and_then(|(id, _)| engine.book(id));
+    let (Some((id, instrument)), Some(book)) = (found, book) else {
+        let known: Vec<&str> = names.instruments.iter().map(|it| it.symbol.as_str()).collect();
+        let what = format!("no instrument {} there; there are: {}", args.symbol, known.join(" "));
+        return Err(Failure::usage(what));
+    };
+    let shown = Shown { names: &names, id, instrument, book: &book };
+    let place = replay.last().map(|head| (head.input.sequence, head.input.timestamp));
+    shown.print(args.orders, place)?;
+    if args.json {
+        output::json(&shown.json(args.orders, place));
+    }
+    Ok(())
+}
+
+fn parse_at(text: Option<&str>, day: Timestamp) -> Result<At, Failure> {
+    let Some(text) = text else { return Ok(At::End) };
+    if let Ok(sequence) = text.parse() {
+        return Ok(At::Sequence(Sequence(sequence)));
+    }
+    let at = text::parse_time(text, day).map(At::Time);
+    at.ok_or_else(|| {
+        let wanted = "a sequence, HH:MM:SS[.fraction] or 2026-01-02T09:31:07Z";
+        Failure::usage(format!("--at {text:?} is not {wanted}"))
+    })
+}
+
+struct Shown<'a> {
+    names: &'a Names,
+    id: InstrumentId,
+    instrument: &'a Instrument,
+    book: &'a Book<'a>,
+}
+
+type Place = Option<(Sequence, Timestamp)>;
+
+impl Shown<'_> {
+    fn print(&self, orders: bool, place: Place) -> Result<(), Failure> {
+        let mut lines = Lines::new();
+        if let Some((sequence, time)) = place {
+            let symbol = self.instrument.symbol;
+            lines.line(format_args!("{symbol} after sequence {sequence}, {}", Rfc3339(time)))?;
+        }
+        // As on a screen: the best levels of both sides meet in the middle.
+        let mut asks: Vec<BookLevel> = self.book.levels(Side::Sell).collect();
+        asks.reverse();
+        for (word, side, levels) in
+            [("ask", Side::Sell, asks), ("bid", Side::Buy, self.book.levels(Side::Buy).collect())]
+        {
+            for level in levels {
+                self.level(word, &level, &mut lines)?;
+                for order in self.book.orders(side).filter(|_| orders) {
+                    if order.price == level.price {
+                        lines.line(format_args!("{:>40} {}", "", self.order(&order)))?;
+                    }
+                }
+            }
+        }
+        lines.end()
+    }
+
+    fn level(&self, word: &str, level: &BookLevel, lines: &mut Lines) -> Result<(), Failure> {
+        let price = text::price(level.price, self.instrument);
+        let qty = text::qty(level.qty, self.instrument);
+        let orders = level.orders;
+        lines.line(format_args!("{word} {price:>16} {qty:>16} {orders:>8}"))
+    }
+
+    fn order(&self, order: &BookOrder) -> String {
+        let qty = text::qty(order.leaves_qty, self.instrument);
+        let session = self.names.session(order.session);
+        format!("{qty}  {session}/{} order {} ref {}", order.number, order.order_id, order.order_ref)
+    }
+
+    fn json(&self, orders: bool, place: Place) -> Value {
+        let price = |price| text::price(price, self.instrument).to_string();
+        let qty = |qty| text::qty(qty, self.instrument).to_string();
+        let levels = |side| -> Vec<Value> {
+            let level = |level: BookLevel| {
+                json!({ "price": price(level.price), "qty": qty(level.qty), "orders": level.orders })
+            };
+            self.book.levels(side).map(level).collect()
+        };
+        let queue = |side| -> Vec<Value> {
+            let order = |order: BookOrder| {
+                json!({
+                    "price": price(order.price),
+                    "qty": qty(order.leaves_qty),
+                    "session": self.names.session(order.session),
+                    "number": order.number.0,
+                    "order_id": order.order_id.0,
+                    "order_ref": order.order_ref.0,
+                })
+            };
+            self.book.orders(side).map(order).collect()
+        };
+        let mut value = json!({
+            "symbol": self.instrument.symbol.as_str(),
+            "instrument": self.id.0,
+            "sequence": place.map(|place| place.0.0),
+            "time": place.map(|place| Rfc3339(place.1).to_string()),
+            "bids": levels(Side::Buy),
+            "asks": levels(Side::Sell),
+        });
+        if orders {
+            value["bid_orders"] = queue(Side::Buy).into();
+            value["ask_orders"] = queue(Side::Sell).into();
+        }
+        value
+    }
+}

@@ -1,0 +1,58 @@
+//! The journal as every reading command opens and walks it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use journal::{OpenError, Reader};
+
+use crate::failure::Failure;
+
+/// Which journal to read.
+#[derive(Args, Clone, Debug)]
+pub struct JournalArgs {
+    /// Folder of the journal: the `journal_dir` of its venue.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Folder of the live log, if the venue has another than the default one.
+    #[arg(long, value_name = "DIR")]
+    pub live_dir: Option<PathBuf>,
+}
+
+impl JournalArgs {
+    /// The live log's folder: the one given, or the default one if it is there.
+    #[must_use]
+    pub fn live_dir(&self) -> Option<PathBuf> {
+        match &self.live_dir {
+            Some(dir) => Some(dir.clone()),
+            None => venue::default_live_dir(&self.dir).filter(|dir| dir.is_dir()),
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or none that this build reads.
+    pub fn open(&self) -> Result<Reader, Failure> {
+        if !self.dir.is_dir() {
+            return Err(Failure::usage(format!("{}: there is no such folder", self.dir.display())));
+        }
+        self.open_it().map_err(Failure::failed)
+    }
+
+    fn open_it(&self) -> Result<Reader, OpenError> {
+        Reader::open(&self.dir, self.live_dir().as_deref())
+    }
+}
+
+/// A progress bar on stderr over `bytes`; invisible where stderr is no terminal.
+#[must_use]
+pub fn progress(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(10));
+    let template = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,31 @@
+//! The commands of the `vesta` binary, as a library: each module but the shared ones is a subcommand.
+//!
+//! A command never says more than its name promises: it exits 0 only if what it checks holds.
+//!
+//! The three places to know: [`play`] (a recorded order flow against a venue), [`fix_conn`] and
+//! [`itch_conn`] (a venue's two sockets, from the outside).
+
+// A command line prints, and tells rates and percentiles to people.
+#![allow(clippy::print_stdout, clippy::float_arithmetic)]
+
+pub mod book;
+pub mod check_config;
+pub mod demo;
+pub mod describe;
+pub mod failure;
+pub mod fix_conn;
+pub mod interrupt;
+pub mod itch_conn;
+pub mod journal;
+pub mod journal_reader;
+pub mod judge;
+pub mod load;
+pub mod order_flow;
+pub mod output;
+pub mod own_venue;
+pub mod play;
+pub mod random;
+pub mod replay;
+pub mod serve;
+pub mod temporary;
+pub mod text;

@@ -1,0 +1,161 @@
+//! A venue of our own for one command: a fresh journal in temporary folders, ports that were free.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use journal::Reader;
+use matcher::{Instrument, Price, Qty, Symbol, TradingState};
+use venue::{Config, Durability, Venue};
+
+use crate::failure::Failure;
+use crate::replay::{self, Replayed};
+use crate::temporary::TemporaryFolder;
+
+/// A venue that leaves nothing behind.
+pub struct OwnVenue {
+    venue: Venue,
+    journal: TemporaryFolder,
+    live: TemporaryFolder,
+}
+
+/// What a venue of our own trades and with whom.
+pub struct Setting<'a> {
+    /// For the names of its folders.
+    pub what: &'a str,
+    /// What has to be true before anybody is told.
+    pub durability: Durability,
+    /// CompIDs.
+    pub sessions: &'a [String],
+    /// What is traded.
+    pub instruments: &'a [Instrument],
+}
+
+/// CompID of a venue of our own.
+pub const COMP_ID: &str = "VESTA";
+
+impl OwnVenue {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// If its folders cannot be made or it does not start.
+    pub fn start(setting: &Setting<'_>) -> Result<OwnVenue, Failure> {
+        let folder = |error| Failure::failed(format!("no temporary folder: {error}"));
+        let journal = TemporaryFolder::new(setting.what).map_err(folder)?;
+        let live = TemporaryFolder::new_in_memory(&format!("{}-live", setting.what)).map_err(folder)?;
+        let text = config_text(setting.durability, setting.sessions);
+        let config = Config::parse("built-in configuration", &text).map_err(Failure::failed)?;
+        let config = Config {
+            journal_dir: journal.path().to_path_buf(),
+            live_dir: Some(live.path().to_path_buf()),
+            instruments: setting.instruments.to_vec(),
+            ..config
+        };
+        let venue = Venue::start(&config).map_err(Failure::failed)?;
+        Ok(OwnVenue { venue, journal, live })
+    }
+
+    /// Where FIX is spoken.
+    #[must_use]
+    pub fn fix_addr(&self) -> SocketAddr {
+        self.venue.fix_addr()
+    }
+
+    /// Where ITCH over SoupBinTCP is spoken.
+    ///
+    /// # Panics
+    ///
+    /// Never: our configuration has the feed on.
+    #[must_use]
+    pub fn soup_addr(&self) -> SocketAddr {
+        match self.venue.soup_addr() {
+            Some(address) => address,
+            None => unreachable!("the built-in configuration has a feed"),
+        }
+    }
+
+    /// Where its journal is.
+    #[must_use]
+    pub fn journal_dir(&self) -> &Path {
+        self.journal.path()
+    }
+
+    /// Whether it has stopped by itself, which is a failure.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.venue.wait(std::time::Duration::ZERO)
+    }
+
+    /// Stops it and replays its journal.
+    ///
+    /// # Errors
+    ///
+    /// If it had failed, fails now, or its journal does not replay.
+    pub fn stop_and_replay(self) -> Result<Replayed, Failure> {
+        let OwnVenue { venue, journal, live } = self;
+        venue.stop().map_err(Failure::failed)?;
+        let reader = Reader::open(journal.path(), Some(live.path())).map_err(Failure::failed)?;
+        replay::replay(reader, |_| {}).map_err(Failure::failed)
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    ///
+    /// If it had failed or fails now.
+    pub fn stop(self) -> Result<(), Failure> {
+        self.venue.stop().map_err(Failure::failed)
+    }
+}
+
+fn config_text(durability: Durability, sessions: &[String]) -> String {
+    let durability = match durability {
+        Durability::Memory => "memory",
+        Durability::Disk => "disk",
+    };
+    let mut text = format!(
+        "[venue]\nname = \"{COMP_ID}\"\nsegment_mib = 16\ndurability = \"{durability}\"\n\
+         [limits]\norders = 500000\nlevels = 100000\ninstruments = 64\nsessions = 64\n\
+         [fix]\nlisten = \"127.0.0.1:0\"\n\
+         [itch.soup]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    for comp_id in sessions {
+        let _ = write!(text, "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n");
+    }
+    text
+}
+
+/// An instrument for the feed and for people: prices with `price_decimals`, whole lots.
+///
+/// # Panics
+///
+/// If `symbol` is none.
+#[must_use]
+pub fn instrument(symbol: &str, price_decimals: u8, qty_decimals: u8, price_max: i64) -> Instrument {
+    let Some(symbol) = Symbol::new(symbol.as_bytes()) else {
+        panic!("{symbol:?} is no symbol");
+    };
+    Instrument {
+        symbol,
+        price_decimals,
+        qty_decimals,
+        tick_size: 1,
+        lot_size: 1,
+        qty_min: Qty::from_lots(1),
+        qty_max: Qty::from_lots(10_000_000),
+        price_min: Price::from_ticks(1),
+        price_max: Price::from_ticks(price_max),
+        state: TradingState::Open,
+    }
+}
+
+/// What a recorded flow is played on: a tick of 0.0001, one share a lot.
+#[must_use]
+pub fn flow_instrument() -> Instrument {
+    instrument(FLOW_SYMBOL, 4, 0, 4_000_000_000)
+}
+
+/// Symbol of [`flow_instrument`].
+pub const FLOW_SYMBOL: &str = "FLOW";
+

@@ -1,0 +1,160 @@
+//! `vesta replay`: the journal through the engine, every event compared.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use journal::{Cut, Reader};
+use serde_json::json;
+use venue::Names;
+use venue::replay::{Divergence, Replay, ReplayError};
+use venue::turns::FollowError;
+
+use crate::failure::Failure;
+use crate::journal_reader::{JournalArgs, progress};
+use crate::{describe, output, say, text};
+
+/// Replays a journal through the engine of this build and compares every event with what is written.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  vesta replay journal --verify --json")]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    journal: JournalArgs,
+    /// End with exit code 1 if an event differs, naming the first (a replay always compares; this is
+    /// the word for scripts).
+    #[arg(long)]
+    verify: bool,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a replay saw.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Inputs applied.
+    pub commands: u64,
+    /// Events compared.
+    pub events: u64,
+    /// Sequence of the last turn, 0 if there is none.
+    pub last_sequence: u64,
+    /// What stands behind the last whole turn.
+    pub torn_tail: Option<Cut>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Replayed {
+    /// Commands in a second.
+    #[must_use]
+    pub fn commands_per_s(&self) -> u64 {
+        let ns = self.elapsed.as_nanos().max(1);
+        u64::try_from(u128::from(self.commands) * 1_000_000_000 / ns).unwrap_or(u64::MAX)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the journal cannot be read to its end, or an event differs.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let reader = args.journal.open()?;
+    let bar = progress(reader.bytes_total());
+    let result = replay(reader, |position| bar.set_position(position));
+    bar.finish_and_clear();
+    match result {
+        Ok(replayed) => {
+            let rate = replayed.commands_per_s();
+            say!(
+                "{} commands, {} events, all as written; {} commands/s",
+                text::count(replayed.commands),
+                text::count(replayed.events),
+                text::count(rate)
+            );
+            if let Some(cut) = replayed.torn_tail {
+                say!("the end is torn, as after a crash: {cut}");
+            }
+            if args.json {
+                output::json(&json!({
+                    "ok": true,
+                    "commands": replayed.commands,
+                    "events": replayed.events,
+                    "last_sequence": replayed.last_sequence,
+                    "torn_tail": replayed.torn_tail.map(|cut| cut.to_string()),
+                    "elapsed_ms": u64::try_from(replayed.elapsed.as_millis()).unwrap_or(u64::MAX),
+                    "commands_per_s": rate,
+                }));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let why = explain(&error, &args.journal);
+            if args.json {
+                let sequence = match &error {
+                    ReplayError::Diverged(at) => Some(at.sequence.0),
+                    ReplayError::Follow(_) => None,
+                };
+                output::json(&json!({ "ok": false, "why": why, "sequence": sequence }));
+            }
+            Err(Failure::Failed(why))
+        }
+    }
+}
+
+/// Applies every turn that `reader` gives; `at` is told where it is, now and then.
+///
+/// # Errors
+///
+/// If the journal cannot be read, or an event differs.
+pub fn replay(mut reader: Reader, mut at: impl FnMut(u64)) -> Result<Replayed, ReplayError> {
+    /// How often `at` is told. Unit: frames.
+    const TELL: u64 = 16_384;
+    let began = Instant::now();
+    let mut replay = Replay::new();
+    let mut frames = 0_u64;
+    loop {
+        let Some(frame) = reader.next().map_err(FollowError::from)? else { break };
+        replay.frame(&frame, &mut venue::replay::Nobody)?;
+        frames += 1;
+        if frames.is_multiple_of(TELL) {
+            at(frame.end().0);
+        }
+    }
+    Ok(Replayed {
+        commands: replay.turns(),
+        events: replay.events(),
+        last_sequence: replay.last().map_or(0, |head| head.input.sequence.0),
+        torn_tail: reader.tail_cut(),
+        elapsed: began.elapsed(),
+    })
+}
+
+/// The error with the names that the journal has for what differs.
+fn explain(error: &ReplayError, journal: &JournalArgs) -> String {
+    let ReplayError::Diverged(at) = error else { return error.to_string() };
+    let names = names_of(journal).unwrap_or_default();
+    divergence(at, &names)
+}
+
+fn names_of(journal: &JournalArgs) -> Option<Names> {
+    let mut reader = journal.open().ok()?;
+    let (mut names, mut cutter) = (Names::default(), venue::turns::Cutter::default());
+    while let Some(frame) = reader.next().ok()? {
+        cutter.frame(&frame, &mut names).ok()?;
+    }
+    Some(names)
+}
+
+fn divergence(at: &Divergence, names: &Names) -> String {
+    let event = |event: &Option<matcher::Event>| match event {
+        Some(event) => describe::event(event, names),
+        None => "no further event".into(),
+    };
+    format!(
+        "differs at sequence {}, event {}: the journal has \"{}\", this build gives \"{}\"",
+        at.sequence,
+        at.index,
+        event(&at.journaled),
+        event(&at.replayed)
+    )
+}

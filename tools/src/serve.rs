@@ -1,0 +1,82 @@
+//! `vesta serve`: runs a venue until it is told to stop.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use venue::{Config, Durability, Layout, Venue};
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::say;
+
+/// How often a signal is looked for. Unit: milliseconds.
+const LOOK_MS: u64 = 100;
+
+/// Runs a venue until SIGINT or SIGTERM, then stops it in order.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  vesta serve --config vesta.toml")]
+pub struct ServeArgs {
+    /// The configuration file; `venue/vesta.toml` is a commented one.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the configuration cannot be used, the venue does not start, or it fails.
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let config = Config::load(&args.config).map_err(Failure::usage)?;
+    let interrupt = Interrupt::catch().map_err(Failure::failed)?;
+    let venue = Venue::start(&config).map_err(Failure::failed)?;
+    announce(&config, &venue);
+    let mut failed = false;
+    while !failed && !interrupt.is_set() {
+        failed = venue.wait(Duration::from_millis(LOOK_MS));
+    }
+    if !failed {
+        say!("stopping");
+    }
+    venue.stop().map_err(Failure::failed)?;
+    say!("stopped");
+    Ok(())
+}
+
+fn announce(config: &Config, venue: &Venue) {
+    let recovery = venue.recovery();
+    let journal = config.journal_dir.display();
+    if recovery.created {
+        say!("journal    {journal}, new");
+    } else {
+        let from = if recovery.from_live { ", its last turns from the live log" } else { "" };
+        say!("journal    {journal}, recovered to sequence {}{from}", recovery.last_sequence);
+    }
+    if let Some(cut) = &recovery.cut {
+        say!("           cut off: {cut}");
+    }
+    say!("live log   {}", venue.live_dir().display());
+    say!(
+        "durability {}",
+        match config.durability {
+            Durability::Memory => "memory: survives the process, the disk follows behind",
+            Durability::Disk => "disk: nobody is told before it is synced",
+        }
+    );
+    let layout = match config.layout {
+        Layout::Auto => "auto",
+        Layout::Joined => "joined",
+        Layout::Split => "split",
+    };
+    say!("layout     {layout}");
+    say!("traded     {} instruments, {} sessions", config.instruments.len(), config.sessions.len());
+    if let Some(address) = venue.soup_addr() {
+        say!("itch       SoupBinTCP on {address}");
+    }
+    if let Some(mold) = &config.mold {
+        say!("itch       MoldUDP64 to {} from {}", mold.group, mold.interface);
+    }
+    // Last, so that a script that waits for this line finds everything ready.
+    say!("fix        FIX.4.4 on {}, we are {}", venue.fix_addr(), config.name);
+}
