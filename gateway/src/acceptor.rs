@@ -300,6 +300,10 @@ impl Acceptor {
                 Token(token) => {
                     let index = token - FIRST_PEER;
                     let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
+                    if event.is_read_closed() {
+                        // A read that ends with the last bytes looks drained: the end is said here.
+                        peer.connection.peer_ends();
+                    }
                     if (event.is_readable() || event.is_read_closed() || event.is_error())
                         && !peer.ready
                     {

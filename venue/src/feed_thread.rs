@@ -166,15 +166,15 @@ impl MoldFeed {
             sender: MoldSender::new(session, next),
         })
     }
-}
 
-/// A datagram that the kernel does not take is lost like one on the wire: receivers ask again.
-fn send_packet(socket: &std::net::UdpSocket, group: SocketAddr) -> impl FnMut(&[u8]) {
-    let socket = socket.try_clone();
-    move |packet: &[u8]| {
-        if let Ok(socket) = &socket {
-            let _ = socket.send_to(packet, group);
-        }
+    /// The sender, and the way out for its packets. A datagram that the kernel does not take is lost
+    /// like one on the wire: receivers recover it.
+    fn parts(&mut self) -> (&mut MoldSender, impl FnMut(&[u8])) {
+        let MoldFeed { socket, group, sender } = self;
+        let send = |packet: &[u8]| {
+            let _ = socket.send_to(packet, *group);
+        };
+        (sender, send)
     }
 }
 
@@ -290,6 +290,9 @@ impl FeedLoop {
                         if event.is_writable() {
                             soup.writable(index, now);
                         }
+                        if event.is_read_closed() {
+                            soup.peer_ends(index);
+                        }
                         if event.is_readable() || event.is_read_closed() || event.is_error() {
                             soup.readable(index, now, self.window.next(), &self.poll);
                         }
@@ -303,7 +306,8 @@ impl FeedLoop {
                 soup.tick(now, &self.poll);
             }
             if let Some(mold) = &mut self.mold {
-                mold.sender.tick(now, send_packet(&mold.socket, mold.group));
+                let (sender, send) = mold.parts();
+                sender.tick(now, send);
             }
         }
         Ok(())
@@ -327,7 +331,8 @@ impl FeedLoop {
                 published = true;
             }
             if let Some(mold) = &mut self.mold {
-                mold.sender.flush(now, send_packet(&mold.socket, mold.group));
+                let (sender, send) = mold.parts();
+                sender.flush(now, send);
             }
         }
         if self.has_lagging() {
@@ -362,7 +367,8 @@ impl FeedLoop {
     pub fn end(&mut self) {
         let now = clock::now();
         if let Some(mold) = &mut self.mold {
-            mold.sender.end(now, send_packet(&mold.socket, mold.group));
+            let (sender, send) = mold.parts();
+            sender.end(now, send);
         }
         if let Some(soup) = &mut self.soup {
             for one in soup.subscribers.iter_mut().flatten() {
@@ -403,7 +409,8 @@ impl MessageSink for LiveSink<'_, '_> {
         self.count.0 += 1;
         self.window.push(self.count.0, bytes);
         if let Some(mold) = self.mold {
-            mold.sender.push(self.now, bytes, send_packet(&mold.socket, mold.group));
+            let (sender, send) = mold.parts();
+            sender.push(self.now, bytes, send);
         }
     }
 }
@@ -474,6 +481,12 @@ impl SoupFeed {
         if let Some(Some(one)) = self.subscribers.get_mut(index) {
             one.blocked = false;
             one.took = now;
+        }
+    }
+
+    fn peer_ends(&mut self, index: usize) {
+        if let Some(Some(one)) = self.subscribers.get_mut(index) {
+            one.connection.peer_ends();
         }
     }
 
