@@ -1,0 +1,346 @@
+//! `kill -9` of the venue in the middle of order flow: nothing that was said is lost or said twice.
+//!
+//! A venue with disk durability is killed at random moments while `vesta play` sends orders over
+//! several FIX sessions, and started again; sessions log on with their numbers. In the end every trade
+//! and every book row must be as without any kill, every ExecutionReport must have come, none under two
+//! numbers, and the journal must replay to the same events.
+//!
+//! `VESTA_KILLS` (default 6) and `VESTA_KILL_SEED` choose how often and when;
+//! `VESTA_KILL_COMMANDS` (default 3,000) how long the flow is. `VESTA_ORDER_FLOW` names a folder of
+//! recorded flow to use instead of the generated one.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use matcher::Side;
+use tools::fix_conn::{FixTarget, Login};
+use tools::order_flow::{Action, Flow, FlowCommand, FlowFill, FlowRow, Level};
+use tools::own_venue::{COMP_ID, FLOW_SYMBOL};
+use tools::play::{Options, Place, Target, run_with};
+use tools::random::Random;
+
+const SESSIONS: [&str; 4] = ["KILL1", "KILL2", "KILL3", "KILL4"];
+
+#[test]
+fn what_was_said_survives_kill_9_at_random_moments() {
+    let seed = number("VESTA_KILL_SEED", 0x9e37);
+    let kills = usize::try_from(number("VESTA_KILLS", 6)).unwrap();
+    let flow = flow(seed);
+    let commands = flow.commands.len();
+    println!("seed {seed}: {kills} kills over {commands} commands");
+
+    let folder = Folder::new();
+    let (fix, soup) = (free_address(), free_address());
+    let config = folder.0.join("vesta.toml");
+    std::fs::write(&config, config_text(fix, soup)).unwrap();
+
+    let mut random = Random::new(seed);
+    let mut moments: Vec<usize> =
+        (0..kills).map(|_| usize::try_from(random.below(commands as u64)).unwrap()).collect();
+    moments.sort_unstable();
+
+    let (kill, asked) = mpsc::channel::<()>();
+    let mut venue = Venue::start(&config);
+    let killer = std::thread::spawn(move || {
+        let mut restarts = 0;
+        while asked.recv().is_ok() {
+            // Somewhere between two turns, in one, in a sync, or in the recovery of the last kill.
+            let until = Instant::now() + Duration::from_micros(random.below(2_000));
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+            venue.kill();
+            if random.below(4) == 0 {
+                venue = Venue::spawn(&config);
+                let until = Instant::now() + Duration::from_micros(random.below(60_000));
+                while Instant::now() < until {
+                    std::thread::yield_now();
+                }
+                venue.kill();
+            }
+            venue = Venue::start(&config);
+            restarts += 1;
+        }
+        (venue, restarts)
+    });
+
+    let target = Target {
+        fix: FixTarget {
+            address: fix,
+            comp_id: COMP_ID.into(),
+            reset: false,
+            patience: Duration::from_secs(60),
+        },
+        logins: SESSIONS.into_iter().map(Login::plain).collect(),
+        soup,
+        soup_login: (String::new(), String::new()),
+        symbol: FLOW_SYMBOL.into(),
+        prefix: String::new(),
+    };
+    let options = Options { flow, place: Place::Running(target), rate: None, progress: false };
+    let mut next = 0;
+    let outcome = run_with(&options, &mut |n| {
+        while moments.get(next).is_some_and(|moment| *moment <= n) {
+            kill.send(()).unwrap();
+            next += 1;
+        }
+        true
+    });
+    drop(kill);
+    let (venue, restarts) = killer.join().unwrap();
+    let outcome = outcome.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let played = &outcome.played;
+    println!("{restarts} restarts, {} reconnects, {played:?}", played.reconnects);
+    assert!(outcome.holds, "seed {seed}: {:?}", played.verdict.first_wrong);
+    assert_eq!(played.reports_missing, 0, "seed {seed}");
+    assert_eq!(played.reports_renumbered, 0, "seed {seed}");
+    assert_eq!(restarts, kills);
+    assert!(kills == 0 || played.reconnects > 0, "no kill was felt");
+
+    venue.stop();
+    let replay =
+        vesta().args(["replay", "--verify", "--json"]).arg(folder.0.join("journal")).output();
+    let replay = replay.unwrap();
+    let said = String::from_utf8_lossy(&replay.stdout);
+    assert!(replay.status.success(), "{said}{}", String::from_utf8_lossy(&replay.stderr));
+}
+
+/// A venue in a process of its own.
+struct Venue {
+    child: Child,
+}
+
+impl Venue {
+    fn spawn(config: &Path) -> Venue {
+        let child = vesta().arg("serve").arg("--config").arg(config).stdout(Stdio::piped()).spawn();
+        Venue { child: child.unwrap() }
+    }
+
+    /// Starts it and waits until it listens.
+    fn start(config: &Path) -> Venue {
+        let mut venue = Venue::spawn(config);
+        let stdout = venue.child.stdout.take().unwrap();
+        let mut lines = BufReader::new(stdout).lines();
+        let listens = lines.by_ref().any(|line| line.unwrap().contains("FIX"));
+        assert!(listens, "the venue did not start");
+        // What else it says is read until it ends, so that it never waits for us.
+        std::thread::spawn(move || lines.count());
+        venue
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "the venue did not stop in order");
+    }
+}
+
+impl Drop for Venue {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn vesta() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_vesta"))
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn config_text(fix: SocketAddr, soup: SocketAddr) -> String {
+    let mut text = format!(
+        r#"[venue]
+name = "{COMP_ID}"
+live_dir = "live"
+segment_mib = 1
+durability = "disk"
+[limits]
+orders = 100000
+levels = 20000
+[fix]
+listen = "{fix}"
+[itch.soup]
+listen = "{soup}"
+[[instrument]]
+symbol = "{FLOW_SYMBOL}"
+price_decimals = 4
+tick_size = "0.0001"
+qty_max = "1000000"
+price_max = "100000"
+"#
+    );
+    for comp_id in SESSIONS {
+        text += &format!("[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n");
+    }
+    text
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let path = std::env::temp_dir().join(format!("vesta-kill-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The recorded flow if there is one, else a generated one with what a naive book does with it.
+fn flow(seed: u64) -> Flow {
+    let commands = usize::try_from(number("VESTA_KILL_COMMANDS", 3_000)).unwrap();
+    match std::env::var_os("VESTA_ORDER_FLOW") {
+        Some(dir) => Flow::read(Path::new(&dir)).unwrap().cut(commands),
+        None => generated(seed, commands),
+    }
+}
+
+/// One order of the naive book.
+struct Resting {
+    oid: u64,
+    side: Side,
+    price: i64,
+    left: u64,
+}
+
+fn generated(seed: u64, commands: usize) -> Flow {
+    let mut random = Random::new(seed ^ 0x51ab);
+    let mut flow = Flow { commands: Vec::new(), fills: Vec::new(), rows: Vec::new() };
+    let mut book: Vec<Resting> = Vec::new();
+    let mut oid = 0;
+    for n in 0..commands {
+        let roll = random.below(100);
+        let chosen =
+            (!book.is_empty()).then(|| usize::try_from(random.below(book.len() as u64)).unwrap());
+        let command = |action, oid, side, price, qty| FlowCommand {
+            since_midnight_ns: n as u64,
+            action,
+            oid,
+            side,
+            price,
+            qty,
+        };
+        let side = if random.below(2) == 0 { Side::Buy } else { Side::Sell };
+        let away = if roll < 15 { -5 } else { 2 };
+        let distance = away + random.between(0, 10);
+        let price = match side {
+            Side::Buy => 1_000_000 - 100 * distance,
+            Side::Sell => 1_000_000 + 100 * distance,
+        };
+        let qty = 1 + random.below(50);
+        let command = match (chosen, roll) {
+            (Some(at), 50..75) => {
+                let gone = book.remove(at);
+                command(Action::Cancel, gone.oid, gone.side, gone.price, gone.left)
+            }
+            (Some(at), 75..85) if book[at].left > 1 => {
+                let order = &mut book[at];
+                let off = 1 + random.below(order.left - 1);
+                order.left -= off;
+                command(Action::Reduce, order.oid, order.side, order.price, off)
+            }
+            (Some(at), 85..95) => {
+                let old = book.remove(at);
+                oid += 1;
+                // On its own side of the market, or through it.
+                let price = old.price + 100 * random.between(-4, 4);
+                let left = cross(&mut book, &mut flow, n, old.side, price, qty);
+                if left > 0 {
+                    book.push(Resting { oid, side: old.side, price, left });
+                }
+                command(Action::Replace { old: old.oid }, oid, old.side, price, qty)
+            }
+            (_, 95..) => {
+                oid += 1;
+                cross(&mut book, &mut flow, n, side, price, qty);
+                command(Action::Ioc, oid, side, price, qty)
+            }
+            _ => {
+                oid += 1;
+                let left = cross(&mut book, &mut flow, n, side, price, qty);
+                if left > 0 {
+                    book.push(Resting { oid, side, price, left });
+                }
+                command(Action::New, oid, side, price, qty)
+            }
+        };
+        flow.commands.push(command);
+        flow.rows.push(row(&book, n));
+    }
+    flow
+}
+
+/// Trades with the best and, of those, the oldest; returns what is left. The book is in order of age.
+fn cross(
+    book: &mut Vec<Resting>,
+    flow: &mut Flow,
+    n: usize,
+    side: Side,
+    price: i64,
+    qty: u64,
+) -> u64 {
+    let mut left = qty;
+    while left > 0 {
+        let better = |order: &Resting| match side {
+            Side::Buy => order.price,
+            Side::Sell => -order.price,
+        };
+        let reaches = |order: &&Resting| {
+            order.side != side
+                && if side == Side::Buy { order.price <= price } else { order.price >= price }
+        };
+        let Some(best) = book.iter().filter(reaches).map(better).min() else { break };
+        let at = book.iter().position(|order| reaches(&order) && better(order) == best).unwrap();
+        let traded = left.min(book[at].left);
+        flow.fills.push(FlowFill {
+            n,
+            maker_oid: book[at].oid,
+            price: book[at].price,
+            qty: traded,
+        });
+        left -= traded;
+        book[at].left -= traded;
+        if book[at].left == 0 {
+            book.remove(at);
+        }
+    }
+    left
+}
+
+fn row(book: &[Resting], n: usize) -> FlowRow {
+    let level = |side: Side, best: Option<i64>| -> Option<Level> {
+        let price = best?;
+        let at = book.iter().filter(|order| order.side == side && order.price == price);
+        Some((price, at.map(|order| order.left).sum()))
+    };
+    let prices =
+        |side: Side| book.iter().filter(move |order| order.side == side).map(|order| order.price);
+    FlowRow {
+        after: Some(n),
+        asks: vec![level(Side::Sell, prices(Side::Sell).min())],
+        bids: vec![level(Side::Buy, prices(Side::Buy).max())],
+    }
+}
