@@ -175,6 +175,11 @@ pub enum OpenError {
         /// The size asked for.
         configured: u32,
     },
+    /// One folder is to be both.
+    SameDir {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The journal has segments of another size: configure that one.
     SegmentBytesDiffer {
         /// The folder.
@@ -246,6 +251,9 @@ impl fmt::Display for OpenError {
                 "segments of {configured} bytes are impossible: a multiple of 4096 from 65536 to \
                  1073741824 is needed"
             ),
+            OpenError::SameDir { dir } => {
+                write!(f, "{} cannot hold both the journal and its live log", dir.display())
+            }
             OpenError::SegmentBytesDiffer { dir, found, configured } => write!(
                 f,
                 "journal {} has segments of {found} bytes, configured are {configured}",

@@ -21,7 +21,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
@@ -165,17 +165,17 @@ impl LiveWriter {
         }
     }
 
-    /// Stores the length of the frame at `at` with Release: a reader in another process that loads
-    /// it sees everything written before.
+    /// Stores the word at `at`, a frame's length or the start of the segment's header, with Release:
+    /// a reader in another process that loads it sees everything written before.
     #[inline]
-    pub(crate) fn publish_length(&mut self, at: u32, length: u32) {
+    pub(crate) fn publish(&mut self, at: u32, word: u32) {
         assert!(self.frontier <= at && at.is_multiple_of(8) && at < self.map.len);
         // SAFETY: in bounds and aligned by the assert (the mapping is page-aligned). Other accesses
         // to these four bytes at this moment are atomic loads of other processes; in this process
         // nobody reads past `committed`.
-        let word =
+        let place =
             unsafe { AtomicU32::from_ptr(self.map.raw.as_mut_ptr().add(at as usize).cast()) };
-        word.store(length.to_le(), Ordering::Release);
+        place.store(word.to_le(), Ordering::Release);
     }
 
     /// Moves the committed cursor to `upto` of this segment: readers in this process see everything
@@ -269,10 +269,11 @@ impl ReadMap {
         }
         assert!(at.is_multiple_of(4));
         // SAFETY: in bounds by the check, aligned by the assert and the page-aligned mapping. The
-        // mapping is never written by this process; a 4-byte atomic load of read-only memory is a
-        // plain load on the machines Rust knows.
-        let word = unsafe { AtomicU32::from_ptr(raw.as_mut_ptr().add(at as usize).cast()) };
-        Some(u32::from_le(word.load(Ordering::Acquire)))
+        // memory is mapped for reading only, so this is no `AtomicU32`; who writes it is another
+        // process, and an aligned volatile load of four bytes cannot tear.
+        let word = unsafe { raw.as_ptr().add(at as usize).cast::<u32>().read_volatile() };
+        fence(Ordering::Acquire);
+        Some(u32::from_le(word))
     }
 
     /// All bytes of the file.
@@ -297,6 +298,7 @@ impl ReadMap {
 pub(crate) struct Words {
     raw: MmapRaw,
     len: usize,
+    writable: bool,
 }
 
 impl Words {
@@ -308,28 +310,29 @@ impl Words {
         let mut options = MmapOptions::new();
         options.len(len);
         let raw = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) };
-        Ok(Words { raw: raw?, len })
-    }
-
-    #[inline]
-    fn word(&self, at: usize) -> &AtomicU64 {
-        assert!(at + 8 <= self.len && at.is_multiple_of(8));
-        // SAFETY: in bounds and aligned by the assert. Every access to the mapping, here and in
-        // other processes, is through such atomics.
-        unsafe { AtomicU64::from_ptr(self.raw.as_mut_ptr().add(at).cast()) }
+        Ok(Words { raw: raw?, len, writable })
     }
 
     #[inline]
     pub(crate) fn load(&self, at: usize) -> u64 {
-        u64::from_le(self.word(at).load(Ordering::Acquire))
+        assert!(at + 8 <= self.len && at.is_multiple_of(8));
+        // SAFETY: in bounds and aligned by the assert. The memory may be mapped for reading only;
+        // an aligned volatile load of eight bytes cannot tear.
+        let word = unsafe { self.raw.as_ptr().add(at).cast::<u64>().read_volatile() };
+        fence(Ordering::Acquire);
+        u64::from_le(word)
     }
 
     /// # Panics
     ///
-    /// By the kernel, if the file was mapped for reading: only the venue stores.
+    /// If the file was mapped for reading: only the venue stores.
     #[inline]
     pub(crate) fn store(&self, at: usize, value: u64) {
-        self.word(at).store(value.to_le(), Ordering::Release);
+        assert!(self.writable && at + 8 <= self.len && at.is_multiple_of(8));
+        // SAFETY: in bounds and aligned by the assert, and writable. Every access to the mapping,
+        // here and in other processes, is of such whole words.
+        let word = unsafe { AtomicU64::from_ptr(self.raw.as_mut_ptr().add(at).cast()) };
+        word.store(value.to_le(), Ordering::Release);
     }
 }
 

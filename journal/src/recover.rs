@@ -40,6 +40,11 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     make_dir(&options.dir)?;
     let mut owner = Owner::lock(&options.dir)?;
     make_dir(&options.live_dir)?;
+    if let (Ok(dir), Ok(live_dir)) = (options.dir.canonicalize(), options.live_dir.canonicalize())
+        && dir == live_dir
+    {
+        return Err(OpenError::SameDir { dir });
+    }
     let found = Found::look(options, &owner)?;
     let created = found.is_none();
     let found = match found {

@@ -20,6 +20,9 @@ pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 /// Segments are whole pages of every usual machine. Unit: bytes.
 pub(crate) const SEGMENT_BYTES_STEP: u32 = 4096;
 
+/// Positions up to here fit 63 bits, whatever the size of the segments.
+const INDEX_MAX: u64 = (1 << 33) - 1;
+
 const MAGIC: [u8; 8] = *b"VESTAJNL";
 const CHECKED_BYTES: usize = HEADER_BYTES as usize - 4;
 
@@ -67,7 +70,8 @@ impl SegmentHeader {
             }
             return Err(fault(HeaderFault::Short));
         };
-        if head.iter().all(|byte| *byte == 0) {
+        // The first word is written last.
+        if head[..4] == [0; 4] {
             return Ok(None);
         }
         if head[..8] != MAGIC {
@@ -87,12 +91,16 @@ impl SegmentHeader {
         if !bytes_are_valid(segment_bytes) {
             return Err(fault(HeaderFault::SegmentBytes(segment_bytes)));
         }
+        let first_sequence = u64_at(head, 32);
+        if first_sequence == 0 {
+            return Err(fault(HeaderFault::FirstSequence { found: 0, expected: 1 }));
+        }
         Ok(Some(SegmentHeader {
             record_version: u16::from_le_bytes([head[10], head[11]]),
             segment_bytes,
             log_id: u64_at(head, 16),
             index: u64_at(head, 24),
-            first_sequence: u64_at(head, 32),
+            first_sequence,
         }))
     }
 }
@@ -123,9 +131,9 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, ReadError> {
     for entry in entries {
         let name = entry.map_err(io)?.file_name();
         let index = name.to_str().and_then(|name| name.strip_suffix(".seg"));
-        if let Some(Ok(index)) = index.filter(|digits| digits.len() == 16).map(str::parse) {
-            indexes.push(index);
-        }
+        let index: Option<u64> =
+            index.filter(|digits| digits.len() == 16).and_then(|it| it.parse().ok());
+        indexes.extend(index.filter(|index| *index <= INDEX_MAX));
     }
     indexes.sort_unstable();
     Ok(indexes)

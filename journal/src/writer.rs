@@ -135,10 +135,8 @@ impl Writer {
         let has_records = self.at > self.frame + HEADER_BYTES;
         if !has_records {
             // Nothing of the turn is here yet: leave the segment for good.
-            let used = self.seal(self.frame);
-            let ended = std::mem::replace(&mut self.segment, take_segment(&self.shared));
+            let (ended, used) = self.next_segment(self.frame, self.sequence);
             end_segment(ended, used);
-            self.begin_segment(self.sequence);
             self.turn_from = segment::HEADER_BYTES;
             return;
         }
@@ -147,10 +145,35 @@ impl Writer {
             self.open_frame(self.at);
             return;
         }
-        let used = self.seal(self.at);
-        let segment = std::mem::replace(&mut self.segment, take_segment(&self.shared));
+        let (segment, used) = self.next_segment(self.at, self.sequence + 1);
         self.earlier.push(EarlierSegment { segment, used });
-        self.begin_segment(self.sequence + 1);
+    }
+
+    /// Goes on in the next segment, in which `first_sequence` is the first turn to begin; ends this
+    /// one at `at`. Returns it, and where its used bytes end.
+    fn next_segment(&mut self, at: u32, first_sequence: u64) -> (LiveWriter, u32) {
+        let mut next = take_segment(&self.shared);
+        let index = next.map().index();
+        let base = self.shared.geometry.base(index);
+        assert!(base == self.base + u64::from(self.segment_bytes()));
+        let header = SegmentHeader {
+            record_version: self.shared.record_version,
+            segment_bytes: self.segment_bytes(),
+            log_id: self.shared.log_id,
+            index,
+            first_sequence,
+        };
+        let mut bytes = [0; segment::HEADER_BYTES as usize];
+        header.write(&mut bytes);
+        // A reader in another process believes the header once its first word is there.
+        next.slot(4, segment::HEADER_BYTES).copy_from_slice(&bytes[4..]);
+        next.publish(0, frame::u32_at(&bytes, 0));
+        let used = self.seal(at);
+        let ended = std::mem::replace(&mut self.segment, next);
+        self.base = base;
+        self.seed = frame::seed(self.shared.log_id, index);
+        self.open_frame(segment::HEADER_BYTES);
+        (ended, used)
     }
 
     /// Says in the segment that it ends at `at`, if that needs saying; returns where its used bytes
@@ -162,25 +185,8 @@ impl Writer {
         let header = self.header(at, KIND_SEAL, 0);
         let bytes = self.segment.slot(at, at + HEADER_BYTES);
         frame::finish(bytes, at, HEADER_BYTES, self.seed, header);
-        self.segment.publish_length(at, HEADER_BYTES);
+        self.segment.publish(at, HEADER_BYTES);
         at + HEADER_BYTES
-    }
-
-    /// Writes the header of the segment just taken.
-    fn begin_segment(&mut self, first_sequence: u64) {
-        let index = self.segment.map().index();
-        assert!(self.shared.geometry.base(index) == self.base + u64::from(self.segment_bytes()));
-        self.base = self.shared.geometry.base(index);
-        self.seed = frame::seed(self.shared.log_id, index);
-        let header = SegmentHeader {
-            record_version: self.shared.record_version,
-            segment_bytes: self.segment_bytes(),
-            log_id: self.shared.log_id,
-            index,
-            first_sequence,
-        };
-        header.write(self.segment.slot(0, segment::HEADER_BYTES));
-        self.open_frame(segment::HEADER_BYTES);
     }
 
     #[inline]
@@ -201,7 +207,7 @@ impl Writer {
         if is_first {
             self.first_closed = Some(ClosedFrame { at: self.frame, length });
         } else {
-            self.segment.publish_length(self.frame, length);
+            self.segment.publish(self.frame, length);
         }
     }
 
@@ -217,7 +223,7 @@ impl Writer {
             None => &mut self.segment,
         };
         if let Some(ClosedFrame { at, length }) = first {
-            segment.publish_length(at, length);
+            segment.publish(at, length);
         }
         if !self.earlier.is_empty() {
             for earlier in self.earlier.drain(..) {

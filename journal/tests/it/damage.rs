@@ -303,3 +303,41 @@ fn a_turn_over_segments_is_cut_where_it_begins() {
     assert_eq!(opened.recovery.end, end);
     assert_eq!(sizes(&read_log(&opened.log)), [(1, 60_000)]);
 }
+
+/// Files whose checksums hold and whose numbers are nonsense: an error, never a panic.
+#[test]
+fn forged_numbers_are_refused() {
+    let (temp, _, _) = small(&[64]);
+    let file = segment(&temp.dir(), 0);
+    let good = std::fs::read(&file).unwrap();
+    let forge = |at: usize, bytes: &[u8]| {
+        let mut forged = good[..64].to_vec();
+        forged[at..at + bytes.len()].copy_from_slice(bytes);
+        let crc = crate::format::crc32c(&forged[..60]);
+        forged[60..].copy_from_slice(&crc.to_le_bytes());
+        write_at(&file, 0, &forged);
+        read(&temp.dir()).unwrap_err()
+    };
+    let header = |error| match error {
+        ReadError::Header { why, .. } => why,
+        other => panic!("{other}"),
+    };
+    let found = header(forge(32, &[0; 8]));
+    assert_eq!(found, HeaderFault::FirstSequence { found: 0, expected: 1 });
+    assert_eq!(header(forge(12, &[0; 4])), HeaderFault::SegmentBytes(0));
+    assert_eq!(header(forge(12, &[0xff; 4])), HeaderFault::SegmentBytes(u32::MAX));
+    assert_eq!(header(forge(24, &[0xff; 8])), HeaderFault::Index(u64::MAX));
+    assert!(matches!(header(forge(8, &[0; 2])), HeaderFault::Checksum { .. }));
+
+    // A turn that claims the last sequence there is: not the one that comes next.
+    write_at(&file, 0, &good);
+    let mut frame = good[64..64 + 24 + 64].to_vec();
+    frame[8..16].fill(0xff);
+    let crc = crate::format::crc32c(&frame[8..]) ^ crate::format::crc32c(&good[16..32]);
+    let crc = crc ^ 64 ^ 88_u32.rotate_left(16);
+    frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    write_at(&file, 64, &frame);
+    assert_eq!(read(&temp.dir()).unwrap(), (Vec::new(), true));
+    std::fs::write(temp.dir().join("9999999999999999.seg"), &good).unwrap();
+    assert_eq!(read(&temp.dir()).unwrap(), (Vec::new(), true));
+}

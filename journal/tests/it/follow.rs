@@ -1,7 +1,7 @@
 //! Readers in other threads, in other processes, and far behind.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use journal::{Opened, Position, ReadError, Reader};
@@ -97,6 +97,7 @@ fn a_reader_in_another_process_sees_every_turn_whole() {
     let mut reader = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "follow::a_reader_in_another_process_sees_every_turn_whole"])
         .env(READER_ENV, temp.path())
+        .stdout(Stdio::null())
         .spawn()
         .unwrap();
     write_all(opened);

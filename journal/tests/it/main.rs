@@ -5,5 +5,6 @@ mod append;
 mod crash;
 mod damage;
 mod follow;
+mod format;
 mod open;
 mod support;

@@ -47,6 +47,15 @@ fn a_folder_without_a_parent_or_that_is_a_file_is_named() {
 }
 
 #[test]
+fn one_folder_cannot_be_both() {
+    let temp = TempDir::new();
+    match error(&Options { live_dir: temp.dir(), ..temp.options() }) {
+        OpenError::SameDir { dir } => assert_eq!(dir, temp.dir().canonicalize().unwrap()),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
 fn impossible_segments_are_refused() {
     let temp = TempDir::new();
     for segment_bytes in [0, 4096, 65_535, 65_537, SEGMENT_BYTES + 512, (1 << 30) + 4096] {
