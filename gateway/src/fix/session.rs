@@ -235,7 +235,9 @@ struct Link {
     replaying: bool,
     logout: Option<Logout>,
     gap: Option<Gap>,
-    /// ResendRequest that came before our Logon was out.
+    /// Resets on their way through the core: until they are through, numbers mean nothing.
+    resets_asked: u32,
+    /// ResendRequest that came before our Logon was out; its end may be 0 or too high.
     held_resend: Option<(u32, u32)>,
     last_resend: Resend,
 }
@@ -267,6 +269,16 @@ struct Resend {
     end: u32,
     last_out: u32,
     times: u32,
+}
+
+impl Resend {
+    /// Counts this one; returns how often it was the same in a row.
+    fn again(&mut self, begin: u32, end: u32, last_out: u32) -> u32 {
+        let same = (self.begin, self.end, self.last_out) == (begin, end, last_out);
+        let times = if same { self.times + 1 } else { 1 };
+        *self = Resend { begin, end, last_out, times };
+        times
+    }
 }
 
 /// Messages with a number above the expected one. An empty one marks a number that was dealt with when
@@ -472,6 +484,7 @@ impl Session {
             replaying: false,
             logout: None,
             gap: None,
+            resets_asked: 0,
             held_resend: None,
             last_resend: Resend::default(),
         });
@@ -682,6 +695,7 @@ impl Session {
         if let Some(link) = &mut self.link {
             link.gap = None;
             link.held_resend = None;
+            link.resets_asked += 1;
         }
         self.answer_logon(MsgSeqNum(1), Numbering::Reset, shell);
     }
@@ -743,7 +757,8 @@ impl Session {
         }
         let begin = message.get(tag::BEGIN_SEQ_NO).and_then(parse_uint).unwrap_or(0);
         let end = message.get(tag::END_SEQ_NO).and_then(parse_uint).unwrap_or(0);
-        if begin == 0 || begin > self.last_out {
+        let held = self.link.as_ref().is_none_or(|link| !link.active || link.resets_asked > 0);
+        if begin == 0 || (begin > self.last_out && !held) {
             let fault = Fault::of(tag::BEGIN_SEQ_NO, SessionRejectReason::ValueIncorrect);
             return self.reject(number, fault, message, shell);
         }
@@ -751,25 +766,18 @@ impl Session {
             let fault = Fault::of(tag::END_SEQ_NO, SessionRejectReason::ValueIncorrect);
             return self.reject(number, fault, message, shell);
         }
-        let end = if end == 0 { self.last_out } else { end.min(self.last_out) };
 
         self.count(number);
         let Some(link) = &mut self.link else { return };
-        let last = &mut link.last_resend;
-        let times = if (last.begin, last.end, last.last_out) == (begin, end, self.last_out) {
-            last.times + 1
-        } else {
-            1
-        };
-        *last = Resend { begin, end, last_out: self.last_out, times };
-        if times > SAME_RESENDS_MAX {
-            let text = b"the same ResendRequest too often";
-            return self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
-        }
-        if link.active {
-            shell.resend(MsgSeqNum(begin), MsgSeqNum(end));
-        } else {
+        if held {
             link.held_resend = Some((begin, end));
+        } else {
+            let end = if end == 0 { self.last_out } else { end.min(self.last_out) };
+            if link.last_resend.again(begin, end, self.last_out) > SAME_RESENDS_MAX {
+                let text = b"the same ResendRequest too often";
+                return self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
+            }
+            shell.resend(MsgSeqNum(begin), MsgSeqNum(end));
         }
         // Theirs first, then ours: the other way round two gaps could feed each other.
         if number > self.next_in {
@@ -960,7 +968,11 @@ impl Session {
         if !link.active {
             return;
         }
-        if let Some((begin, end)) = link.held_resend.take() {
+        if link.resets_asked == 0
+            && let Some((begin, end)) = link.held_resend.take()
+            && begin <= self.last_out
+        {
+            let end = if end == 0 { self.last_out } else { end.min(self.last_out) };
             shell.resend(MsgSeqNum(begin), MsgSeqNum(end));
         }
         if link.heartbeat_s > 0 {
@@ -1011,7 +1023,7 @@ impl Session {
         if !link.active {
             return None;
         }
-        if link.held_resend.is_some() {
+        if link.held_resend.is_some() && link.resets_asked == 0 {
             return Some(Timestamp(0));
         }
         let gap = link.gap.as_ref().map(|gap| gap.asked_at.after(GAP_NS));
@@ -1044,11 +1056,12 @@ impl Session {
         let Some(link) = &mut self.link else { return After::Open };
         let mut after = After::Open;
         match *note {
-            Note::Logon { connection, .. } => {
+            Note::Logon { connection, reset, .. } => {
                 if connection != self.connection {
                     return After::Open;
                 }
                 link.active = true;
+                link.resets_asked -= u32::from(reset);
             }
             Note::Logout { connection, .. } => {
                 let Some(logout) = &mut link.logout else { return After::Open };
