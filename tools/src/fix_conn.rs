@@ -403,7 +403,11 @@ impl Link {
         self.filled -= at;
         match broken {
             None => Ok(()),
-            Some(why) => Err(self.lost(why)),
+            Some(why) => {
+                // Our answer to a Logout, if it goes at once.
+                let _ = self.flush();
+                Err(self.lost(why))
+            }
         }
     }
 }
@@ -420,13 +424,13 @@ fn hear(
         Incoming::Application(message) => heard(Heard::Application(message)),
         Incoming::Rejected(message) => heard(Heard::Rejected(message)),
         Incoming::Duplicate => heard(Heard::Repeated(*message)),
-        Incoming::LoggedOut { text } if !text.is_empty() => {
-            return Some(format!("Logout: {}", text.escape_ascii()));
+        Incoming::LoggedOut { text } => {
+            return Some(format!("the venue said Logout {}", text.escape_ascii()));
         }
         Incoming::Broken(breach @ (Breach::NoNumber | Breach::TooLow { .. } | Breach::CompId)) => {
             return Some(breach.to_string());
         }
-        Incoming::LoggedOn | Incoming::LoggedOut { .. } | Incoming::Admin | Incoming::Kept => {}
+        Incoming::LoggedOn | Incoming::Admin | Incoming::Kept => {}
     }
     None
 }

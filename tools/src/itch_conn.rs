@@ -48,6 +48,20 @@ impl fmt::Display for ItchError {
 
 impl std::error::Error for ItchError {}
 
+impl ItchError {
+    /// Whether a new connection may go on where this one ended.
+    #[must_use]
+    pub const fn may_go_on(&self) -> bool {
+        match self {
+            ItchError::Lost { .. } => true,
+            ItchError::Closed(close) => {
+                matches!(close, SoupClose::EndOfSession | SoupClose::Silent { .. })
+            }
+            ItchError::Message { .. } => false,
+        }
+    }
+}
+
 /// One subscription to a feed.
 pub struct ItchConn {
     address: SocketAddr,
@@ -89,13 +103,15 @@ impl ItchConn {
     pub fn reconnect(&mut self, patience: Duration) -> Result<(), ItchError> {
         let until = Instant::now() + patience;
         loop {
+            // A server that is stopping may take us once more and cut us at once.
+            std::thread::park_timeout(RETRY);
             match open(self.address, self.wait, &mut self.client) {
                 Ok(stream) => {
                     (self.stream, self.filled) = (stream, 0);
                     return Ok(());
                 }
                 Err(error) if Instant::now() >= until => return Err(error),
-                Err(_) => std::thread::park_timeout(RETRY),
+                Err(_) => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Numbers and times as a person reads and writes them.
 
 use std::fmt;
+use std::time::Duration;
 
 use gateway::fix::decimal::parse_scaled;
 use matcher::{Instrument, Price, Qty, Timestamp};
@@ -130,6 +131,33 @@ fn days_of(date: &str) -> Option<u64> {
     let days: Vec<u64> = (first..=last).collect();
     let at = days.binary_search_by(|days| date_of(*days).cmp(&wanted)).ok()?;
     Some(days[at])
+}
+
+/// Reads a time span: `500ms`, `10s`, `2m`.
+///
+/// # Errors
+///
+/// A line that says how one is written.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let ms = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        _ => 0,
+    };
+    let value: Option<u64> = number.parse().ok();
+    match value.and_then(|value| value.checked_mul(ms)) {
+        Some(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err("a time is written 500ms, 10s or 2m".into()),
+    }
+}
+
+/// Nanoseconds as microseconds with one place.
+#[must_use]
+pub fn us(ns: u64) -> String {
+    format!("{}.{}", ns / 1_000, ns % 1_000 / 100)
 }
 
 /// A count with thousands separated: `1,234,567`.

@@ -318,7 +318,7 @@ impl FeedReader {
                 let result =
                     conn.poll(&mut |_, message| heard &= sender.send(Ok(*message)).is_ok());
                 let result = match result {
-                    Err(ItchError::Lost { .. } | ItchError::Closed(_)) => conn.reconnect(patience),
+                    Err(error) if error.may_go_on() => conn.reconnect(patience),
                     other => other,
                 };
                 if let Err(error) = result {
