@@ -1,0 +1,225 @@
+//! `vesta demo`: a whole venue with simulated traders, to look at.
+
+mod market;
+mod tape;
+
+use std::io::{IsTerminal, stdout};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use venue::Durability;
+
+use self::market::{COMP_IDS, Market};
+use self::tape::Tape;
+use crate::failure::Failure;
+use crate::fix_conn::{FixSet, FixTarget, Heard, Login};
+use crate::interrupt::Interrupt;
+use crate::itch_conn::ItchConn;
+use crate::own_venue::{COMP_ID, OwnVenue, Setting};
+use crate::play::PATIENCE;
+use crate::replay::Replayed;
+use crate::{output, say, text};
+
+/// Longest sleep of the loop: what the feed says is seen within this.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Between two pictures on a terminal, and between two lines elsewhere.
+const PICTURE: Duration = Duration::from_millis(200);
+const LINE: Duration = Duration::from_secs(1);
+
+/// Starts a venue with makers and takers that trade over FIX, and shows what its feed says.
+///
+/// Everything is temporary: nothing stays behind, also after Ctrl-C. At the end the journal is replayed.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  vesta demo --for 10s --json")]
+pub struct DemoArgs {
+    /// For how long. [default: until Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", value_parser = text::parse_duration)]
+    time: Option<Duration>,
+    /// Requests a second, all traders together.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+    /// Seed of what the traders do.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the venue does not start or fails, the feed cannot be true, or the journal does not replay.
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let interrupt = Interrupt::catch().map_err(Failure::failed)?;
+    let mut market = Market::new(args.seed);
+    let instruments: Vec<_> = market.listings.iter().map(|listing| listing.instrument).collect();
+    let sessions = COMP_IDS.map(String::from);
+    let own = OwnVenue::start(&Setting {
+        what: "demo",
+        durability: Durability::Memory,
+        sessions: &sessions,
+        instruments: &instruments,
+    })?;
+    say!("FIX on {}, ITCH on {}, journal in {}", own.fix_addr(), own.soup_addr(), own.journal_dir().display());
+    let (comp_id, address) = (COMP_ID.into(), own.fix_addr());
+    let target = FixTarget { address, comp_id, reset: false, patience: PATIENCE };
+    let mut set = FixSet::connect(target, &sessions.map(Login::plain)).map_err(Failure::failed)?;
+    let mut feed = ItchConn::connect(own.soup_addr(), "", "", 1, Duration::ZERO)
+        .map_err(Failure::failed)?;
+    let mut tape = Tape::new(instruments);
+    let mut screen = Screen::new(tape.instruments());
+    let began = Instant::now();
+    let gap = Duration::from_secs(1) / args.rate;
+    let mut due = began;
+    while !interrupt.is_set() && args.time.is_none_or(|time| began.elapsed() < time) {
+        let now = Instant::now();
+        while due <= now {
+            market.step(&mut set);
+            due += gap;
+        }
+        look(&mut set, &mut feed, &mut market, &mut tape, LOOK.min(due - now))?;
+        if own.has_failed() {
+            break;
+        }
+        screen.show(&market, &tape, began.elapsed());
+    }
+    let elapsed = began.elapsed();
+    // What is under way still comes.
+    let until = Instant::now() + Duration::from_secs(2);
+    while market.open() > 0 && Instant::now() < until && !own.has_failed() {
+        look(&mut set, &mut feed, &mut market, &mut tape, LOOK)?;
+    }
+    screen.end();
+    set.logout(Duration::from_secs(2), &mut |_, _| {});
+    let replayed = own.stop_and_replay()?;
+    tell(args, &market, &tape, &replayed, elapsed)
+}
+
+/// Sends, hears, and reads the feed.
+fn look(
+    set: &mut FixSet,
+    feed: &mut ItchConn,
+    market: &mut Market,
+    tape: &mut Tape,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let mut heard = |_: usize, heard: Heard<'_>| match heard {
+        Heard::Application(message) => market.heard(&message),
+        Heard::Repeated(_) | Heard::Rejected(_) => {}
+    };
+    set.poll(Some(timeout), &mut heard).map_err(Failure::failed)?;
+    feed.poll(&mut |_, message| tape.message(message)).map_err(Failure::failed)
+}
+
+fn tell(
+    args: &DemoArgs,
+    market: &Market,
+    tape: &Tape,
+    replayed: &Replayed,
+    elapsed: Duration,
+) -> Result<(), Failure> {
+    let percentile = |percentile| market.latency.value_at_percentile(percentile);
+    let (p50, p99) = (percentile(50.0), percentile(99.0));
+    let (orders, reports) = (text::count(market.orders), text::count(market.reports));
+    say!(
+        "{} trades, {orders} requests, {reports} reports in {:.1} s",
+        text::count(tape.trades),
+        elapsed.as_secs_f64()
+    );
+    say!("request to first report over FIX: p50 {} µs, p99 {} µs", text::us(p50), text::us(p99));
+    say!(
+        "journal replayed: {} commands, {} events, all as written",
+        text::count(replayed.commands),
+        text::count(replayed.events)
+    );
+    let why = match (&tape.wrong, market.open(), tape.trades) {
+        (Some(wrong), ..) => Some(format!("the feed cannot be true: {wrong:?}")),
+        (None, open, _) if open > 0 => Some(format!("{open} requests have no answer")),
+        (None, _, 0) => Some("nothing traded in this time".into()),
+        _ => None,
+    };
+    if args.json {
+        output::json(&json!({
+            "ok": why.is_none(),
+            "trades": tape.trades,
+            "orders": market.orders,
+            "reports": market.reports,
+            "feed_messages": tape.messages,
+            "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "p50_us": p50 as f64 / 1_000.0,
+            "p99_us": p99 as f64 / 1_000.0,
+            "replay_ok": true,
+            "replayed": replayed.commands,
+        }));
+    }
+    why.map_or(Ok(()), |why| Err(Failure::Failed(why)))
+}
+
+/// The live view: a block of lines on a terminal, a line now and then elsewhere.
+struct Screen {
+    lines: Option<(MultiProgress, Vec<ProgressBar>)>,
+    shown: Duration,
+    seen: (u64, u64),
+    next: usize,
+}
+
+impl Screen {
+    fn new(instruments: usize) -> Screen {
+        let lines = stdout().is_terminal().then(|| {
+            let block = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(10));
+            let style = ProgressStyle::with_template("{msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let lines = (0..=instruments)
+                .map(|_| block.add(ProgressBar::new_spinner().with_style(style.clone())))
+                .collect();
+            (block, lines)
+        });
+        Screen { lines, shown: Duration::ZERO, seen: (0, 0), next: 0 }
+    }
+
+    fn show(&mut self, market: &Market, tape: &Tape, at: Duration) {
+        let since = at - self.shown;
+        let pause = if self.lines.is_some() { PICTURE } else { LINE };
+        if since < pause {
+            return;
+        }
+        let rate = |now: u64, before: u64| (now - before) as f64 / since.as_secs_f64();
+        let percentile = |at| text::us(market.latency.value_at_percentile(at));
+        let status = format!(
+            "{:>5.1} s  {} trades  {:.0} requests/s  {:.0} reports/s  p50 {} µs  p99 {} µs",
+            at.as_secs_f64(),
+            text::count(tape.trades),
+            rate(market.orders, self.seen.0),
+            rate(market.reports, self.seen.1),
+            percentile(50.0),
+            percentile(99.0)
+        );
+        if let Some((_, lines)) = &self.lines {
+            for (index, line) in lines.iter().take(tape.instruments()).enumerate() {
+                line.set_message(tape.line(index));
+            }
+            if let Some(last) = lines.last() {
+                last.set_message(status);
+            }
+        } else {
+            say!("{status}  {}", tape.line(self.next % tape.instruments()));
+            self.next += 1;
+        }
+        self.shown = at;
+        self.seen = (market.orders, market.reports);
+    }
+
+    /// Leaves the last picture on the terminal.
+    fn end(&self) {
+        if let Some((_, lines)) = &self.lines {
+            for line in lines {
+                line.abandon();
+            }
+        }
+    }
+}
