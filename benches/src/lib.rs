@@ -1,1 +1,12 @@
-//! benches
+//! What the benches share: rounds and their spread, streams of orders, a journal to write to.
+//!
+//! What it promises: integer arithmetic throughout, seeds fixed, inputs made before the clock starts,
+//! and every figure printed with its smallest, middle and largest round. `README.md` has the method.
+
+#![allow(clippy::print_stdout)] // The figures are the product.
+
+pub mod machine;
+pub mod measure;
+pub mod orders;
+pub mod rig;
+pub mod text;

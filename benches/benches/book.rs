@@ -1,0 +1,231 @@
+//! The matcher alone: time a command, and memory a resting order.
+
+use std::hint::black_box;
+
+use benches::machine;
+use benches::measure::{Bench, Unit, Value, cpu_time};
+use benches::orders::{
+    DEEP, Expected, LIMITS, Mix, OPERATIONS, Requests, SEED, STANDARD, Stream, apply_all, engine,
+    requests, stream,
+};
+use matcher::record::{EVENT_BYTES_MAX, encode_event, event_bytes};
+use matcher::testing::flow::{Rng, instrument};
+use matcher::{
+    Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
+    OrderKind, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, TimeInForce,
+    Timestamp,
+};
+
+/// Rounds of each figure of time.
+const ROUNDS: usize = 9;
+
+fn main() {
+    let bench = Bench::new("book");
+    // First, while the heap of the process is small.
+    for (name, memory) in [
+        ("book/memory, 1,000,000 resting", Resting { levels: 4_000, numbers_apart: 1 }),
+        ("book/memory, every 32nd number rests", Resting { levels: 4_000, numbers_apart: 32 }),
+        ("book/memory, 4 orders a level", Resting { levels: 250_000, numbers_apart: 1 }),
+    ] {
+        if bench.wants(name) {
+            let bytes = memory.measure();
+            bench.figure(name, Unit::Megabytes, vec![Value::megabytes(bytes)]);
+            let each = Value::bytes_each(bytes, RESTING.into());
+            bench.figure(&format!("{name}, each"), Unit::Bytes, vec![each]);
+        }
+    }
+    for mix in [&STANDARD, &DEEP] {
+        if bench.wants(&format!("book/{}", mix.name)) {
+            times(&bench, mix);
+        }
+    }
+}
+
+fn times(bench: &Bench, mix: &Mix) {
+    let stream = stream(mix, SEED, OPERATIONS);
+    assert_eq!(stream.expected, mix.expected, "the stream is not the known one");
+    for sessions in [1, 64] {
+        let requests = requests(&stream.operations, sessions);
+        verify(&stream, &requests, sessions);
+        let name = format!("book/{}, {sessions} sessions", mix.name);
+        let (mut counted, mut encoded) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let mut count = Count::default();
+            counted.push(round(&requests, sessions, &mut count));
+            assert_eq!((count.trades, count.qty), (mix.expected.trades, mix.expected.qty));
+            encoded.push(round(&requests, sessions, &mut Encode::new()));
+        }
+        bench.figure(&format!("{name}, events counted"), Unit::Ns, counted);
+        bench.figure(&format!("{name}, events encoded"), Unit::Ns, encoded);
+    }
+}
+
+fn round(requests: &Requests, sessions: u32, events: &mut impl EventSink) -> Value {
+    let (mut engine, sequence) = engine(LIMITS, sessions);
+    let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, &requests.list, events));
+    black_box(&engine);
+    Value::ns_each(elapsed, requests.list.len() as u64)
+}
+
+/// Every trade of the engine is the naive book's, in order.
+fn verify(stream: &Stream, requests: &Requests, sessions: u32) {
+    let (mut engine, sequence) = engine(LIMITS, sessions);
+    let mut trades = Trades { requests, told: Expected::nothing() };
+    apply_all(&mut engine, sequence, &requests.list, &mut trades);
+    assert_eq!(trades.told, stream.expected, "the engine trades otherwise than the naive book");
+    engine.check();
+}
+
+struct Trades<'a> {
+    requests: &'a Requests,
+    told: Expected,
+}
+
+impl EventSink for Trades<'_> {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Traded(traded) => {
+                let taker = self.requests.id(traded.taker.session, traded.taker.number);
+                let maker = self.requests.id(traded.maker.session, traded.maker.number);
+                let price = u32::try_from(traded.price.ticks()).expect("a price of the stream");
+                let qty = u32::try_from(traded.qty.lots()).expect("a quantity of the stream");
+                self.told.traded(taker, maker, price, qty);
+            }
+            Event::Rejected(_) | Event::CancelRejected(_) => panic!("{event:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// Looks at every Event, keeps three sums.
+#[derive(Default)]
+struct Count {
+    events: u64,
+    trades: u64,
+    qty: u64,
+}
+
+impl EventSink for Count {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        self.events += 1;
+        if let Event::Traded(traded) = black_box(event) {
+            self.trades += 1;
+            self.qty += traded.qty.lots();
+        }
+    }
+}
+
+/// Writes every Event's record into a buffer that stays in the cache.
+struct Encode {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Encode {
+    fn new() -> Encode {
+        Encode { bytes: vec![0; 32 << 10], at: 0 }
+    }
+}
+
+impl EventSink for Encode {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        if self.at + EVENT_BYTES_MAX > self.bytes.len() {
+            black_box(&self.bytes);
+            self.at = 0;
+        }
+        let len = event_bytes(event);
+        encode_event(event, &mut self.bytes[self.at..self.at + len]);
+        self.at += len;
+    }
+}
+
+const RESTING: u32 = 1_000_000;
+
+/// A million resting orders of 64 sessions in 16 instruments.
+struct Resting {
+    /// Over all instruments.
+    levels: u32,
+    /// Of so many numbers one rests; the others are IOC orders that found nothing.
+    numbers_apart: u32,
+}
+
+impl Resting {
+    fn measure(&self) -> u64 {
+        const SESSIONS: u32 = 64;
+        const INSTRUMENTS: u32 = 16;
+        let before = machine::private_bytes();
+        let mut engine = Engine::new();
+        let mut sequence = 0;
+        let mut refused = Refused(0);
+        let mut apply = |engine: &mut Engine, session: u32, command| {
+            sequence += 1;
+            let input = Input {
+                sequence: Sequence(sequence),
+                timestamp: Timestamp(sequence),
+                session: SessionId(session),
+                inbound: MsgSeqNum::NONE,
+                command,
+            };
+            engine.apply(&input, &mut refused);
+        };
+        // The defaults of a venue.
+        let limits = Limits {
+            orders_max: RESTING,
+            levels_max: 250_000,
+            instruments_max: 1_024,
+            sessions_max: 4_096,
+        };
+        apply(&mut engine, 0, Command::Configure(limits));
+        for id in 0..INSTRUMENTS {
+            let instrument = instrument(&format!("I{id}"), (1, 1 << 20), 1_000);
+            apply(&mut engine, 0, Command::DefineInstrument { id: InstrumentId(id), instrument });
+        }
+        for id in 1..=SESSIONS {
+            let define =
+                Command::DefineSession { id: SessionId(id), participant: ParticipantId(id) };
+            apply(&mut engine, 0, define);
+        }
+        let mut rng = Rng::new(SEED);
+        let mut numbers = vec![0; SESSIONS as usize + 1];
+        // Bids below the middle, asks above: each side has half of an instrument's levels.
+        let half = u64::from(self.levels / INSTRUMENTS / 2);
+        for index in 0..RESTING * self.numbers_apart {
+            let rests = index % self.numbers_apart == 0;
+            let session = 1 + (index / self.numbers_apart) % SESSIONS;
+            let number = &mut numbers[session as usize];
+            *number += 1;
+            let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
+            let distance = i64::try_from(rng.below(half)).expect("a few ticks");
+            let away = if side == Side::Buy { -1 - distance } else { distance };
+            let new = NewOrder {
+                number: OrderNumber(*number),
+                instrument: InstrumentId(rng.below(INSTRUMENTS.into()).try_into().unwrap_or(0)),
+                side,
+                kind: OrderKind::Limit(Price::from_ticks(500_000 + away)),
+                qty: Qty::from_lots(1 + rng.below(100)),
+                time_in_force: if rests { TimeInForce::Gtc } else { TimeInForce::Ioc },
+                liquidity: Liquidity::Any,
+            };
+            // An IOC order far on its own side finds nothing.
+            let far = if side == Side::Buy { 1 } else { 1 << 20 };
+            let kind = if rests { new.kind } else { OrderKind::Limit(Price::from_ticks(far)) };
+            apply(&mut engine, session, Command::New(NewOrder { kind, ..new }));
+        }
+        assert_eq!((engine.orders_len(), refused.0), (RESTING as usize, 0));
+        machine::private_bytes().saturating_sub(before)
+    }
+}
+
+struct Refused(u64);
+
+impl EventSink for Refused {
+    fn event(&mut self, event: &Event) {
+        let refused = matches!(
+            event,
+            Event::Rejected(_) | Event::CommandRefused { .. } | Event::CancelRejected(_)
+        );
+        self.0 += u64::from(refused);
+    }
+}

@@ -1,0 +1,530 @@
+//! The stream of orders that books are compared on, and its way into the engine.
+//!
+//! Integer arithmetic and one seed: the same operations on any machine. A naive book runs along while
+//! they are made, so that cancels hit what rests; its trades are what the engine's must be.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use matcher::testing::flow::{Rng, instrument};
+use matcher::{
+    Command, Engine, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
+    OrderKind, OrderNumber, ParticipantId, Price, Qty, ReplaceOrder, Sequence, SessionId, Side,
+    TimeInForce, Timestamp,
+};
+
+/// What a stream is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix {
+    /// Its name in figures.
+    pub name: &'static str,
+    /// Fewer resting orders turn cancels into orders.
+    resting_low: usize,
+    /// More turn orders into cancels.
+    resting_high: usize,
+    /// Orders that come first and alone.
+    preload: usize,
+    /// Passive orders stand up to this many ticks from the middle, most of them near.
+    range: u64,
+    /// What the naive book of a stream of 3,000,000 operations with seed 42 says.
+    pub expected: Expected,
+}
+
+/// What a stream does to a book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Trades.
+    pub trades: u64,
+    /// Sum of their quantities.
+    pub qty: u64,
+    /// Over taker, maker, price and quantity of each, in order.
+    pub hash: u64,
+}
+
+/// 46.5 % new, 38.5 % cancel, 10 % taking, 5 % replace; about 4,500 resting on 146 levels.
+pub const STANDARD: Mix = Mix {
+    name: "std",
+    resting_low: 4_500,
+    resting_high: 8_000,
+    preload: 5_000,
+    range: 50,
+    expected: Expected { trades: 526_375, qty: 10_210_916, hash: 0xf499_9374_9e10_ce45 },
+};
+
+/// The same kinds of operations on 150,000 resting orders on 4,195 levels.
+pub const DEEP: Mix = Mix {
+    name: "deep",
+    resting_low: 150_000,
+    resting_high: 220_000,
+    preload: 160_000,
+    range: 2_000,
+    expected: Expected { trades: 466_267, qty: 8_805_419, hash: 0xdfc7_80be_4c5e_7d72 },
+};
+
+/// Operations of the streams whose trades are known.
+pub const OPERATIONS: usize = 3_000_000;
+
+/// Their seed.
+pub const SEED: u64 = 42;
+
+/// One operation; orders have dense ids from 1, a replace keeps the id.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation {
+    /// An order comes in.
+    Enter {
+        /// Which.
+        id: u32,
+        /// Its side.
+        side: Side,
+        /// Its limit.
+        price: u32,
+        /// How much.
+        qty: u32,
+        /// GTC or IOC.
+        time_in_force: TimeInForce,
+    },
+    /// A resting order goes.
+    Cancel {
+        /// Which.
+        id: u32,
+    },
+    /// A resting order moves to the end of a queue.
+    Replace {
+        /// Which.
+        id: u32,
+        /// Its side.
+        side: Side,
+        /// Its new limit.
+        price: u32,
+        /// OrderQty(38) from now on.
+        order_qty: u32,
+    },
+}
+
+/// Operations and what they do.
+pub struct Stream {
+    /// The operations.
+    pub operations: Vec<Operation>,
+    /// What the naive book says.
+    pub expected: Expected,
+}
+
+/// The first `operations` operations of `mix`.
+#[must_use]
+pub fn stream(mix: &Mix, seed: u64, operations: usize) -> Stream {
+    let mut maker = Maker { mix, rng: Rng::new(seed), naive: Naive::default(), middle: 50_000 };
+    let mut made = Vec::with_capacity(operations);
+    while made.len() < operations {
+        if let Some(operation) = maker.next(made.len() < mix.preload) {
+            made.push(operation);
+        }
+    }
+    Stream { operations: made, expected: maker.naive.told }
+}
+
+struct Maker<'a> {
+    mix: &'a Mix,
+    rng: Rng,
+    naive: Naive,
+    middle: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    New,
+    Cancel,
+    Take,
+    Replace,
+}
+
+impl Maker<'_> {
+    fn below(&mut self, bound: u64) -> u32 {
+        u32::try_from(self.rng.below(bound)).unwrap_or(0)
+    }
+
+    fn next(&mut self, preload: bool) -> Option<Operation> {
+        if !preload && self.below(64) == 0 {
+            self.middle = if self.below(2) == 0 { self.middle + 1 } else { self.middle - 1 };
+        }
+        let roll = self.below(100);
+        let resting = self.naive.resting.len();
+        let kind = match roll {
+            _ if preload => Kind::New,
+            0..45 => Kind::New,
+            45..85 => Kind::Cancel,
+            85..95 => Kind::Take,
+            _ => Kind::Replace,
+        };
+        let kind = match kind {
+            Kind::Cancel if resting < self.mix.resting_low => Kind::New,
+            Kind::New if resting > self.mix.resting_high && !preload => Kind::Cancel,
+            Kind::Replace if resting == 0 => Kind::New,
+            kind => kind,
+        };
+        let side = if self.below(2) == 0 { Side::Buy } else { Side::Sell };
+        self.below(1_000); // The account, which we do not use.
+        match kind {
+            Kind::New => Some(self.passive(side, preload)),
+            Kind::Cancel => Some(self.cancel()),
+            Kind::Take => self.taking(side),
+            Kind::Replace => Some(self.replace()),
+        }
+    }
+
+    /// Price of an order that must not trade, if `clamped`.
+    fn passive_price(&self, side: Side, price: u32, clamped: bool) -> u32 {
+        match (side, self.naive.best(side.opposite())) {
+            (Side::Buy, Some(ask)) if clamped => price.min(ask - 1),
+            (Side::Sell, Some(bid)) if clamped => price.max(bid + 1),
+            _ => price,
+        }
+    }
+
+    fn passive(&mut self, side: Side, preload: bool) -> Operation {
+        let u = u128::from(self.below(1 << 20));
+        let cubed = u64::try_from((u * u * u) >> 40).unwrap_or(0);
+        let distance = u32::try_from((cubed * self.mix.range) >> 20).unwrap_or(0);
+        let qty = 1 + self.below(100);
+        let clamped = preload || self.below(10) != 0;
+        let price = match side {
+            Side::Buy => self.middle - 1 - distance,
+            Side::Sell => self.middle + 1 + distance,
+        };
+        let price = self.passive_price(side, price, clamped);
+        self.enter(side, price, qty, TimeInForce::Gtc)
+    }
+
+    fn enter(&mut self, side: Side, price: u32, qty: u32, time_in_force: TimeInForce) -> Operation {
+        let id = self.naive.next_id();
+        self.naive.limit(id, Order { side, price, leaves_qty: qty, cum_qty: 0 }, time_in_force);
+        Operation::Enter { id, side, price, qty, time_in_force }
+    }
+
+    fn cancel(&mut self) -> Operation {
+        let len = self.naive.resting.len();
+        let index = if self.below(100) < 50 {
+            len - 1 - self.rng.index(len.min(200)) // One of the youngest.
+        } else {
+            self.rng.index(len)
+        };
+        let id = self.naive.resting[index];
+        self.naive.remove(id);
+        Operation::Cancel { id }
+    }
+
+    fn taking(&mut self, side: Side) -> Option<Operation> {
+        let best = self.naive.best(side.opposite())?;
+        let through = self.below(4);
+        let price = if side == Side::Buy { best + through } else { best - through };
+        let qty = if self.below(50) == 0 { 200 + self.below(400) } else { 1 + self.below(40) };
+        let ioc = self.below(2) == 0;
+        let time_in_force = if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc };
+        Some(self.enter(side, price, qty, time_in_force))
+    }
+
+    fn replace(&mut self) -> Operation {
+        let id = self.naive.resting[self.rng.index(self.naive.resting.len())];
+        let order = self.naive.orders[id as usize];
+        let more = 1 + self.below(20);
+        let price = order.price + self.below(7) - 3;
+        let clamped = self.below(10) != 0;
+        let price = self.passive_price(order.side, price, clamped);
+        let leaves_qty = order.leaves_qty + more;
+        self.naive.remove(id);
+        self.naive.limit(id, Order { price, leaves_qty, ..order }, TimeInForce::Gtc);
+        let order_qty = order.cum_qty + leaves_qty;
+        Operation::Replace { id, side: order.side, price, order_qty }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Order {
+    side: Side,
+    price: u32,
+    leaves_qty: u32,
+    cum_qty: u32,
+}
+
+/// A book so plain that it is right.
+struct Naive {
+    /// By id.
+    orders: Vec<Order>,
+    bids: BTreeMap<u32, VecDeque<u32>>,
+    asks: BTreeMap<u32, VecDeque<u32>>,
+    resting: Vec<u32>,
+    /// Place in `resting`, by id.
+    places: Vec<usize>,
+    told: Expected,
+}
+
+impl Default for Naive {
+    fn default() -> Naive {
+        let nobody = Order { side: Side::Buy, price: 0, leaves_qty: 0, cum_qty: 0 };
+        Naive {
+            orders: vec![nobody],
+            bids: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            resting: Vec::new(),
+            places: vec![0],
+            told: Expected { hash: HASH_START, ..Expected::default() },
+        }
+    }
+}
+
+impl Naive {
+    fn next_id(&mut self) -> u32 {
+        self.orders.push(self.orders[0]);
+        self.places.push(0);
+        u32::try_from(self.orders.len() - 1).unwrap_or(0)
+    }
+
+    fn queues(&mut self, side: Side) -> &mut BTreeMap<u32, VecDeque<u32>> {
+        if side == Side::Buy { &mut self.bids } else { &mut self.asks }
+    }
+
+    fn best(&self, side: Side) -> Option<u32> {
+        match side {
+            Side::Buy => self.bids.keys().next_back().copied(),
+            Side::Sell => self.asks.keys().next().copied(),
+        }
+    }
+
+    fn limit(&mut self, id: u32, mut taker: Order, time_in_force: TimeInForce) {
+        while taker.leaves_qty > 0 {
+            let Some(price) = self.best(taker.side.opposite()) else { break };
+            let limit = Price::from_ticks(taker.price.into());
+            if !taker.side.accepts(limit, Price::from_ticks(price.into())) {
+                break;
+            }
+            let maker_id = self.queues(taker.side.opposite())[&price][0];
+            let maker = &mut self.orders[maker_id as usize];
+            let qty = taker.leaves_qty.min(maker.leaves_qty);
+            for order in [&mut *maker, &mut taker] {
+                order.leaves_qty -= qty;
+                order.cum_qty += qty;
+            }
+            let filled = maker.leaves_qty == 0;
+            self.told.traded(id, maker_id, price, qty);
+            if filled {
+                self.remove(maker_id);
+            }
+        }
+        self.orders[id as usize] = taker;
+        if taker.leaves_qty > 0 && time_in_force.rests() {
+            self.queues(taker.side).entry(taker.price).or_default().push_back(id);
+            self.places[id as usize] = self.resting.len();
+            self.resting.push(id);
+        }
+    }
+
+    fn remove(&mut self, id: u32) {
+        let Order { side, price, .. } = self.orders[id as usize];
+        let queues = self.queues(side);
+        if let Some(queue) = queues.get_mut(&price) {
+            queue.retain(|other| *other != id);
+            if queue.is_empty() {
+                queues.remove(&price);
+            }
+        }
+        let place = self.places[id as usize];
+        self.resting.swap_remove(place);
+        if let Some(moved) = self.resting.get(place) {
+            self.places[*moved as usize] = place;
+        }
+    }
+}
+
+const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
+const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Expected {
+    /// Before the first trade.
+    #[must_use]
+    pub const fn nothing() -> Expected {
+        Expected { trades: 0, qty: 0, hash: HASH_START }
+    }
+
+    /// Counts a trade.
+    pub fn traded(&mut self, taker: u32, maker: u32, price: u32, qty: u32) {
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        self.trades += 1;
+        self.qty += u64::from(qty);
+        let a = (self.hash ^ pair(taker, maker)).wrapping_mul(HASH_FACTOR);
+        let a = a ^ (a >> 29);
+        let b = (a ^ pair(price, qty)).wrapping_mul(HASH_FACTOR);
+        self.hash = b ^ (b >> 32);
+    }
+}
+
+/// An operation as the engine is asked for it: 24 bytes, so that reading them is not what is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    session: u32,
+    number: u32,
+    target: u32,
+    price: u32,
+    qty: u32,
+    kind: RequestKind,
+    side: Side,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RequestKind {
+    Gtc,
+    Ioc,
+    Cancel,
+    Replace,
+}
+
+impl Request {
+    /// Who asks.
+    #[must_use]
+    #[inline]
+    pub const fn session(&self) -> SessionId {
+        SessionId(self.session)
+    }
+
+    /// What is asked.
+    #[must_use]
+    #[inline]
+    pub fn command(&self) -> Command {
+        let (number, target) = (OrderNumber(self.number), OrderNumber(self.target));
+        let (price, qty) = (Price::from_ticks(self.price.into()), Qty::from_lots(self.qty.into()));
+        let (instrument, side) = (InstrumentId(0), self.side);
+        let new = |time_in_force| {
+            let (kind, liquidity) = (OrderKind::Limit(price), Liquidity::Any);
+            Command::New(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
+        };
+        match self.kind {
+            RequestKind::Gtc => new(TimeInForce::Gtc),
+            RequestKind::Ioc => new(TimeInForce::Ioc),
+            RequestKind::Cancel => Command::Cancel { target },
+            RequestKind::Replace => {
+                Command::Replace(ReplaceOrder { number, target, instrument, side, price, qty })
+            }
+        }
+    }
+
+    /// As the Input of that Sequence.
+    #[must_use]
+    #[inline]
+    pub fn input(&self, sequence: u64) -> Input {
+        Input {
+            sequence: Sequence(sequence),
+            timestamp: Timestamp(sequence),
+            session: self.session(),
+            inbound: MsgSeqNum::NONE,
+            command: self.command(),
+        }
+    }
+}
+
+/// Requests, and how to find an operation's id again.
+pub struct Requests {
+    /// In order.
+    pub list: Vec<Request>,
+    /// Id of each number, by session.
+    ids: Vec<Vec<u32>>,
+}
+
+impl Requests {
+    /// The id of an order that the engine names so.
+    #[must_use]
+    pub fn id(&self, session: SessionId, number: OrderNumber) -> u32 {
+        self.ids[session.index()][number.0 as usize]
+    }
+}
+
+/// The operations as requests of `sessions` sessions, to which the orders are dealt in turn.
+#[must_use]
+pub fn requests(operations: &[Operation], sessions: u32) -> Requests {
+    let mut numbers = vec![0; operations.len() + 1];
+    let mut ids = vec![vec![0]; sessions as usize + 1];
+    let list = operations.iter().map(|operation| {
+        let (Operation::Enter { id, .. }
+        | Operation::Cancel { id }
+        | Operation::Replace { id, .. }) = *operation;
+        let session = 1 + id % sessions;
+        let target = numbers[id as usize];
+        let mut next = || {
+            let ids = &mut ids[session as usize];
+            let number = u32::try_from(ids.len()).unwrap_or(0);
+            ids.push(id);
+            numbers[id as usize] = number;
+            number
+        };
+        match *operation {
+            Operation::Enter { side, price, qty, time_in_force, .. } => {
+                let kind = if time_in_force.rests() { RequestKind::Gtc } else { RequestKind::Ioc };
+                Request { session, number: next(), target: 0, price, qty, kind, side }
+            }
+            Operation::Cancel { .. } => {
+                let (kind, side) = (RequestKind::Cancel, Side::Buy);
+                Request { session, number: 0, target, price: 0, qty: 0, kind, side }
+            }
+            Operation::Replace { side, price, order_qty: qty, .. } => {
+                let kind = RequestKind::Replace;
+                Request { session, number: next(), target, price, qty, kind, side }
+            }
+        }
+    });
+    let list = list.collect();
+    Requests { list, ids }
+}
+
+/// The Commands that make an engine ready for `sessions` sessions and the one instrument.
+#[must_use]
+pub fn opening(limits: Limits, sessions: u32) -> Vec<Command> {
+    let mut commands = vec![
+        Command::Configure(limits),
+        Command::DefineInstrument {
+            id: InstrumentId(0),
+            instrument: instrument("VESTA", (1, 200_000), 1_000_000),
+        },
+    ];
+    for id in 1..=sessions {
+        let (id, participant) = (SessionId(id), ParticipantId(id));
+        commands.push(Command::DefineSession { id, participant });
+    }
+    commands
+}
+
+/// Tables that hold either stream.
+pub const LIMITS: Limits =
+    Limits { orders_max: 1 << 18, levels_max: 1 << 16, instruments_max: 16, sessions_max: 1 << 10 };
+
+/// An engine that is ready, and the last Sequence given.
+#[must_use]
+pub fn engine(limits: Limits, sessions: u32) -> (Engine, u64) {
+    let mut engine = Engine::new();
+    let mut sequence = 0;
+    for command in opening(limits, sessions) {
+        sequence += 1;
+        let input = Input {
+            sequence: Sequence(sequence),
+            timestamp: Timestamp(sequence),
+            session: SessionId::VENUE,
+            inbound: MsgSeqNum::NONE,
+            command,
+        };
+        let mut events = Vec::new();
+        engine.apply(&input, &mut events);
+        let refused =
+            events.iter().any(|event| matches!(event, matcher::Event::CommandRefused { .. }));
+        assert!(!refused, "{command:?} was refused");
+    }
+    (engine, sequence)
+}
+
+/// Applies all requests: the loop that the book's figures time.
+#[inline(never)]
+pub fn apply_all<S: EventSink>(
+    engine: &mut Engine,
+    mut sequence: u64,
+    requests: &[Request],
+    events: &mut S,
+) {
+    for request in requests {
+        sequence += 1;
+        engine.apply(&request.input(sequence), events);
+    }
+}

@@ -1,0 +1,185 @@
+//! A journal to write to, and a core that writes to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use journal::{Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
+use matcher::record::RECORD_VERSION;
+use matcher::{Engine, MsgSeqNum, Sequence, SessionId, Timestamp};
+use venue::Core;
+use venue::ring::{Requests, Taken};
+
+use crate::machine::memory_folder;
+use crate::orders::{LIMITS, Request, opening};
+
+/// The folders of one log, gone when this is dropped.
+pub struct Folder {
+    /// Synced segments.
+    pub dir: PathBuf,
+    /// Live segments.
+    pub live_dir: PathBuf,
+}
+
+impl Folder {
+    /// Folders with the synced segments under `disk`.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be made.
+    #[must_use]
+    pub fn on_disk(disk: &Path, name: &str) -> Folder {
+        let name = format!("vesta-bench-{name}-{}", std::process::id());
+        let (base, live) = (disk.join(&name), memory_folder().join(name));
+        let folder = Folder { dir: base.join("journal"), live_dir: live.join("live") };
+        folder.clear();
+        for parent in [base, live] {
+            std::fs::create_dir_all(parent).expect("a folder for the bench");
+        }
+        folder
+    }
+
+    /// Folders with everything in memory: what is measured there does not depend on a disk.
+    #[must_use]
+    pub fn in_memory(name: &str) -> Folder {
+        Folder::on_disk(&memory_folder(), name)
+    }
+
+    /// Loses what is only in memory, as a machine does that loses its power.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot.
+    pub fn lose_memory(&self) {
+        std::fs::remove_dir_all(&self.live_dir).expect("live segments");
+    }
+
+    fn clear(&self) {
+        for folder in [&self.dir, &self.live_dir] {
+            // May not be there.
+            let _ = folder.parent().map(std::fs::remove_dir_all);
+        }
+    }
+
+    /// How the log in them is cut.
+    #[must_use]
+    pub fn options(&self, segment_bytes: u32) -> Options {
+        Options {
+            dir: self.dir.clone(),
+            live_dir: self.live_dir.clone(),
+            segment_bytes,
+            record_version: RECORD_VERSION,
+            live_segments_kept: 2,
+        }
+    }
+
+    /// Opens the log.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot.
+    #[must_use]
+    pub fn open(&self, segment_bytes: u32) -> Opened {
+        journal::open(&self.options(segment_bytes)).expect("a log")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The threads that bring a log to disk and make its segments ahead.
+pub struct Helpers {
+    shared: Arc<Flags>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Flags {
+    stopping: AtomicBool,
+    syncs: AtomicU64,
+}
+
+impl Helpers {
+    /// Starts both. With nothing to do the syncer sleeps until [`Helpers::wake`].
+    #[must_use]
+    pub fn start(mut syncer: Syncer, mut preparer: Preparer) -> Helpers {
+        let shared = Arc::new(Flags::default());
+        let flags = Arc::clone(&shared);
+        let sync = std::thread::spawn(move || {
+            loop {
+                // Read before the step: what was committed before the stop is still synced.
+                let stopping = flags.stopping.load(Ordering::Acquire);
+                match syncer.step().expect("a sync") {
+                    Synced::Advanced(_) => {
+                        flags.syncs.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Synced::Idle if stopping => return,
+                    // No longer, so that whoever does not wake it is served too.
+                    Synced::Idle => std::thread::park_timeout(Duration::from_millis(1)),
+                }
+            }
+        });
+        let flags = Arc::clone(&shared);
+        let prepare = std::thread::spawn(move || {
+            while !flags.stopping.load(Ordering::Acquire) {
+                if preparer.step().expect("a segment") != Prepared::Made {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        Helpers { shared, threads: vec![sync, prepare] }
+    }
+
+    /// Something is committed: a system call only if the syncer sleeps.
+    pub fn wake(&self) {
+        self.threads[0].thread().unpark();
+    }
+
+    /// Syncs so far.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.shared.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Ends both; everything committed is on disk then.
+    ///
+    /// # Panics
+    ///
+    /// If one of them did.
+    pub fn stop(self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        for thread in self.threads {
+            thread.join().expect("a helper");
+        }
+    }
+}
+
+/// Bytes that stand for a ClOrdID(11), as the gateway attaches it to an order.
+pub const ATTACHMENT: &[u8] = b"\x0b\x00\x0c000000000001";
+
+/// Puts a request into the ring as the gateway does; `false` if it is full.
+#[inline]
+pub fn push(ring: &mut Requests, request: &Request) -> bool {
+    ring.push(request.session(), MsgSeqNum::NONE, &request.command(), ATTACHMENT)
+}
+
+/// A core at the start of a log, and the ring that leads to it, with `sessions` sessions defined.
+///
+/// # Panics
+///
+/// If a definition does not fit the ring.
+#[must_use]
+pub fn core(writer: Writer, sessions: u32, cells: usize) -> (Core, Requests) {
+    let (mut requests, taken): (Requests, Taken) = venue::ring::ring(cells);
+    let mut core = Core::new(Engine::new(), writer, vec![taken], (Sequence(0), Timestamp(0)));
+    for command in opening(LIMITS, sessions) {
+        assert!(requests.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &[]));
+        core.turns(1);
+    }
+    (core, requests)
+}
