@@ -35,11 +35,10 @@ const OPEN_MAX: usize = 1 << 20;
 /// each send, so it takes a CPU at high rates.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  vesta load --rate 5000 --for 10s --json\n  \
-                        vesta load --addr 127.0.0.1:5001 --sender CLIENT1 --symbol BTC-USD \
-                        --price 50000 --rate 1000 --for 30s")]
+                        vesta load --addr 127.0.0.1:5001 --sender CLIENT1 --rate 1000 --for 30s")]
 pub struct LoadArgs {
     /// FIX port of a running venue; without it a venue of its own is started.
-    #[arg(long, value_name = "HOST:PORT", requires_all = ["sender", "symbol", "price"])]
+    #[arg(long, value_name = "HOST:PORT", requires = "sender")]
     addr: Option<SocketAddr>,
     /// CompID of a session there; may be given several times.
     #[arg(long, value_name = "COMPID")]
@@ -47,12 +46,12 @@ pub struct LoadArgs {
     /// CompID of that venue.
     #[arg(long, value_name = "COMPID", default_value = own_venue::COMP_ID)]
     target: String,
-    /// Instrument of that venue.
-    #[arg(long)]
-    symbol: Option<String>,
+    /// Instrument of that venue; the default is one of the sample configuration.
+    #[arg(long, default_value = "BTC-USD")]
+    symbol: String,
     /// Price to trade around there, a whole number.
-    #[arg(long, value_name = "PRICE")]
-    price: Option<u32>,
+    #[arg(long, value_name = "PRICE", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(100..))]
+    price: u32,
     /// Requests a second, over all sessions.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     rate: u32,
@@ -106,7 +105,7 @@ pub fn run(args: &LoadArgs) -> Result<(), Failure> {
     let comp_id = args.target.clone();
     let target = FixTarget { address, comp_id, reset: own.is_none(), patience: PATIENCE };
     let mut set = FixSet::connect(target, &logins).map_err(Failure::failed)?;
-    let mut load = Load::new(args, logins.len());
+    let mut load = Load::new(args, logins.len(), own.is_some());
     load.drive(&mut set, &interrupt)?;
     set.logout(Duration::from_secs(2), &mut |_, _| {});
     if let Some(own) = own {
@@ -153,7 +152,7 @@ struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    fn new(args: &'a LoadArgs, sessions: usize) -> Load<'a> {
+    fn new(args: &'a LoadArgs, sessions: usize, own: bool) -> Load<'a> {
         let Ok(latency) = Histogram::new_with_bounds(100, 60_000_000_000, 3) else {
             unreachable!("the bounds are good");
         };
@@ -161,8 +160,8 @@ impl<'a> Load<'a> {
             args,
             sessions,
             random: Random::new(args.seed),
-            symbol: args.symbol.as_deref().unwrap_or(FLOW_SYMBOL),
-            price: i64::from(args.price.unwrap_or(100)),
+            symbol: if own { FLOW_SYMBOL } else { &args.symbol },
+            price: i64::from(args.price),
             // A name that no earlier load on the same venue has used.
             prefix: format!("{:x}-", clock::now().0 / 1_000_000),
             sent: 0,
