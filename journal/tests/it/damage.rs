@@ -341,3 +341,40 @@ fn forged_numbers_are_refused() {
     std::fs::write(temp.dir().join("9999999999999999.seg"), &good).unwrap();
     assert_eq!(read(&temp.dir()).unwrap(), (Vec::new(), true));
 }
+
+/// What a turn left in the live log when its process ended is not found behind the next one.
+#[test]
+fn the_bytes_of_an_unfinished_turn_are_gone() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    let mut turn = opened.writer.begin(2);
+    turn.space(5000).fill(0x5a);
+    std::mem::forget(turn);
+    drop(opened);
+
+    let mut reader = Reader::open(&temp.dir(), Some(&temp.live_dir())).unwrap();
+    assert_eq!(sizes(&try_read(&mut reader).unwrap()), [(1, 64)]);
+    let mut opened = temp.open();
+    let cut = opened.recovery.cut.unwrap();
+    assert_eq!((cut.why, cut.bytes), (CutReason::Incomplete, 24 + 5000));
+    append(&mut opened.writer, 2, 64, 64);
+    drop(opened);
+    let mut reader = Reader::open(&temp.dir(), Some(&temp.live_dir())).unwrap();
+    assert_eq!(sizes(&try_read(&mut reader).unwrap()), [(1, 64), (2, 64)]);
+    assert_eq!(temp.open().recovery.cut, None);
+}
+
+/// Sectors of a segment whose header never reached the disk are not found behind later turns.
+#[test]
+fn the_bytes_of_an_unbegun_segment_are_gone() {
+    let (temp, _, _) = small(&[64]);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    write_at(&segment(&temp.dir(), 1), 60_000, &[0x5a; 512]);
+    let mut opened = temp.open();
+    append(&mut opened.writer, 2, 70_000, 1000);
+    append(&mut opened.writer, 3, 64, 64);
+    sync(&mut opened.syncer);
+    drop(opened);
+    assert_eq!(read(&temp.dir()).unwrap(), (vec![(1, 64), (2, 70_000), (3, 64)], false));
+}
