@@ -498,6 +498,14 @@ impl Acceptor {
                     After::Open => {}
                     After::CloseWhenWritten => peer.closing = true,
                 }
+                // A session that is open now has heartbeats to send.
+                if let Some(deadline) = slot.session.deadline() {
+                    self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+                }
+                // A Logon that is answered starts the session's timers, a Heartbeat sets the next one.
+                if let Some(deadline) = slot.session.deadline() {
+                    self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+                }
             } else if slot.session.is_active() {
                 let told = Told { session, ..*told };
                 let header = Header { msg, sending_time: turn_time, resend: false, now };
