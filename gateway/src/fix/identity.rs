@@ -72,7 +72,7 @@ impl Identity {
         })
     }
 
-    /// Begins a message with its header: 8 9 35 34 [43] 49 52 56 [122].
+    /// Begins a message with its header: 8 9 35 34 49 52 56, in a resend also 43 and 122.
     #[inline]
     pub fn begin<'o>(&self, out: &'o mut Vec<u8>, msg_type: &[u8], header: &Header) -> Encoder<'o> {
         let mut message = Encoder::begin(out, self.begin_string.as_bytes(), msg_type);

@@ -1,6 +1,6 @@
 //! FIX 4.4: the codec, the dictionary and the session machine. No sockets, no clock.
 //!
-//! * [`decode`] makes a [`Message`] of bytes, [`Encoder`] makes bytes of fields.
+//! * [`decode()`] makes a [`Message`] of bytes, [`Encoder`] makes bytes of fields.
 //! * [`Session`] is our side of one counterparty's session: it takes `(now, message)` and calls a
 //!   [`Shell`]. Whatever needs an outbound number is submitted to the core as a [`Note`] and written
 //!   when the journal says its number.
