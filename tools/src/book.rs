@@ -143,16 +143,17 @@ impl Shown<'_> {
     fn order(&self, order: &BookOrder) -> String {
         let qty = text::qty(order.leaves_qty, self.instrument);
         let session = self.names.session(order.session);
-        format!("{qty}  {session}/{} order {} ref {}", order.number, order.order_id, order.order_ref)
+        format!(
+            "{qty}  {session}/{} order {} ref {}",
+            order.number, order.order_id, order.order_ref
+        )
     }
 
     fn json(&self, orders: bool, place: Place) -> Value {
         let price = |price| text::price(price, self.instrument).to_string();
         let qty = |qty| text::qty(qty, self.instrument).to_string();
         let levels = |side| -> Vec<Value> {
-            let level = |level: BookLevel| {
-                json!({ "price": price(level.price), "qty": qty(level.qty), "orders": level.orders })
-            };
+            let level = |level: BookLevel| json!({ "price": price(level.price), "qty": qty(level.qty), "orders": level.orders });
             self.book.levels(side).map(level).collect()
         };
         let queue = |side| -> Vec<Value> {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
 use matcher::{
-    CancelReason, CancelRequest, Command, Event, Fill, InstrumentId, Instrument, Liquidity,
-    MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Price, Priority, Qty, RefusedRequest,
-    SessionId, Side, TimeInForce, TradingState,
+    CancelReason, CancelRequest, Command, Event, Fill, Instrument, InstrumentId, Liquidity,
+    MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Price, Priority, Qty,
+    RefusedRequest, SessionId, Side, TimeInForce, TradingState,
 };
 use venue::Names;
 use venue::turns::TurnHead;

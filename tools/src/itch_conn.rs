@@ -87,8 +87,7 @@ impl ItchConn {
         next_sequence: u64,
         wait: Duration,
     ) -> Result<ItchConn, ItchError> {
-        let config =
-            SoupClientConfig::new(username.as_bytes(), password.as_bytes(), next_sequence);
+        let config = SoupClientConfig::new(username.as_bytes(), password.as_bytes(), next_sequence);
         let mut client = SoupClient::new(config);
         let stream = open(address, wait, &mut client)?;
         let inbox = vec![0; INBOX_BYTES].into();
@@ -181,8 +180,7 @@ fn open(
     client: &mut SoupClient,
 ) -> Result<TcpStream, ItchError> {
     let lost = |error| ItchError::Lost { address, error };
-    let mut stream =
-        TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(lost)?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(lost)?;
     if wait.is_zero() {
         stream.set_nonblocking(true).map_err(lost)?;
     } else {

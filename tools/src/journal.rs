@@ -28,7 +28,9 @@ enum What {
     #[command(after_help = "Example:\n  vesta journal stat journal")]
     Stat(StatArgs),
     /// One line a record, with names and decimals from the journal itself.
-    #[command(after_help = "Example:\n  vesta journal print journal --symbol BTC-USD --from 1000 --to 2000")]
+    #[command(
+        after_help = "Example:\n  vesta journal print journal --symbol BTC-USD --from 1000 --to 2000"
+    )]
     Print(PrintArgs),
     /// Checks every checksum and sequence; exit code 1 names segment, offset and sequence.
     #[command(after_help = "Example:\n  vesta journal verify journal --json")]
@@ -159,7 +161,10 @@ fn stat(args: &StatArgs) -> Result<(), Failure> {
             say!("  {kind:<22} {:>14}", text::count(*count));
         }
     }
-    say!("sessions   {}", joined(counts.names.sessions.iter().map(|(comp_id, _)| comp_id.as_str())));
+    say!(
+        "sessions   {}",
+        joined(counts.names.sessions.iter().map(|(comp_id, _)| comp_id.as_str()))
+    );
     let symbols = counts.names.instruments.iter().map(|instrument| instrument.symbol.as_str());
     say!("traded     {}", joined(symbols));
     if let Some(control) = reader.control() {
@@ -290,12 +295,14 @@ fn print(args: &PrintArgs) -> Result<(), Failure> {
         ended: Ok(()),
         past: false,
     };
-    let result = follow(&mut reader, &mut printer, |printer| printer.past || printer.ended.is_err());
+    let result =
+        follow(&mut reader, &mut printer, |printer| printer.past || printer.ended.is_err());
     let Printer { lines, ended, names, .. } = printer;
     ended?;
     lines.end()?;
     result?;
-    if let Some(symbol) = args.symbol.as_deref().filter(|symbol| names.instrument(symbol).is_none()) {
+    if let Some(symbol) = args.symbol.as_deref().filter(|symbol| names.instrument(symbol).is_none())
+    {
         return Err(Failure::usage(format!("the journal knows no instrument {symbol}")));
     }
     let known = |comp_id: &str| names.sessions.iter().any(|(known, _)| known == comp_id);

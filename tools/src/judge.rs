@@ -57,7 +57,9 @@ impl<'f> Judge<'f> {
             };
             if !matches!((want, got), (Some(want), Some(got)) if same(want, got)) {
                 self.verdict.trades_wrong += 1;
-                self.wrong(format_args!("trade {index} of command {n}: {got:?} instead of {want:?}"));
+                self.wrong(format_args!(
+                    "trade {index} of command {n}: {got:?} instead of {want:?}"
+                ));
             }
         }
     }
@@ -98,7 +100,7 @@ impl<'f> Judge<'f> {
 
     /// Something else is wrong.
     pub fn wrong(&mut self, what: fmt::Arguments<'_>) {
-        self.verdict.first_wrong.get_or_insert_with(|| what.to_string());
+        self.verdict.wrong(what);
     }
 
     /// What was found.
@@ -109,6 +111,11 @@ impl<'f> Judge<'f> {
 }
 
 impl Verdict {
+    /// Something else is wrong.
+    pub fn wrong(&mut self, what: fmt::Arguments<'_>) {
+        self.first_wrong.get_or_insert_with(|| what.to_string());
+    }
+
     /// Whether everything that `flow` expects was checked and holds.
     #[must_use]
     pub fn holds(&self, flow: &Flow) -> bool {

@@ -308,7 +308,11 @@ fn plan_one(
             let target = std::mem::replace(&mut order.named_by, n);
             if qty == leaves_qty {
                 orders.remove(&oid);
-                return Ok(Step { session, first: None, request: Request::Cancel { target, side } });
+                return Ok(Step {
+                    session,
+                    first: None,
+                    request: Request::Cancel { target, side },
+                });
             }
             order.order_qty -= qty;
             let (price, order_qty, keeps_place) = (order.price, order.order_qty, true);

@@ -43,7 +43,8 @@ impl OwnVenue {
     pub fn start(setting: &Setting<'_>) -> Result<OwnVenue, Failure> {
         let folder = |error| Failure::failed(format!("no temporary folder: {error}"));
         let journal = TemporaryFolder::new(setting.what).map_err(folder)?;
-        let live = TemporaryFolder::new_in_memory(&format!("{}-live", setting.what)).map_err(folder)?;
+        let live =
+            TemporaryFolder::new_in_memory(&format!("{}-live", setting.what)).map_err(folder)?;
         let text = config_text(setting.durability, setting.sessions);
         let config = Config::parse("built-in configuration", &text).map_err(Failure::failed)?;
         let config = Config {
@@ -132,7 +133,12 @@ fn config_text(durability: Durability, sessions: &[String]) -> String {
 ///
 /// If `symbol` is none.
 #[must_use]
-pub fn instrument(symbol: &str, price_decimals: u8, qty_decimals: u8, price_max: i64) -> Instrument {
+pub fn instrument(
+    symbol: &str,
+    price_decimals: u8,
+    qty_decimals: u8,
+    price_max: i64,
+) -> Instrument {
     let Some(symbol) = Symbol::new(symbol.as_bytes()) else {
         panic!("{symbol:?} is no symbol");
     };
@@ -158,4 +164,3 @@ pub fn flow_instrument() -> Instrument {
 
 /// Symbol of [`flow_instrument`].
 pub const FLOW_SYMBOL: &str = "FLOW";
-

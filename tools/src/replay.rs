@@ -112,8 +112,7 @@ pub fn replay(mut reader: Reader, mut at: impl FnMut(u64)) -> Result<Replayed, R
     let began = Instant::now();
     let mut replay = Replay::new();
     let mut frames = 0_u64;
-    loop {
-        let Some(frame) = reader.next().map_err(FollowError::from)? else { break };
+    while let Some(frame) = reader.next().map_err(FollowError::from)? {
         replay.frame(&frame, &mut venue::replay::Nobody)?;
         frames += 1;
         if frames.is_multiple_of(TELL) {

@@ -6,7 +6,7 @@
 //! numbers, and the journal must replay to the same events.
 //!
 //! `VESTA_KILLS` (default 6) and `VESTA_KILL_SEED` choose how often and when;
-//! `VESTA_KILL_COMMANDS` (default 3,000) how long the flow is. `VESTA_ORDER_FLOW` names a folder of
+//! `VESTA_KILL_COMMANDS` (default 3,000) how long the flow is. `VESTA_KILL_FLOW` names a folder of
 //! recorded flow to use instead of the generated one.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
@@ -212,7 +212,7 @@ impl Drop for Folder {
 /// The recorded flow if there is one, else a generated one with what a naive book does with it.
 fn flow(seed: u64) -> Flow {
     let commands = usize::try_from(number("VESTA_KILL_COMMANDS", 3_000)).unwrap();
-    match std::env::var_os("VESTA_ORDER_FLOW") {
+    match std::env::var_os("VESTA_KILL_FLOW") {
         Some(dir) => Flow::read(Path::new(&dir)).unwrap().cut(commands),
         None => generated(seed, commands),
     }

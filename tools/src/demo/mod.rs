@@ -65,12 +65,17 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         sessions: &sessions,
         instruments: &instruments,
     })?;
-    say!("FIX on {}, ITCH on {}, journal in {}", own.fix_addr(), own.soup_addr(), own.journal_dir().display());
+    say!(
+        "FIX on {}, ITCH on {}, journal in {}",
+        own.fix_addr(),
+        own.soup_addr(),
+        own.journal_dir().display()
+    );
     let (comp_id, address) = (COMP_ID.into(), own.fix_addr());
     let target = FixTarget { address, comp_id, reset: false, patience: PATIENCE };
     let mut set = FixSet::connect(target, &sessions.map(Login::plain)).map_err(Failure::failed)?;
-    let mut feed = ItchConn::connect(own.soup_addr(), "", "", 1, Duration::ZERO)
-        .map_err(Failure::failed)?;
+    let mut feed =
+        ItchConn::connect(own.soup_addr(), "", "", 1, Duration::ZERO).map_err(Failure::failed)?;
     let mut tape = Tape::new(instruments);
     let mut screen = Screen::new(tape.instruments());
     let began = Instant::now();

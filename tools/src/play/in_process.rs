@@ -124,7 +124,8 @@ impl Market {
 
     fn book(&self, after: Option<usize>, judge: &mut Judge<'_>) {
         if let Some(book) = self.engine.book(INSTRUMENT).filter(|_| judge.wants_book(after)) {
-            let level = |level: matcher::BookLevel| -> Level { (level.price.ticks(), level.qty.lots()) };
+            let level =
+                |level: matcher::BookLevel| -> Level { (level.price.ticks(), level.qty.lots()) };
             judge.book(
                 after,
                 book.levels(Side::Sell).map(level),

@@ -113,6 +113,7 @@ pub struct Options {
 
 /// Where a flow is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // There is one of it.
 pub enum Place {
     /// Into the matcher alone.
     InProcess,
@@ -167,7 +168,9 @@ impl fmt::Display for PlayError {
             PlayError::Fix(error) => error.fmt(f),
             PlayError::Feed(error) => error.fmt(f),
             PlayError::Venue(why) => f.write_str(why),
-            PlayError::NoAnswer { waiting } => write!(f, "the venue leaves {waiting} requests open"),
+            PlayError::NoAnswer { waiting } => {
+                write!(f, "the venue leaves {waiting} requests open")
+            }
             PlayError::Interrupted => f.write_str("interrupted"),
             PlayError::NoMarker => f.write_str("the order that marks the end was not accepted"),
             PlayError::FeedEnds { marker } => {
@@ -252,7 +255,8 @@ fn bar(commands: usize, progress: bool) -> ProgressBar {
     }
     let target = ProgressDrawTarget::stderr_with_hz(10);
     let bar = ProgressBar::with_draw_target(Some(commands as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} commands, {per_sec} {eta}")
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} commands, {per_sec} {eta}")
     {
         bar.set_style(style);
     }
@@ -270,13 +274,13 @@ pub fn command(args: &PlayArgs) -> Result<(), Failure> {
         Some(commands) => flow.cut(commands),
         None => flow,
     };
-    let options =
-        Options { flow, place: place(args)?, rate: args.rate, progress: true };
+    let options = Options { flow, place: place(args)?, rate: args.rate, progress: true };
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
-    let outcome = run_with(&options, &mut |_| !interrupt.is_set()).map_err(|error| match error {
-        PlayError::Plan(_) => Failure::usage(error),
-        error => Failure::failed(error),
-    })?;
+    let outcome =
+        run_with(&options, &mut |_| !interrupt.is_set()).map_err(|error| match error {
+            PlayError::Plan(_) => Failure::usage(error),
+            error => Failure::failed(error),
+        })?;
     tell(&outcome, &options.flow);
     if args.json {
         output::json(&to_json(&outcome, args.in_process));
@@ -317,7 +321,8 @@ fn place(args: &PlayArgs) -> Result<Place, Failure> {
     let config = Config::load(file).map_err(Failure::usage)?;
     let unfit = |what: &str| Failure::usage(format!("{}: {what}", file.display()));
     let first = config.instruments.first().map(|it| it.symbol.as_str().to_owned());
-    let soup = config.soup.as_ref().ok_or_else(|| unfit("has no [itch.soup] to read the book from"))?;
+    let soup =
+        config.soup.as_ref().ok_or_else(|| unfit("has no [itch.soup] to read the book from"))?;
     if config.sessions.is_empty() {
         return Err(unfit("has no sessions"));
     }

@@ -130,25 +130,26 @@ pub(super) fn play(flow: &Flow, target: &Target, pace: Pace<'_>) -> Result<Playe
     let elapsed = began.elapsed();
     let marker = driver.place_marker(flow)?;
     let (messages, locate) = feed.until(marker, &target.symbol)?;
-    let Driver { mut set, mut record, .. } = driver;
+    let Driver { mut set, record, .. } = driver;
     let reconnects = set.reconnects();
     set.logout(Duration::from_secs(2), &mut |_, _| {});
     // The two reports of the marker are not the flow's.
     let reports = record.reports().saturating_sub(2);
     let reports_missing = expected.saturating_sub(reports);
-    if reports != expected {
-        record.wrong(format_args!("{reports} reports instead of {expected}"));
-    }
+    let mut verdict = record.judge(flow, &steps, &messages, locate);
     let renumbered = record.renumbered;
+    if reports != expected {
+        verdict.wrong(format_args!("{reports} reports instead of {expected}"));
+    }
     if renumbered > 0 {
-        record.wrong(format_args!("{renumbered} reports came again with another number"));
+        verdict.wrong(format_args!("{renumbered} reports came again with another number"));
     }
     Ok(Played {
-        verdict: record.judge(flow, &steps, &messages, locate),
+        verdict,
         reports,
         reports_missing,
         reports_repeated: record.repeated,
-        reports_renumbered: record.renumbered,
+        reports_renumbered: renumbered,
         reconnects,
         elapsed,
     })
@@ -247,8 +248,8 @@ impl Driver<'_> {
         let mut heard = |session: usize, heard: Heard<'_>| match heard {
             Heard::Application(message) => {
                 let first = record.message(session, &message, &target.prefix);
-                let is_answer = !matches!(message.get(tag::EXEC_TYPE), Some(b"F"))
-                    && !is_rest_of_ioc(&message);
+                let is_answer =
+                    !matches!(message.get(tag::EXEC_TYPE), Some(b"F")) && !is_rest_of_ioc(&message);
                 *waiting -= usize::from(first.is_some() && is_answer).min(*waiting);
             }
             Heard::Repeated(message) => record.repeated(session, &message, &target.prefix),

@@ -110,11 +110,20 @@ impl Record {
     /// The Sequence at which the venue accepted the order of `request`.
     pub(super) fn accepted(&self, request: RequestId) -> Option<u64> {
         let found = self.reports.iter().rev();
-        found.copied().find(|it| it.request == request && it.exec_type == b'0').map(|it| it.sequence)
+        found
+            .copied()
+            .find(|it| it.request == request && it.exec_type == b'0')
+            .map(|it| it.sequence)
     }
 
     /// Holds the reports and the feed against the flow.
-    pub(super) fn judge(&self, flow: &Flow, steps: &[Step], feed: &[Message], locate: u16) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        flow: &Flow,
+        steps: &[Step],
+        feed: &[Message],
+        locate: u16,
+    ) -> Verdict {
         let mut judge = Judge::new(flow);
         if let Some(what) = &self.first_wrong {
             judge.wrong(format_args!("{what}"));
@@ -143,7 +152,9 @@ impl Record {
             let Some(taker) = report.trade.filter(|side| !side.is_maker) else { continue };
             let maker = makers.get(&taker.id);
             let same = |it: &&(&Report, Side1)| {
-                it.1.price == taker.price && it.1.qty == taker.qty && it.0.sequence == report.sequence
+                it.1.price == taker.price
+                    && it.1.qty == taker.qty
+                    && it.0.sequence == report.sequence
             };
             let maker_oid = maker.filter(same).map_or(0, |(maker, _)| oid(maker));
             let JudgedTrade { price, qty, .. } =

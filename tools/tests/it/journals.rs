@@ -1,0 +1,202 @@
+//! `vesta journal`, `vesta replay` and `vesta book` on a journal that holds a short day.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Folder, make_journal, run};
+
+fn segment(journal: &Path) -> std::path::PathBuf {
+    let mut files: Vec<_> = fs::read_dir(journal)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| fs::metadata(path).unwrap().len() >= 1 << 20)
+        .collect();
+    files.sort();
+    files.remove(0)
+}
+
+#[test]
+fn a_good_journal_is_told_to_be_one() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+
+    let ended = run(&["journal", "verify", dir, "--json"]);
+    ended.assert_good();
+    let verified = ended.json();
+    assert_eq!((&verified["ok"], &verified["first_sequence"]), (&true.into(), &1.into()));
+
+    let ended = run(&["replay", dir, "--verify", "--json"]);
+    ended.assert_good();
+    let replayed = ended.json();
+    assert_eq!(replayed["ok"], true);
+    assert_eq!(replayed["commands"], verified["turns"]);
+    assert_eq!(replayed["last_sequence"], verified["last_sequence"]);
+
+    let ended = run(&["journal", "stat", dir, "--json"]);
+    ended.assert_good();
+    let stat = ended.json();
+    assert_eq!(stat["turns"], verified["turns"]);
+    assert_eq!((&stat["inputs"]["new"], &stat["inputs"]["cancel"]), (&4.into(), &1.into()));
+    assert_eq!((&stat["events"]["traded"], &stat["events"]["canceled"]), (&2.into(), &1.into()));
+    assert!(ended.out.contains("MAKER TAKER") && ended.out.contains("BTC-USD"), "{}", ended.out);
+}
+
+#[test]
+fn a_journal_is_printed_with_its_own_names() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let ended = run(&["journal", "print", dir]);
+    ended.assert_good();
+    for line in [
+        "MAKER in#2 new 1 BTC-USD sell 1.5 @ 50000.00 gtc 11=a",
+        "traded 1 BTC-USD 1.5 @ 50000.00  maker MAKER/1",
+        "traded 2 BTC-USD 1.0 @ 50000.00  maker MAKER/2",
+        "canceled MAKER/3",
+    ] {
+        assert!(ended.out.contains(line), "no {line:?} in\n{}", ended.out);
+    }
+
+    let taker = run(&["journal", "print", dir, "--session", "TAKER", "--symbol", "BTC-USD"]);
+    taker.assert_good();
+    assert!(taker.out.contains("TAKER in#2 new 1"), "{}", taker.out);
+    assert!(!taker.out.contains("11=a"), "{}", taker.out);
+
+    let json = run(&["journal", "print", dir, "--from", "2", "--to", "2", "--json"]);
+    json.assert_good();
+    for line in json.out.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["sequence"], 2);
+    }
+    assert_eq!(json.out.lines().count(), 2, "{}", json.out);
+
+    run(&["journal", "print", dir, "--symbol", "NONE"]).assert_says(2, &["NONE"]);
+    run(&["journal", "print", dir, "--session", "NOBODY"]).assert_says(2, &["NOBODY"]);
+}
+
+#[test]
+fn a_book_is_shown_as_of_any_moment() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let book = |args: &[&str]| {
+        let all = [&["book", dir, "--symbol", "BTC-USD", "--json", "--orders"], args].concat();
+        let ended = run(&all);
+        ended.assert_good();
+        ended.json()
+    };
+    let end = book(&[]);
+    assert_eq!(
+        end["asks"],
+        serde_json::json!([{ "price": "50000.00", "qty": "1.0", "orders": 1 }])
+    );
+    assert_eq!(end["bids"], serde_json::json!([]));
+    assert_eq!(end["ask_orders"][0]["session"], "MAKER");
+    assert_eq!(end["ask_orders"][0]["number"], 2);
+
+    // Before anything traded all three orders stood there.
+    let printed =
+        run(&["journal", "print", dir, "--session", "TAKER", "--symbol", "BTC-USD", "--json"]);
+    let taken: serde_json::Value =
+        serde_json::from_str(printed.out.lines().next().unwrap()).unwrap();
+    let before = (taken["sequence"].as_u64().unwrap() - 1).to_string();
+    let full = book(&["--at", &before]);
+    assert_eq!(
+        full["asks"],
+        serde_json::json!([{ "price": "50000.00", "qty": "3.5", "orders": 2 }])
+    );
+    assert_eq!(
+        full["bids"],
+        serde_json::json!([{ "price": "49999.99", "qty": "7.0", "orders": 1 }])
+    );
+
+    // The time of that turn, to the nanosecond, says the same.
+    let at = full["time"].as_str().unwrap();
+    assert_eq!(book(&["--at", at]), full);
+    let of_day = at.split(['T', 'Z']).nth(1).unwrap();
+    assert_eq!(book(&["--at", of_day])["sequence"], full["sequence"]);
+
+    run(&["book", dir, "--symbol", "NONE"]).assert_says(2, &["NONE", "BTC-USD"]);
+    run(&["book", dir, "--symbol", "BTC-USD", "--at", "noon"]).assert_says(2, &["noon"]);
+    run(&["book", dir, "--symbol", "BTC-USD", "--at", "0"]).assert_says(2, &["BTC-USD"]);
+}
+
+#[test]
+fn a_flipped_bit_is_named_with_its_place() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let file = segment(&journal);
+    let good = fs::read(&file).unwrap();
+    let used = good.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut bad = good.clone();
+    bad[used / 2] ^= 0x10;
+    fs::write(&file, &bad).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for args in [&["journal", "verify", dir, "--json"][..], &["replay", dir, "--verify", "--json"]]
+    {
+        let ended = run(args);
+        ended.assert_says(1, &[name, "offset", "sequence"]);
+        assert_eq!(ended.json()["ok"], false);
+    }
+    run(&["journal", "stat", dir]).assert_says(1, &[name, "offset", "sequence"]);
+    fs::write(&file, &good).unwrap();
+    run(&["journal", "verify", dir]).assert_good();
+}
+
+#[test]
+fn a_torn_end_is_no_damage_and_is_told() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let file = segment(&journal);
+    let mut bytes = fs::read(&file).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used] ^= 0xff;
+    fs::write(&file, &bytes).unwrap();
+    for args in [&["journal", "verify", dir, "--json"][..], &["replay", dir, "--verify", "--json"]]
+    {
+        let ended = run(args);
+        ended.assert_good();
+        assert!(ended.json()["torn_tail"].is_string(), "{}", ended.out);
+    }
+}
+
+#[test]
+fn a_journal_of_another_version_is_refused_in_a_line() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let file = segment(&journal);
+    let mut bytes = fs::read(&file).unwrap();
+    // FORMAT.md: the version stands behind the eight bytes of the magic.
+    bytes[8..10].copy_from_slice(&99_u16.to_le_bytes());
+    fs::write(&file, &bytes).unwrap();
+    for args in [
+        &["journal", "verify", dir][..],
+        &["journal", "print", dir],
+        &["replay", dir, "--verify"],
+        &["book", dir, "--symbol", "BTC-USD"],
+    ] {
+        run(args).assert_says(1, &["version", "99"]);
+    }
+    let config = folder.path().join("vesta.toml");
+    run(&["serve", "--config", config.to_str().unwrap()]).assert_says(1, &["version", "99"]);
+}
+
+#[test]
+fn what_is_no_journal_is_named() {
+    let folder = Folder::new();
+    let empty = folder.path().to_str().unwrap();
+    run(&["journal", "verify", empty]).assert_says(1, &[empty]);
+    let absent = folder.path().join("absent");
+    let absent = absent.to_str().unwrap();
+    for args in [
+        &["journal", "stat", absent][..],
+        &["replay", absent, "--verify"],
+        &["book", absent, "--symbol", "X"],
+    ] {
+        run(args).assert_says(2, &[absent]);
+    }
+}

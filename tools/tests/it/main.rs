@@ -1,0 +1,10 @@
+//! The `vesta` binary from the outside: what it prints, what it leaves, how it ends.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod config;
+mod demo;
+mod journals;
+mod play;
+mod serve;
+mod support;

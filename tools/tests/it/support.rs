@@ -1,0 +1,220 @@
+//! Folders, processes and small venues for the tests.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use std::{fs, io};
+
+use gateway::fix::tag;
+use serde_json::Value;
+use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
+use venue::{Config, Venue, clock};
+
+/// A folder of one test, gone at its end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("it-{}-{n}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary under test.
+pub(crate) fn vesta() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vesta"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What a command said and how it ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    pub(crate) fn of(output: Output) -> Ended {
+        Ended {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The JSON object that it ended with.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        let last = self.out.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON in {}{}", self.out, self.err))
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_good(&self) {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+    }
+
+    /// It ended with `code` and one line on stderr that has all of `words` in it.
+    #[track_caller]
+    pub(crate) fn assert_says(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        assert!(self.err.starts_with("vesta: "), "{}", self.err);
+        for word in words {
+            assert!(self.err.contains(word), "no {word:?} in {}", self.err);
+        }
+    }
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(args: &[&str]) -> Ended {
+    Ended::of(vesta().args(args).output().unwrap())
+}
+
+/// A running `vesta`, killed if the test ends first.
+pub(crate) struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads lines up to one that begins with `start`.
+    #[track_caller]
+    pub(crate) fn line(&mut self, start: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+        panic!("it ended without a line {start:?}");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Ended {
+        let rest: Vec<String> = self.lines.by_ref().map(|line| line.unwrap()).collect();
+        let mut err = String::new();
+        io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut err).unwrap();
+        let code = self.child.wait().unwrap().code();
+        Ended { code, out: rest.join("\n"), err }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says past the test harness that a test had not what it needs.
+pub(crate) fn skipped(what: &str) {
+    let _ = writeln!(io::stderr(), "\nSKIPPED {what}");
+}
+
+/// A configuration in `folder` with a journal and a live log of its own and free ports.
+pub(crate) fn config_text(folder: &Folder, sessions: &[&str]) -> String {
+    let mut text = format!(
+        "[venue]\njournal_dir = \"journal\"\nlive_dir = \"{}\"\nsegment_mib = 1\n\
+         durability = \"memory\"\n\
+         [limits]\norders = 1000\nlevels = 1000\ninstruments = 4\nsessions = 8\n\
+         [fix]\nlisten = \"127.0.0.1:0\"\n[itch.soup]\nlisten = \"127.0.0.1:0\"\n\
+         [[instrument]]\nsymbol = \"BTC-USD\"\nprice_decimals = 2\nqty_decimals = 1\n\
+         tick_size = \"0.01\"\nlot_size = \"0.1\"\nqty_max = \"1000\"\nprice_max = \"100000\"\n",
+        folder.path().join("live").display()
+    );
+    for comp_id in sessions {
+        text += &format!("[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"FIRM\"\n");
+    }
+    text
+}
+
+/// Makes a journal in `folder`/journal: two sessions, three resting orders, a trade, a cancel. Leaves no
+/// live log, as after a copy to another machine.
+pub(crate) fn make_journal(folder: &Folder) -> PathBuf {
+    let file = folder.write("vesta.toml", &config_text(folder, &["MAKER", "TAKER"]));
+    let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
+    let target = FixTarget {
+        address: venue.fix_addr(),
+        comp_id: "VESTA".into(),
+        reset: false,
+        patience: Duration::from_secs(10),
+    };
+    let logins = ["MAKER", "TAKER"].map(Login::plain);
+    let mut set = FixSet::connect(target, &logins).unwrap();
+    order(&mut set, 0, "a", b'2', "1.5", "50000.00");
+    order(&mut set, 0, "b", b'2', "2.0", "50000.00");
+    order(&mut set, 0, "c", b'1', "7.0", "49999.99");
+    order(&mut set, 1, "d", b'1', "2.5", "50000.00");
+    let now = clock::now();
+    set.send(0, now, b"F", |cancel| {
+        cancel.bytes(tag::CL_ORD_ID, b"e").bytes(tag::ORIG_CL_ORD_ID, b"c");
+        cancel.bytes(tag::SYMBOL, b"BTC-USD").char(tag::SIDE, b'1').utc(tag::TRANSACT_TIME, now);
+    });
+    hear(&mut set, 1);
+    set.logout(Duration::from_secs(10), &mut |_, _| {});
+    venue.stop().unwrap();
+    fs::remove_dir_all(folder.path().join("live")).unwrap();
+    folder.path().join("journal")
+}
+
+fn order(set: &mut FixSet, session: usize, id: &str, side: u8, qty: &str, price: &str) {
+    let now = clock::now();
+    set.send(session, now, b"D", |order| {
+        order.bytes(tag::CL_ORD_ID, id.as_bytes()).bytes(tag::SYMBOL, b"BTC-USD");
+        order.char(tag::SIDE, side).utc(tag::TRANSACT_TIME, now);
+        order.bytes(tag::ORDER_QTY, qty.as_bytes()).char(tag::ORD_TYPE, b'2');
+        order.bytes(tag::PRICE, price.as_bytes()).char(tag::TIME_IN_FORCE, b'1');
+    });
+    hear(set, 1);
+}
+
+/// Waits for at least so many reports.
+fn hear(set: &mut FixSet, reports: usize) {
+    let mut heard = 0;
+    while heard < reports {
+        set.poll(Some(Duration::from_secs(10)), &mut |_, message| {
+            assert!(matches!(message, Heard::Application(_)), "{message:?}");
+            heard += 1;
+        })
+        .unwrap();
+    }
+}
