@@ -52,6 +52,11 @@ const SAME_RESENDS_MAX: u32 = 5;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// Bytes of a [`Session`] without a gap, credentials not counted.
+pub const SESSION_BYTES_MAX: usize = 512;
+
+const _: () = assert!(size_of::<Session>() <= SESSION_BYTES_MAX);
+
 /// What the venue has agreed with a counterparty.
 #[derive(Clone)]
 pub struct Profile {
@@ -205,6 +210,8 @@ pub trait Shell {
 }
 
 /// Our side of one counterparty's session. Outlives its connections.
+///
+/// Memory: [`SESSION_BYTES_MAX`] and the credentials; while a gap is open up to 1 MiB of kept messages.
 #[derive(Debug)]
 pub struct Session {
     profile: Profile,
