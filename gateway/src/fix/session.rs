@@ -8,8 +8,10 @@
 //! Rules that FIX leaves open are those of the FIX session test cases (10 to 20 below are their names)
 //! and are listed in `FIX.md`.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod gaps;
+mod logon;
+mod terms;
+mod timers;
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, Timestamp};
@@ -23,32 +25,8 @@ use super::note::{Note, Routing, TEST_REQ_ID_BYTES_MAX};
 use super::tag::{self, SessionRejectReason};
 use super::time::parse_utc;
 
-/// Silence after which we send TestRequest(1).
-///
-/// Unit: percent of HeartBtInt(108). Source: FIX 4.4 vol. 2 says "HeartBtInt plus some reasonable
-/// transmission time"; test case 6 sets 20 %.
-const TEST_REQUEST_AFTER_PERCENT: u64 = 120;
-
-/// Silence after which the connection is closed: the TestRequest had as long again.
-const CLOSE_AFTER_PERCENT: u64 = 2 * TEST_REQUEST_AFTER_PERCENT;
-
-/// How long the answer to our Logout(5) may take. Source: test case 2i.
-const LOGOUT_NS: u64 = 2 * SECOND_NS;
-
-/// How long a gap may stand still before it is asked for again.
-const GAP_NS: u64 = 10 * SECOND_NS;
-
-/// How often a gap that stands still is asked for; then Logout(5).
-const GAP_ATTEMPTS_MAX: u32 = 3;
-
-/// Messages kept while a gap is open. Those beyond are dropped and asked for again.
-const QUEUE_MESSAGES_MAX: usize = 1024;
-
-/// Bytes of the messages kept while a gap is open.
-const QUEUE_BYTES_MAX: usize = 1 << 20;
-
-/// How often the same ResendRequest(2) is served while nothing new was sent; then Logout(5).
-const SAME_RESENDS_MAX: u32 = 5;
+use gaps::{Gap, Queue, Resend};
+pub use terms::{After, CloseReason, LogonRefusal, Profile, Shell, Taken};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -56,158 +34,6 @@ const SECOND_NS: u64 = 1_000_000_000;
 pub const SESSION_BYTES_MAX: usize = 512;
 
 const _: () = assert!(size_of::<Session>() <= SESSION_BYTES_MAX);
-
-/// What the venue has agreed with a counterparty.
-#[derive(Clone)]
-pub struct Profile {
-    /// The two ends.
-    pub identity: Identity,
-    /// Username(553) of the Logon, `None` if none is asked for.
-    pub username: Option<Vec<u8>>,
-    /// Password(554) of the Logon, `None` if none is asked for.
-    pub password: Option<Vec<u8>>,
-    /// Smallest HeartBtInt(108), seconds; 0 lets a peer do without heartbeats.
-    pub heartbeat_s_min: u32,
-    /// Largest HeartBtInt(108), seconds.
-    pub heartbeat_s_max: u32,
-    /// How far SendingTime(52) may be from our clock, seconds.
-    pub latency_s_max: u32,
-    /// Tags that are not defined.
-    pub unknown_tags: UnknownTags,
-}
-
-impl fmt::Debug for Profile {
-    /// Everything but the credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profile")
-            .field("identity", &self.identity)
-            .field("heartbeat_s_min", &self.heartbeat_s_min)
-            .field("heartbeat_s_max", &self.heartbeat_s_max)
-            .field("latency_s_max", &self.latency_s_max)
-            .field("unknown_tags", &self.unknown_tags)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a Logon is not answered: the connection is closed in silence, the reason is for the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogonRefusal {
-    /// MsgType(35) is not A.
-    NotLogon,
-    /// BeginString(8) is not that of the session.
-    BeginString,
-    /// SenderCompID(49) or TargetCompID(56) is not that of the session.
-    CompId,
-    /// Another connection speaks for this session.
-    AlreadyConnected,
-    /// A field is missing or malformed.
-    Field(Fault),
-    /// SendingTime(52) is too far from our clock.
-    SendingTime,
-    /// EncryptMethod(98) is not 0.
-    EncryptMethod,
-    /// HeartBtInt(108) is outside the bounds.
-    HeartBtInt,
-    /// Username(553) or Password(554) is wrong.
-    Credentials,
-    /// ResetSeqNumFlag(141)=Y with a MsgSeqNum(34) other than 1.
-    ResetNumber,
-}
-
-impl fmt::Display for LogonRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LogonRefusal::NotLogon => "first message is no Logon",
-            LogonRefusal::BeginString => "BeginString(8) is not that of the session",
-            LogonRefusal::CompId => {
-                "SenderCompID(49) or TargetCompID(56) is not that of the session"
-            }
-            LogonRefusal::AlreadyConnected => "session is connected already",
-            LogonRefusal::Field(fault) => {
-                return match fault.tag {
-                    Some(tag) => write!(f, "tag {tag} of the Logon: {}", fault.reason.text()),
-                    None => write!(f, "Logon: {}", fault.reason.text()),
-                };
-            }
-            LogonRefusal::SendingTime => "SendingTime(52) is too far from our clock",
-            LogonRefusal::EncryptMethod => "EncryptMethod(98) is not 0",
-            LogonRefusal::HeartBtInt => "HeartBtInt(108) is outside the bounds of the session",
-            LogonRefusal::Credentials => "Username(553) or Password(554) is wrong",
-            LogonRefusal::ResetNumber => "ResetSeqNumFlag(141)=Y with MsgSeqNum(34) other than 1",
-        })
-    }
-}
-
-impl std::error::Error for LogonRefusal {}
-
-/// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// Nothing was received for 2.4 times HeartBtInt(108), in spite of a TestRequest.
-    Silent,
-    /// Logouts were exchanged.
-    LoggedOut,
-    /// Our Logout was not answered.
-    LogoutTimeout,
-    /// [`Session::check_logon`] refused. Never given by a session: it is for the gateway's own use.
-    LogonRefused,
-}
-
-/// What to do with the connection after a note.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
-    /// Go on.
-    Open,
-    /// Close it as soon as everything is written.
-    CloseWhenWritten,
-}
-
-/// What order entry did with an application message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken<'m> {
-    /// It submitted an Input that carries the message's number.
-    Submitted,
-    /// Nothing to do (a PossResend of an order that is known).
-    Ignored,
-    /// To be answered by Reject(3).
-    Reject {
-        /// RefTagID(371).
-        tag: u32,
-        /// SessionRejectReason(373).
-        reason: u16,
-    },
-    /// To be answered by BusinessMessageReject(j).
-    BusinessReject {
-        /// BusinessRejectReason(380).
-        reason: u16,
-        /// Text(58).
-        text: &'static str,
-        /// BusinessRejectRefID(379), may be empty.
-        ref_id: &'m [u8],
-    },
-}
-
-/// What a session asks of the gateway around it.
-pub trait Shell {
-    /// Gives `command` to the core. `inbound` is the number it answers for, or `NONE`. One call into a
-    /// session makes at most four of these.
-    fn submit(&mut self, inbound: MsgSeqNum, command: &Command, attachment: &[u8]);
-
-    /// Gives an application message, checked against the dictionary, to order entry.
-    fn application<'m>(
-        &mut self,
-        inbound: MsgSeqNum,
-        message: &Message<'m>,
-        poss_resend: bool,
-    ) -> Taken<'m>;
-
-    /// Sends the messages `begin` to `end` again, both included; `end` is at most the last one sent.
-    fn resend(&mut self, begin: MsgSeqNum, end: MsgSeqNum);
-
-    /// Closes the connection at once.
-    fn close(&mut self, why: CloseReason);
-}
 
 /// Our side of one counterparty's session. Outlives its connections.
 ///
@@ -255,73 +81,6 @@ struct Logout {
     asked_at: Timestamp,
     written: bool,
     close_when_written: bool,
-}
-
-/// Numbers that are missing: everything from `next_in` to below `highest`.
-#[derive(Debug)]
-struct Gap {
-    highest: u32,
-    /// `next_in` when it was last looked at.
-    standing_at: u32,
-    asked_at: Timestamp,
-    attempts: u32,
-    /// A message of it did not fit the queue.
-    dropped: bool,
-}
-
-/// The last ResendRequest served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Resend {
-    begin: u32,
-    end: u32,
-    last_out: u32,
-    times: u32,
-}
-
-impl Resend {
-    /// Counts this one; returns how often it was the same in a row.
-    fn again(&mut self, begin: u32, end: u32, last_out: u32) -> u32 {
-        let same = (self.begin, self.end, self.last_out) == (begin, end, last_out);
-        let times = if same { self.times + 1 } else { 1 };
-        *self = Resend { begin, end, last_out, times };
-        times
-    }
-}
-
-/// Messages with a number above the expected one. An empty one marks a number that was dealt with when
-/// it came.
-#[derive(Debug, Default)]
-struct Queue {
-    messages: BTreeMap<u32, Box<[u8]>>,
-    bytes: usize,
-}
-
-impl Queue {
-    /// Returns whether there was room.
-    fn insert(&mut self, number: u32, message: &[u8]) -> bool {
-        if self.messages.contains_key(&number) {
-            return true;
-        }
-        if self.messages.len() >= QUEUE_MESSAGES_MAX || self.bytes + message.len() > QUEUE_BYTES_MAX
-        {
-            return false;
-        }
-        self.bytes += message.len();
-        self.messages.insert(number, message.into());
-        true
-    }
-
-    fn pop_below(&mut self, number: u32) -> Option<(u32, Box<[u8]>)> {
-        let entry = self.messages.first_entry().filter(|entry| *entry.key() < number)?;
-        let (number, message) = entry.remove_entry();
-        self.bytes -= message.len();
-        Some((number, message))
-    }
-
-    fn clear(&mut self) {
-        self.messages.clear();
-        self.bytes = 0;
-    }
 }
 
 /// The header fields the session looks at, wherever in the message they stand.
@@ -417,54 +176,6 @@ impl Session {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.active)
-    }
-
-    /// Whether a connection whose first message is `logon` may speak for this session.
-    ///
-    /// # Errors
-    ///
-    /// Why not. Nothing is answered to a refused Logon: whoever guesses learns nothing.
-    pub fn check_logon(&self, now: Timestamp, logon: &Message<'_>) -> Result<(), LogonRefusal> {
-        if logon.msg_type() != b"A" {
-            return Err(LogonRefusal::NotLogon);
-        }
-        let identity = &self.profile.identity;
-        if logon.begin_string() != identity.begin_string.as_bytes() {
-            return Err(LogonRefusal::BeginString);
-        }
-        let head = Head::read(logon);
-        if head.sender != Some(identity.target_comp_id.as_bytes())
-            || head.target != Some(identity.sender_comp_id.as_bytes())
-        {
-            return Err(LogonRefusal::CompId);
-        }
-        if self.is_connected() {
-            return Err(LogonRefusal::AlreadyConnected);
-        }
-        // Venues' own tags are common on a Logon (cancel on disconnect, nonces): never a reason to refuse.
-        dictionary::check(logon, UnknownTags::Ignore).map_err(LogonRefusal::Field)?;
-        self.check_sending_time(now, &head).map_err(|()| LogonRefusal::SendingTime)?;
-        self.check_terms(&head, logon)
-    }
-
-    /// What a Logon must say, at the start of a connection and in the middle of one.
-    fn check_terms(&self, head: &Head<'_>, logon: &Message<'_>) -> Result<(), LogonRefusal> {
-        if logon.get(tag::ENCRYPT_METHOD) != Some(b"0") {
-            return Err(LogonRefusal::EncryptMethod);
-        }
-        let bounds = self.profile.heartbeat_s_min..=self.profile.heartbeat_s_max;
-        if !heartbeat_s(logon).is_some_and(|heartbeat_s| bounds.contains(&heartbeat_s)) {
-            return Err(LogonRefusal::HeartBtInt);
-        }
-        let username = matches_secret(self.profile.username.as_deref(), logon.get(tag::USERNAME));
-        let password = matches_secret(self.profile.password.as_deref(), logon.get(tag::PASSWORD));
-        if !(username & password) {
-            return Err(LogonRefusal::Credentials);
-        }
-        if is_reset(logon) && head.number != Some(1) {
-            return Err(LogonRefusal::ResetNumber);
-        }
-        Ok(())
     }
 
     fn check_sending_time(&self, now: Timestamp, head: &Head<'_>) -> Result<(), ()> {
@@ -647,73 +358,6 @@ impl Session {
         }
     }
 
-    /// The first message of a connection. [`Session::check_logon`] has accepted it.
-    fn logon(
-        &mut self,
-        now: Timestamp,
-        head: &Head<'_>,
-        message: &Message<'_>,
-        shell: &mut impl Shell,
-    ) {
-        let (Some(link), Some(number)) = (&mut self.link, head.number) else { return };
-        link.logon = true;
-        link.heartbeat_s = heartbeat_s(message).unwrap_or(0);
-        if is_reset(message) {
-            return self.reset(shell);
-        }
-        if number < self.next_in {
-            return self.log_out_too_low(now, number, shell);
-        }
-        let inbound = self.count(number);
-        self.answer_logon(inbound, Numbering::Next, shell);
-        if number > self.next_in {
-            self.keep(number, b"");
-            self.ask_for_gap(now, number, shell);
-        }
-    }
-
-    /// A Logon in the middle of a connection: both sides start again at 1, or it is a mistake.
-    fn logon_again(
-        &mut self,
-        now: Timestamp,
-        number: u32,
-        head: &Head<'_>,
-        message: &Message<'_>,
-        shell: &mut impl Shell,
-    ) {
-        let reset = is_reset(message)
-            && dictionary::check(message, UnknownTags::Ignore).is_ok()
-            && self.check_terms(head, message).is_ok();
-        if !reset {
-            let inbound = self.count(number);
-            let text = b"Logon while logged on must have ResetSeqNumFlag(141)=Y, MsgSeqNum(34)=1";
-            return self.log_out(now, inbound, text, Closing::AfterAnswer, shell);
-        }
-        if let Some(link) = &mut self.link {
-            link.heartbeat_s = heartbeat_s(message).unwrap_or(link.heartbeat_s);
-        }
-        self.reset(shell);
-    }
-
-    /// Both directions start again; the Logon that asked for it was number 1.
-    fn reset(&mut self, shell: &mut impl Shell) {
-        self.queue.clear();
-        self.next_in = 2;
-        if let Some(link) = &mut self.link {
-            link.gap = None;
-            link.held_resend = None;
-            link.resets_asked += 1;
-        }
-        self.answer_logon(MsgSeqNum(1), Numbering::Reset, shell);
-    }
-
-    fn answer_logon(&self, inbound: MsgSeqNum, numbering: Numbering, shell: &mut impl Shell) {
-        let heartbeat_s = self.link.as_ref().map_or(0, |link| link.heartbeat_s);
-        let reset = numbering == Numbering::Reset;
-        let note = Note::Logon { heartbeat_s, reset, connection: self.connection };
-        submit_as(shell, inbound, numbering, &note);
-    }
-
     /// Our Logout is on its way or out: only its answer counts, and what the peer still misses is sent.
     fn receive_after_logout(
         &mut self,
@@ -746,51 +390,6 @@ impl Session {
     fn answer_logout(&mut self, now: Timestamp, number: u32, shell: &mut impl Shell) {
         let inbound = self.count(number);
         self.log_out(now, inbound, b"", Closing::WhenWritten, shell);
-    }
-
-    fn resend_request(
-        &mut self,
-        now: Timestamp,
-        number: u32,
-        head: &Head<'_>,
-        message: &Message<'_>,
-        shell: &mut impl Shell,
-    ) {
-        if head.poss_dup && number < self.next_in {
-            return;
-        }
-        if let Err(fault) = dictionary::check(message, self.profile.unknown_tags) {
-            return self.reject(number, fault, message, shell);
-        }
-        let begin = message.get(tag::BEGIN_SEQ_NO).and_then(parse_uint).unwrap_or(0);
-        let end = message.get(tag::END_SEQ_NO).and_then(parse_uint).unwrap_or(0);
-        let held = self.link.as_ref().is_none_or(|link| !link.active || link.resets_asked > 0);
-        if begin == 0 || (begin > self.last_out && !held) {
-            let fault = Fault::of(tag::BEGIN_SEQ_NO, SessionRejectReason::ValueIncorrect);
-            return self.reject(number, fault, message, shell);
-        }
-        if end != 0 && end < begin {
-            let fault = Fault::of(tag::END_SEQ_NO, SessionRejectReason::ValueIncorrect);
-            return self.reject(number, fault, message, shell);
-        }
-
-        self.count(number);
-        let Some(link) = &mut self.link else { return };
-        if held {
-            link.held_resend = Some((begin, end));
-        } else {
-            let end = if end == 0 { self.last_out } else { end.min(self.last_out) };
-            if link.last_resend.again(begin, end, self.last_out) > SAME_RESENDS_MAX {
-                let text = b"the same ResendRequest too often";
-                return self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
-            }
-            shell.resend(MsgSeqNum(begin), MsgSeqNum(end));
-        }
-        // Theirs first, then ours: the other way round two gaps could feed each other.
-        if number > self.next_in {
-            self.keep(number, b"");
-            self.ask_for_gap(now, number, shell);
-        }
     }
 
     /// SequenceReset(4) in reset mode: its own number means nothing.
@@ -904,143 +503,10 @@ impl Session {
     fn advance(&mut self, next: u32) {
         self.next_in = next;
         if let Some(link) = &mut self.link
-            && link.gap.as_ref().is_some_and(|gap| gap.highest < next)
+            && link.gap.as_ref().is_some_and(|gap| gap.is_filled(next))
         {
             link.gap = None;
         }
-    }
-
-    /// Keeps a message with a number above the expected one.
-    fn keep(&mut self, number: u32, message: &[u8]) {
-        let kept = self.queue.insert(number, message);
-        if !kept && let Some(gap) = self.link.as_mut().and_then(|link| link.gap.as_mut()) {
-            gap.dropped = true;
-        }
-    }
-
-    /// `number` is above the expected one: asks for what is missing, once a gap.
-    fn ask_for_gap(&mut self, now: Timestamp, number: u32, shell: &mut impl Shell) {
-        let Some(link) = &mut self.link else { return };
-        if let Some(gap) = &mut link.gap {
-            gap.highest = gap.highest.max(number);
-            return;
-        }
-        let standing_at = self.next_in;
-        link.gap =
-            Some(Gap { highest: number, standing_at, asked_at: now, attempts: 1, dropped: false });
-        submit(shell, MsgSeqNum::NONE, &Note::ResendRequest { begin: standing_at });
-    }
-
-    /// A message that was kept while a gap was open and is due now: decode it and give it to
-    /// [`Session::receive`]. Call until `None` after every [`Session::receive`].
-    pub fn next_queued(&mut self) -> Option<Vec<u8>> {
-        if self.queue.messages.is_empty() {
-            return None;
-        }
-        let link = self.link.as_mut().filter(|link| link.logout.is_none())?;
-        while let Some((number, message)) = self.queue.pop_below(self.next_in.saturating_add(1)) {
-            if number < self.next_in {
-                continue;
-            }
-            if message.is_empty() {
-                self.next_in = number.saturating_add(1);
-                continue;
-            }
-            link.replaying = true;
-            return Some(message.into_vec());
-        }
-        if let Some(gap) = &mut link.gap {
-            if gap.highest < self.next_in {
-                link.gap = None;
-            } else if gap.dropped && self.queue.messages.is_empty() {
-                // What did not fit is not on its way: ask at the next tick.
-                gap.dropped = false;
-                gap.asked_at = Timestamp(0);
-                gap.standing_at = self.next_in;
-                gap.attempts = 0;
-            }
-        }
-        None
-    }
-
-    /// Does what is due at `now`: heartbeats, test requests, gaps asked for again, timeouts.
-    pub fn tick(&mut self, now: Timestamp, shell: &mut impl Shell) {
-        let Some(link) = &mut self.link else { return };
-        if let Some(logout) = &link.logout {
-            if now >= logout.asked_at.after(LOGOUT_NS) {
-                shell.close(CloseReason::LogoutTimeout);
-            }
-            return;
-        }
-        if !link.active {
-            return;
-        }
-        if link.resets_asked == 0
-            && let Some((begin, end)) = link.held_resend.take()
-            && begin <= self.last_out
-        {
-            let end = if end == 0 { self.last_out } else { end.min(self.last_out) };
-            shell.resend(MsgSeqNum(begin), MsgSeqNum(end));
-        }
-        if link.heartbeat_s > 0 {
-            if now >= link.received_at.after(link.percent_ns(CLOSE_AFTER_PERCENT)) {
-                return shell.close(CloseReason::Silent);
-            }
-            if !link.test_request
-                && now >= link.received_at.after(link.percent_ns(TEST_REQUEST_AFTER_PERCENT))
-            {
-                link.test_request = true;
-                submit(shell, MsgSeqNum::NONE, &Note::TestRequest { id: now.0 });
-            } else if link.heartbeat_due().is_some_and(|due| now >= due) {
-                link.heartbeat_asked = true;
-                submit(shell, MsgSeqNum::NONE, &Note::Heartbeat { test_req_id: b"" });
-            }
-        }
-        self.look_at_gap(now, shell);
-    }
-
-    /// Asks again for a gap that stands still; gives up after some attempts.
-    fn look_at_gap(&mut self, now: Timestamp, shell: &mut impl Shell) {
-        let Some(gap) = self.link.as_mut().and_then(|link| link.gap.as_mut()) else { return };
-        if now < gap.asked_at.after(GAP_NS) {
-            return;
-        }
-        let attempts = if gap.standing_at == self.next_in { gap.attempts } else { 0 };
-        if attempts >= GAP_ATTEMPTS_MAX {
-            let text = format!("ResendRequest from {} was not answered", self.next_in);
-            let (none, closing) = (MsgSeqNum::NONE, Closing::AfterAnswer);
-            return self.log_out(now, none, text.as_bytes(), closing, shell);
-        }
-        let moving = gap.standing_at != self.next_in;
-        gap.asked_at = now;
-        gap.standing_at = self.next_in;
-        gap.attempts = if moving { 0 } else { attempts + 1 };
-        if !moving {
-            submit(shell, MsgSeqNum::NONE, &Note::ResendRequest { begin: self.next_in });
-        }
-    }
-
-    /// When [`Session::tick`] has something to do, `None` if never.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let link = self.link.as_ref()?;
-        if let Some(logout) = &link.logout {
-            return Some(logout.asked_at.after(LOGOUT_NS));
-        }
-        if !link.active {
-            return None;
-        }
-        if link.held_resend.is_some() && link.resets_asked == 0 {
-            return Some(Timestamp(0));
-        }
-        let gap = link.gap.as_ref().map(|gap| gap.asked_at.after(GAP_NS));
-        if link.heartbeat_s == 0 {
-            return gap;
-        }
-        let percent =
-            if link.test_request { CLOSE_AFTER_PERCENT } else { TEST_REQUEST_AFTER_PERCENT };
-        let silence = link.received_at.after(link.percent_ns(percent));
-        [Some(silence), link.heartbeat_due(), gap].into_iter().flatten().min()
     }
 
     /// A message of this session has this number, says the journal. To be called for every one, written
@@ -1115,29 +581,6 @@ impl Session {
     }
 }
 
-impl Link {
-    fn percent_ns(&self, percent: u64) -> u64 {
-        u64::from(self.heartbeat_s) * (SECOND_NS / 100) * percent
-    }
-
-    /// None is sent while a TestRequest is open: it was sent already (test case 6).
-    fn heartbeat_due(&self) -> Option<Timestamp> {
-        let due = !self.heartbeat_asked && !self.test_request;
-        due.then(|| self.sent_at.after(self.percent_ns(100)))
-    }
-}
-
-/// Timestamps that saturate.
-trait AfterNs {
-    fn after(self, ns: u64) -> Timestamp;
-}
-
-impl AfterNs for Timestamp {
-    fn after(self, ns: u64) -> Timestamp {
-        Timestamp(self.0.saturating_add(ns))
-    }
-}
-
 /// What is wrong with the times of a message that says it was sent before.
 fn poss_dup_fault(head: &Head<'_>, msg_type: &[u8]) -> Option<Fault> {
     // Gap fills of some engines come without OrigSendingTime(122).
@@ -1179,23 +622,4 @@ fn submit_as(shell: &mut impl Shell, inbound: MsgSeqNum, numbering: Numbering, n
     let mut attachment = [0; ATTACHMENT_BYTES_MAX];
     let len = note.encode(&mut attachment);
     shell.submit(inbound, &Command::Note(numbering), &attachment[..len]);
-}
-
-fn heartbeat_s(logon: &Message<'_>) -> Option<u32> {
-    logon.get(tag::HEART_BT_INT).and_then(parse_uint)
-}
-
-fn is_reset(logon: &Message<'_>) -> bool {
-    logon.get(tag::RESET_SEQ_NUM_FLAG) == Some(b"Y")
-}
-
-/// Whether `given` is `wanted`, in a time that tells nothing about where they differ.
-fn matches_secret(wanted: Option<&[u8]>, given: Option<&[u8]>) -> bool {
-    let Some(wanted) = wanted else { return true };
-    let given = given.unwrap_or_default();
-    let mut differs = u8::from(wanted.len() != given.len());
-    for (i, byte) in given.iter().enumerate() {
-        differs |= byte ^ wanted.get(i).copied().unwrap_or(!byte);
-    }
-    std::hint::black_box(differs) == 0
 }

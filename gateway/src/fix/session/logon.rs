@@ -1,0 +1,146 @@
+//! Logon: who may speak for a session, and where both sides' numbers stand then.
+
+use matcher::{MsgSeqNum, Numbering, Timestamp};
+
+use super::{Closing, Head, LogonRefusal, Session, Shell, submit_as};
+use crate::fix::decimal::parse_uint;
+use crate::fix::decode::Message;
+use crate::fix::dictionary::{self, UnknownTags};
+use crate::fix::note::Note;
+use crate::fix::tag;
+
+impl Session {
+    /// Whether a connection whose first message is `logon` may speak for this session.
+    ///
+    /// # Errors
+    ///
+    /// Why not. Nothing is answered to a refused Logon: whoever guesses learns nothing.
+    pub fn check_logon(&self, now: Timestamp, logon: &Message<'_>) -> Result<(), LogonRefusal> {
+        if logon.msg_type() != b"A" {
+            return Err(LogonRefusal::NotLogon);
+        }
+        let identity = &self.profile.identity;
+        if logon.begin_string() != identity.begin_string.as_bytes() {
+            return Err(LogonRefusal::BeginString);
+        }
+        let head = Head::read(logon);
+        if head.sender != Some(identity.target_comp_id.as_bytes())
+            || head.target != Some(identity.sender_comp_id.as_bytes())
+        {
+            return Err(LogonRefusal::CompId);
+        }
+        if self.is_connected() {
+            return Err(LogonRefusal::AlreadyConnected);
+        }
+        // Venues' own tags are common on a Logon (cancel on disconnect, nonces): never a reason to refuse.
+        dictionary::check(logon, UnknownTags::Ignore).map_err(LogonRefusal::Field)?;
+        self.check_sending_time(now, &head).map_err(|()| LogonRefusal::SendingTime)?;
+        self.check_terms(&head, logon)
+    }
+
+    /// What a Logon must say, at the start of a connection and in the middle of one.
+    fn check_terms(&self, head: &Head<'_>, logon: &Message<'_>) -> Result<(), LogonRefusal> {
+        if logon.get(tag::ENCRYPT_METHOD) != Some(b"0") {
+            return Err(LogonRefusal::EncryptMethod);
+        }
+        let bounds = self.profile.heartbeat_s_min..=self.profile.heartbeat_s_max;
+        if !heartbeat_s(logon).is_some_and(|heartbeat_s| bounds.contains(&heartbeat_s)) {
+            return Err(LogonRefusal::HeartBtInt);
+        }
+        let username = matches_secret(self.profile.username.as_deref(), logon.get(tag::USERNAME));
+        let password = matches_secret(self.profile.password.as_deref(), logon.get(tag::PASSWORD));
+        if !(username & password) {
+            return Err(LogonRefusal::Credentials);
+        }
+        if is_reset(logon) && head.number != Some(1) {
+            return Err(LogonRefusal::ResetNumber);
+        }
+        Ok(())
+    }
+
+    /// The first message of a connection. [`Session::check_logon`] has accepted it.
+    pub(super) fn logon(
+        &mut self,
+        now: Timestamp,
+        head: &Head<'_>,
+        message: &Message<'_>,
+        shell: &mut impl Shell,
+    ) {
+        let (Some(link), Some(number)) = (&mut self.link, head.number) else { return };
+        link.logon = true;
+        link.heartbeat_s = heartbeat_s(message).unwrap_or(0);
+        if is_reset(message) {
+            return self.reset(shell);
+        }
+        if number < self.next_in {
+            return self.log_out_too_low(now, number, shell);
+        }
+        let inbound = self.count(number);
+        self.answer_logon(inbound, Numbering::Next, shell);
+        if number > self.next_in {
+            self.keep(number, b"");
+            self.ask_for_gap(now, number, shell);
+        }
+    }
+
+    /// A Logon in the middle of a connection: both sides start again at 1, or it is a mistake.
+    pub(super) fn logon_again(
+        &mut self,
+        now: Timestamp,
+        number: u32,
+        head: &Head<'_>,
+        message: &Message<'_>,
+        shell: &mut impl Shell,
+    ) {
+        let reset = is_reset(message)
+            && dictionary::check(message, UnknownTags::Ignore).is_ok()
+            && self.check_terms(head, message).is_ok();
+        if !reset {
+            let inbound = self.count(number);
+            let text = b"Logon while logged on must have ResetSeqNumFlag(141)=Y, MsgSeqNum(34)=1";
+            return self.log_out(now, inbound, text, Closing::AfterAnswer, shell);
+        }
+        if let Some(link) = &mut self.link {
+            link.heartbeat_s = heartbeat_s(message).unwrap_or(link.heartbeat_s);
+        }
+        self.reset(shell);
+    }
+
+    /// Both directions start again; the Logon that asked for it was number 1.
+    fn reset(&mut self, shell: &mut impl Shell) {
+        self.queue.clear();
+        self.next_in = 2;
+        if let Some(link) = &mut self.link {
+            link.gap = None;
+            link.held_resend = None;
+            link.resets_asked += 1;
+        }
+        self.answer_logon(MsgSeqNum(1), Numbering::Reset, shell);
+    }
+
+    fn answer_logon(&self, inbound: MsgSeqNum, numbering: Numbering, shell: &mut impl Shell) {
+        let heartbeat_s = self.link.as_ref().map_or(0, |link| link.heartbeat_s);
+        let reset = numbering == Numbering::Reset;
+        let note = Note::Logon { heartbeat_s, reset, connection: self.connection };
+        submit_as(shell, inbound, numbering, &note);
+    }
+}
+
+fn heartbeat_s(logon: &Message<'_>) -> Option<u32> {
+    logon.get(tag::HEART_BT_INT).and_then(parse_uint)
+}
+
+fn is_reset(logon: &Message<'_>) -> bool {
+    logon.get(tag::RESET_SEQ_NUM_FLAG) == Some(b"Y")
+}
+
+/// Whether `given` is `wanted`, in a time that tells nothing about where they differ.
+fn matches_secret(wanted: Option<&[u8]>, given: Option<&[u8]>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let given = given.unwrap_or_default();
+    let mut differs = u8::from(wanted.len() != given.len());
+    for (i, byte) in given.iter().enumerate() {
+        differs |= byte ^ wanted.get(i).copied().unwrap_or(!byte);
+    }
+    std::hint::black_box(differs) == 0
+}

@@ -1,0 +1,161 @@
+//! What a session is agreed on, and what it asks of the gateway around it.
+
+use std::fmt;
+
+use matcher::{Command, MsgSeqNum};
+
+use super::UnknownTags;
+use crate::fix::decode::{Fault, Message};
+use crate::fix::identity::Identity;
+
+/// What the venue has agreed with a counterparty.
+#[derive(Clone)]
+pub struct Profile {
+    /// The two ends.
+    pub identity: Identity,
+    /// Username(553) of the Logon, `None` if none is asked for.
+    pub username: Option<Vec<u8>>,
+    /// Password(554) of the Logon, `None` if none is asked for.
+    pub password: Option<Vec<u8>>,
+    /// Smallest HeartBtInt(108), seconds; 0 lets a peer do without heartbeats.
+    pub heartbeat_s_min: u32,
+    /// Largest HeartBtInt(108), seconds.
+    pub heartbeat_s_max: u32,
+    /// How far SendingTime(52) may be from our clock, seconds.
+    pub latency_s_max: u32,
+    /// Tags that are not defined.
+    pub unknown_tags: UnknownTags,
+}
+
+impl fmt::Debug for Profile {
+    /// Everything but the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("identity", &self.identity)
+            .field("heartbeat_s_min", &self.heartbeat_s_min)
+            .field("heartbeat_s_max", &self.heartbeat_s_max)
+            .field("latency_s_max", &self.latency_s_max)
+            .field("unknown_tags", &self.unknown_tags)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a Logon is not answered: the connection is closed in silence, the reason is for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogonRefusal {
+    /// MsgType(35) is not A.
+    NotLogon,
+    /// BeginString(8) is not that of the session.
+    BeginString,
+    /// SenderCompID(49) or TargetCompID(56) is not that of the session.
+    CompId,
+    /// Another connection speaks for this session.
+    AlreadyConnected,
+    /// A field is missing or malformed.
+    Field(Fault),
+    /// SendingTime(52) is too far from our clock.
+    SendingTime,
+    /// EncryptMethod(98) is not 0.
+    EncryptMethod,
+    /// HeartBtInt(108) is outside the bounds.
+    HeartBtInt,
+    /// Username(553) or Password(554) is wrong.
+    Credentials,
+    /// ResetSeqNumFlag(141)=Y with a MsgSeqNum(34) other than 1.
+    ResetNumber,
+}
+
+impl fmt::Display for LogonRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogonRefusal::NotLogon => "first message is no Logon",
+            LogonRefusal::BeginString => "BeginString(8) is not that of the session",
+            LogonRefusal::CompId => {
+                "SenderCompID(49) or TargetCompID(56) is not that of the session"
+            }
+            LogonRefusal::AlreadyConnected => "session is connected already",
+            LogonRefusal::Field(fault) => {
+                return match fault.tag {
+                    Some(tag) => write!(f, "tag {tag} of the Logon: {}", fault.reason.text()),
+                    None => write!(f, "Logon: {}", fault.reason.text()),
+                };
+            }
+            LogonRefusal::SendingTime => "SendingTime(52) is too far from our clock",
+            LogonRefusal::EncryptMethod => "EncryptMethod(98) is not 0",
+            LogonRefusal::HeartBtInt => "HeartBtInt(108) is outside the bounds of the session",
+            LogonRefusal::Credentials => "Username(553) or Password(554) is wrong",
+            LogonRefusal::ResetNumber => "ResetSeqNumFlag(141)=Y with MsgSeqNum(34) other than 1",
+        })
+    }
+}
+
+impl std::error::Error for LogonRefusal {}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Nothing was received for 2.4 times HeartBtInt(108), in spite of a TestRequest.
+    Silent,
+    /// Logouts were exchanged.
+    LoggedOut,
+    /// Our Logout was not answered.
+    LogoutTimeout,
+    /// [`super::Session::check_logon`] refused. Never given by a session: it is for the gateway's own use.
+    LogonRefused,
+}
+
+/// What to do with the connection after a note.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Go on.
+    Open,
+    /// Close it as soon as everything is written.
+    CloseWhenWritten,
+}
+
+/// What order entry did with an application message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken<'m> {
+    /// It submitted an Input that carries the message's number.
+    Submitted,
+    /// Nothing to do (a PossResend of an order that is known).
+    Ignored,
+    /// To be answered by Reject(3).
+    Reject {
+        /// RefTagID(371).
+        tag: u32,
+        /// SessionRejectReason(373).
+        reason: u16,
+    },
+    /// To be answered by BusinessMessageReject(j).
+    BusinessReject {
+        /// BusinessRejectReason(380).
+        reason: u16,
+        /// Text(58).
+        text: &'static str,
+        /// BusinessRejectRefID(379), may be empty.
+        ref_id: &'m [u8],
+    },
+}
+
+/// What a session asks of the gateway around it.
+pub trait Shell {
+    /// Gives `command` to the core. `inbound` is the number it answers for, or `NONE`. One call into a
+    /// session makes at most four of these.
+    fn submit(&mut self, inbound: MsgSeqNum, command: &Command, attachment: &[u8]);
+
+    /// Gives an application message, checked against the dictionary, to order entry.
+    fn application<'m>(
+        &mut self,
+        inbound: MsgSeqNum,
+        message: &Message<'m>,
+        poss_resend: bool,
+    ) -> Taken<'m>;
+
+    /// Sends the messages `begin` to `end` again, both included; `end` is at most the last one sent.
+    fn resend(&mut self, begin: MsgSeqNum, end: MsgSeqNum);
+
+    /// Closes the connection at once.
+    fn close(&mut self, why: CloseReason);
+}
