@@ -171,12 +171,16 @@ impl Flow {
     ///
     /// If there are no sessions.
     pub fn plan(&self, sessions: usize) -> Result<Vec<Step>, PlanError> {
+        /// Orders in a row that one session enters. Between sessions a player has to wait for the
+        /// answer, so that the order of arrival is that of the file; within one it has not.
+        const RUN_MAX: usize = 64;
         assert!(sessions > 0);
+        let run = (self.commands.len() / (8 * sessions)).clamp(1, RUN_MAX);
         let mut orders: HashMap<u64, Planned> = HashMap::new();
         let mut steps = Vec::with_capacity(self.commands.len());
         for (n, command) in self.commands.iter().enumerate() {
             let fault = |what| PlanError { n, what };
-            let step = plan_one(n, command, &mut orders, sessions).map_err(fault)?;
+            let step = plan_one(n, command, &mut orders, (run, sessions)).map_err(fault)?;
             for fill in self.fills_of(n) {
                 for oid in [fill.maker_oid, command.oid] {
                     let order = orders.get_mut(&oid);
@@ -279,7 +283,7 @@ fn plan_one(
     n: usize,
     command: &FlowCommand,
     orders: &mut HashMap<u64, Planned>,
-    sessions: usize,
+    (run, sessions): (usize, usize),
 ) -> Result<Step, &'static str> {
     let FlowCommand { action, oid, side, price, qty, .. } = *command;
     let unknown = "names an order that does not work, or one of the other side";
@@ -293,7 +297,7 @@ fn plan_one(
     }
     match action {
         Action::New | Action::Ioc => {
-            let session = usize::try_from(oid).unwrap_or(0) % sessions;
+            let session = usize::try_from(oid).unwrap_or(0) / run % sessions;
             let (order, step) = new(session, action == Action::Ioc);
             orders.insert(oid, order);
             Ok(step)
