@@ -71,7 +71,7 @@ fn one_at_a_time(bench: &Bench) {
         let folder = Folder::on_disk(Path::new(DISK), "durable");
         let opened = folder.open(SEGMENT_BYTES_DEFAULT);
         let (mut writer, log) = (opened.writer, opened.log);
-        let helpers = Helpers::start(opened.syncer, opened.preparer);
+        let helpers = Helpers::start(opened.syncer, opened.preparer, Some(0));
         let mut times = Times::with_capacity(usize::try_from(TURNS).unwrap_or(0));
         let ((elapsed, ()), times) = on_cpu(1, || {
             let measured = time(|| {
@@ -105,7 +105,7 @@ fn stream(bench: &Bench, name: &str, thousands: u64) {
         let folder = Folder::on_disk(Path::new(DISK), "stream");
         let opened = folder.open(SEGMENT_BYTES_DEFAULT);
         let (mut writer, log) = (opened.writer, opened.log);
-        let helpers = Helpers::start(opened.syncer, opened.preparer);
+        let helpers = Helpers::start(opened.syncer, opened.preparer, Some(0));
         let count = usize::try_from(turns).unwrap_or(0);
         let (mut durable, mut appended) =
             (Times::with_capacity(count), Times::with_capacity(count));
@@ -154,7 +154,7 @@ fn read(bench: &Bench) {
     let folder = Folder::on_disk(Path::new(DISK), "read");
     let opened = folder.open(SEGMENT_BYTES_DEFAULT);
     let (mut writer, log) = (opened.writer, opened.log);
-    let helpers = Helpers::start(opened.syncer, opened.preparer);
+    let helpers = Helpers::start(opened.syncer, opened.preparer, Some(0));
     for sequence in 1..=TURNS {
         while writer.room() < 1 << 20 {
             std::thread::yield_now();

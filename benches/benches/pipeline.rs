@@ -49,12 +49,18 @@ fn main() {
         let stream = stream(&STANDARD, SEED, OPERATIONS);
         let list = requests(&stream.operations, SESSIONS).list;
         let list = &list[..COMMANDS];
-        if bench.wants("pipeline/turn") {
+        if bench.wants("pipeline/turn, the core alone") {
             alone(&bench, list);
+        }
+        if bench.wants("pipeline/turn, one at a time") {
             one_at_a_time(&bench, list);
+        }
+        if bench.wants("pipeline/turn, with the disk") {
             with_disk(&bench, list);
         }
-        full(&bench, list);
+        if bench.wants("pipeline/turn, full") || bench.wants("pipeline/replay") {
+            full(&bench, list);
+        }
     }
     if bench.wants("pipeline/recovery") {
         recovery(&bench);
@@ -208,7 +214,7 @@ fn full(bench: &Bench, list: &[Request]) {
         let (elapsed, turns) = cpu_time(|| replay(&opened.log).turns());
         replayed.push(Value::millions_per_second(elapsed, turns));
     }
-    if bench.wants("pipeline/turn") {
+    if bench.wants("pipeline/turn, full") {
         bench.figure("pipeline/turn, full", Unit::MillionsPerSecond, rate);
     }
     bench.figure("pipeline/replay, every event compared", Unit::MillionsPerSecond, replayed);
@@ -228,7 +234,7 @@ fn with_disk(bench: &Bench, list: &[Request]) {
     for _ in 0..3 {
         let folder = Folder::on_disk(Path::new(DISK), "full");
         let opened = folder.open(SEGMENT_BYTES_DEFAULT);
-        let helpers = Helpers::start(opened.syncer, opened.preparer);
+        let helpers = Helpers::start(opened.syncer, opened.preparer, None);
         let (core, mut ring) = core(opened.writer, SESSIONS, CELLS);
         let stop = Arc::new(AtomicBool::new(false));
         let core = spawn_core(core, &stop);
@@ -242,7 +248,7 @@ fn with_disk(bench: &Bench, list: &[Request]) {
         }
         rate.push(Value::millions_per_second(elapsed, list.len() as u64));
     }
-    bench.figure("pipeline/turn, full, with the disk", Unit::MillionsPerSecond, rate);
+    bench.figure("pipeline/turn, with the disk", Unit::MillionsPerSecond, rate);
 }
 
 /// One command at a time, from the ring to a tail on the sender's CPU.
@@ -289,7 +295,7 @@ fn recovery(bench: &Bench) {
     let millions = commands / 1_000_000;
     for (what, lost) in [("in memory too", false), ("from disk alone", true)] {
         let (mut seconds, mut opens, mut replays) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..3 {
+        for _ in 0..if full { 1 } else { 3 } {
             if lost {
                 folder.lose_memory();
             }
@@ -323,7 +329,7 @@ fn fill(folder: &Folder, commands: usize) {
         .map_or((Sequence(0), Timestamp(0)), |head| (head.input.sequence, head.input.timestamp));
     let (mut ring, taken) = venue::ring::ring(CELLS);
     let mut core = Core::new(replay.into_engine(), opened.writer, vec![taken], last);
-    let helpers = Helpers::start(opened.syncer, opened.preparer);
+    let helpers = Helpers::start(opened.syncer, opened.preparer, None);
     let (mut texts, mut entry) = (Texts::new(RECOVERY_SESSIONS), order_entry(RECOVERY_SESSIONS));
     let (mut bytes, mut fields) = (Vec::new(), Fields::new());
     let mut attachment = [0; ATTACHMENT_BYTES_MAX];

@@ -145,7 +145,8 @@ impl Bench {
     /// Whether the figure is asked for.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|part| name.contains(part.as_str()))
+        let fits = |part: &String| name.contains(part.as_str()) || part.contains(name);
+        self.filters.is_empty() || self.filters.iter().any(fits)
     }
 
     /// Prints what must be known of the next figure.

@@ -13,6 +13,7 @@ use venue::Core;
 use venue::ring::{Requests, Taken};
 
 use crate::machine::memory_folder;
+use crate::measure::pin;
 use crate::orders::{LIMITS, Request, opening};
 
 /// The folders of one log, gone when this is dropped.
@@ -105,12 +106,16 @@ struct Flags {
 }
 
 impl Helpers {
-    /// Starts both. With nothing to do the syncer sleeps until [`Helpers::wake`].
+    /// Starts both, the syncer on `cpu` if there is one for it: woken on the CPU of a writer that spins, it
+    /// would wait for a tick of the scheduler. With nothing to do the syncer sleeps until [`Helpers::wake`].
     #[must_use]
-    pub fn start(mut syncer: Syncer, mut preparer: Preparer) -> Helpers {
+    pub fn start(mut syncer: Syncer, mut preparer: Preparer, cpu: Option<usize>) -> Helpers {
         let shared = Arc::new(Flags::default());
         let flags = Arc::clone(&shared);
         let sync = std::thread::spawn(move || {
+            if let Some(cpu) = cpu {
+                pin(cpu);
+            }
             loop {
                 // Read before the step: what was committed before the stop is still synced.
                 let stopping = flags.stopping.load(Ordering::Acquire);

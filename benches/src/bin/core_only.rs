@@ -28,9 +28,11 @@ fn main() {
     for request in list.iter().take(count) {
         assert!(push(&mut ring, request));
     }
+    let before = core.sequence().0;
     let mut stderr = std::io::stderr();
     stderr.write_all(b"-- begin\n").expect("stderr");
     while core.turns(256) != Turned::Idle {}
     stderr.write_all(b"-- end\n").expect("stderr");
+    assert_eq!(core.sequence().0 - before, count.min(REQUESTS) as u64);
     assert_eq!(core.refused_for_room(), 0);
 }
