@@ -101,7 +101,11 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     screen.end();
     set.logout(Duration::from_secs(2), &mut |_, _| {});
-    let replayed = own.stop_and_replay()?;
+    let replayed = own.stop_and_replay().inspect_err(|why| {
+        if args.json {
+            output::json(&json!({ "ok": false, "replay_ok": false, "why": why.to_string() }));
+        }
+    })?;
     tell(args, &market, &tape, &replayed, elapsed)
 }
 
