@@ -5,23 +5,22 @@
 //! the kernel; a peer that does not read is cut.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use matcher::{
-    Command, Event, Input, MassCancelScope, MsgSeqNum, Numbering, SessionId, Timestamp,
-};
+use matcher::{Command, Event, Input, MassCancelScope, MsgSeqNum, Numbering, SessionId, Timestamp};
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::connection::{Connection, Fill, Flush};
 use crate::fix::{
-    After, CloseReason, DecodeError, Fields, Header, Message, Note, Profile, Session, Shell, Taken,
-    decode,
+    After, CloseReason, DecodeError, Fields, Header, LogonRefusal, Message, Note, Profile, Session,
+    Shell, Taken, decode,
 };
 use crate::order_entry::{Inputs, OrderEntry, Request, Told, Unreadable};
 
@@ -42,8 +41,20 @@ const MESSAGES_A_ROUND: usize = 256;
 /// Ranges that one session may have asked for and not yet got.
 const RESENDS_MAX: usize = 8;
 
-/// Messages said again before live traffic has its turn.
-const RESENDS_A_ROUND: usize = 256;
+/// Messages said again to one session before live traffic has its turn.
+const RESENDS_A_ROUND: usize = 64;
+
+/// Stretches of a logged-on peer's bytes that are no message, before it is cut: each costs a search
+/// for the next message.
+const GARBLED_MAX: u32 = 1_000;
+
+/// How long no connection is taken after the kernel had no descriptor for one.
+///
+/// Unit: ns.
+const ACCEPT_PAUSE_NS: u64 = 100_000_000;
+
+/// Lines for the log in one second, at most.
+const NOTICES_A_SECOND: u32 = 10;
 
 /// Connections taken in one go.
 const ACCEPTS_A_ROUND: usize = 64;
@@ -73,13 +84,17 @@ pub trait Requests {
 /// What was said before: the journal, read by session and number.
 pub trait History: Inputs {
     /// Hands `each` the messages of `session` numbered `from..=to`, in order, until it breaks.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be read; those before it were handed over.
     fn messages(
         &mut self,
         session: SessionId,
         from: MsgSeqNum,
         to: MsgSeqNum,
         each: &mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
-    );
+    ) -> Result<(), Unreadable>;
 }
 
 /// How the acceptor listens.
@@ -87,8 +102,11 @@ pub trait History: Inputs {
 pub struct AcceptorConfig {
     /// Connections at once; one more is closed at once.
     pub connections_max: usize,
-    /// Bytes that may wait for a slow peer before it is cut.
+    /// Bytes that may wait for a slow peer. Beyond them nothing is read from it, and what it is to be
+    /// told waits in the journal.
     pub out_buffer_bytes: usize,
+    /// How long a peer may take nothing while bytes wait for it before it is cut, ns.
+    pub slow_peer_ns: u64,
     /// How long a connection may stay without a Logon, ns.
     pub logon_timeout_ns: u64,
 }
@@ -130,15 +148,22 @@ pub struct AcceptorStats {
 
 struct Peer {
     connection: Connection,
+    address: SocketAddr,
     session: Option<SessionId>,
     opened: Timestamp,
+    garbled: u32,
     /// The socket may have bytes that were not read.
     ready: bool,
+    /// It is not read because it does not read.
+    paused: bool,
     /// It waits in `dirty`.
     dirty: bool,
     /// Close once everything is written.
     closing: bool,
-    want_write: bool,
+    /// The kernel takes no more bytes for it …
+    blocked: bool,
+    /// … and took the last ones then.
+    progress: Timestamp,
     /// Something that it must be told cannot be read from the journal: better no connection than a hole.
     broken: bool,
 }
@@ -148,6 +173,15 @@ struct Slot {
     peer: Option<usize>,
     cancel_on_disconnect: bool,
     resends: VecDeque<(u32, u32)>,
+    /// The first number that was not said because too much was waiting: it and all after it come from
+    /// the journal, as the peer reads on.
+    lag: Option<u32>,
+}
+
+impl Slot {
+    fn has_history(&self) -> bool {
+        self.lag.is_some() || !self.resends.is_empty()
+    }
 }
 
 /// All FIX connections and sessions of one gateway thread.
@@ -170,6 +204,11 @@ pub struct Acceptor {
     stats: AcceptorStats,
     stopping: bool,
     joined_ready: bool,
+    /// When to look for connections although no event says so.
+    accept_at: Option<Timestamp>,
+    notices: Vec<String>,
+    /// The present second, and how many lines it has had.
+    noticed: (u64, u32),
 }
 
 impl Acceptor {
@@ -205,6 +244,9 @@ impl Acceptor {
             stats: AcceptorStats::default(),
             stopping: false,
             joined_ready: false,
+            accept_at: None,
+            notices: Vec::new(),
+            noticed: (0, 0),
         };
         for setup in sessions {
             let index = setup.id.index();
@@ -219,6 +261,7 @@ impl Acceptor {
                 peer: None,
                 cancel_on_disconnect: setup.cancel_on_disconnect,
                 resends: VecDeque::new(),
+                lag: None,
             });
         }
         Ok(acceptor)
@@ -260,6 +303,25 @@ impl Acceptor {
     #[must_use]
     pub fn stats(&self) -> AcceptorStats {
         self.stats
+    }
+
+    /// Lines for the log since this was asked last: who was refused or cut, and why. Bounded.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    #[cold]
+    fn notice(&mut self, now: Timestamp, address: SocketAddr, what: impl Display) {
+        let second = now.0 / 1_000_000_000;
+        if self.noticed.0 != second {
+            self.noticed = (second, 0);
+        }
+        self.noticed.1 += 1;
+        match self.noticed.1 {
+            NOTICES_A_SECOND => self.notices.push("more of this kind in the same second".into()),
+            count if count < NOTICES_A_SECOND => self.notices.push(format!("{address}: {what}")),
+            _ => {}
+        }
     }
 
     /// Connections at present.
@@ -306,11 +368,12 @@ impl Acceptor {
                     }
                     if (event.is_readable() || event.is_read_closed() || event.is_error())
                         && !peer.ready
+                        && !peer.paused
                     {
                         peer.ready = true;
                         self.ready.push(index);
                     }
-                    if event.is_writable() && peer.want_write && !peer.dirty {
+                    if event.is_writable() && peer.blocked && !peer.dirty {
                         peer.dirty = true;
                         self.dirty.push(index);
                     }
@@ -324,15 +387,27 @@ impl Acceptor {
     }
 
     fn accept(&mut self, now: Timestamp) {
+        self.accept_at = None;
         for _ in 0..ACCEPTS_A_ROUND {
-            let stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match self.listener.accept() {
+                Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The peer is gone again, or descriptors ran out: the next one may do.
-                Err(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    // No descriptor or no memory: looking again at once would only spin.
+                    if let Ok(address) = self.listener.local_addr() {
+                        self.notice(
+                            now,
+                            address,
+                            format_args!("cannot take a connection: {error}"),
+                        );
+                    }
+                    return self.accept_later(Timestamp(now.0 + ACCEPT_PAUSE_NS));
+                }
             };
             if self.connections() >= self.config.connections_max || self.stopping {
                 self.stats.over_limit += 1;
+                self.notice(now, address, "closed: too many connections");
                 continue;
             }
             let Ok(mut connection) = Connection::new(stream, self.config.out_buffer_bytes) else {
@@ -351,19 +426,28 @@ impl Acceptor {
             self.stats.accepted += 1;
             self.peers[index] = Some(Peer {
                 connection,
+                address,
                 session: None,
                 opened: now,
+                garbled: 0,
                 ready: true,
+                paused: false,
                 dirty: false,
                 closing: false,
-                want_write: false,
+                blocked: false,
+                progress: now,
                 broken: false,
             });
             self.ready.push(index);
             self.deadline = Some(now);
         }
         // More may wait; edge-triggered readiness would not say so again.
-        let _ = self.poll.registry().reregister(&mut self.listener, LISTENER, Interest::READABLE);
+        self.accept_later(now);
+    }
+
+    fn accept_later(&mut self, at: Timestamp) {
+        self.accept_at = Some(at);
+        self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
     }
 
     /// Reads what came in and hands it to the sessions, as far as `requests` has room.
@@ -412,6 +496,10 @@ impl Acceptor {
                 self.stats.ring_full += 1;
                 return Served::More;
             }
+            if peer.connection.is_over() {
+                peer.paused = true;
+                return Served::Waits;
+            }
             if peer.closing {
                 // Whatever else it sends is read and thrown away until our last bytes are out.
                 let len = peer.connection.input().len();
@@ -424,18 +512,26 @@ impl Acceptor {
                 }
                 Ok((message, used)) => {
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let mut border = Border { slots, entry, requests, resending: &mut self.resending };
+                    let mut border =
+                        Border { slots, entry, requests, resending: &mut self.resending };
                     let gone = match peer.session {
                         Some(id) => border.receive(id, now, &message).is_some(),
+                        // Its last connection's orders are canceled before this one's are taken.
+                        None if !self.disconnects.is_empty() => return Served::More,
                         None => match border.logon(&self.by_comp_id, index, now, &message) {
-                            Some(id) => {
+                            Ok(id) => {
                                 peer.session = Some(id);
                                 self.deadline = Some(now);
                                 border.receive(id, now, &message).is_some()
                             }
-                            None => {
+                            Err(refusal) => {
                                 self.stats.logons_refused += 1;
-                                true
+                                self.notice(
+                                    now,
+                                    peer.address,
+                                    format_args!("logon refused: {refusal}"),
+                                );
+                                return Served::Gone;
                             }
                         },
                     };
@@ -446,13 +542,16 @@ impl Acceptor {
                 }
                 Err(DecodeError::Garbled { resume_at }) => {
                     self.stats.garbled += 1;
-                    if peer.session.is_none() {
+                    peer.garbled += 1;
+                    if peer.session.is_none() || peer.garbled > GARBLED_MAX {
+                        self.notice(now, peer.address, "closed: what it sends is not FIX");
                         return Served::Gone;
                     }
                     resume_at.max(1)
                 }
-                Err(DecodeError::TooLong { .. }) => {
+                Err(error @ DecodeError::TooLong { .. }) => {
                     self.stats.garbled += 1;
+                    self.notice(now, peer.address, format_args!("closed: {error}"));
                     return Served::Gone;
                 }
                 Err(DecodeError::Incomplete) => match filled {
@@ -478,11 +577,13 @@ impl Acceptor {
         if let Command::Note(Numbering::Reset) = input.command
             && let Some(Some(slot)) = self.slots.get_mut(input.session.index())
         {
+            // What was not said under the old numbers never will be.
             slot.resends.clear();
+            slot.lag = None;
         }
     }
 
-    /// An Event of the journal that may leave: whom it tells is told.
+    /// An Event of the journal that may leave: whom it tells is told, or will be when there is room.
     pub fn event(&mut self, now: Timestamp, told: &Told<'_>, inputs: &mut impl Inputs) {
         self.entry.event(told.position, told.input, told.attachment, told.event);
         for (session, msg) in told.event.recipients().into_iter().flatten() {
@@ -490,32 +591,22 @@ impl Acceptor {
             slot.session.numbered(msg);
             let Some(index) = slot.peer else { continue };
             let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
-            let turn_time = told.input.timestamp;
-            if let Event::Numbered { .. } = told.event {
-                let Some(note) = Note::decode(told.attachment) else { continue };
-                let out = peer.connection.output();
-                match slot.session.note(now, turn_time, msg, &note, out) {
-                    After::Open => {}
-                    After::CloseWhenWritten => peer.closing = true,
-                }
-                // A session that is open now has heartbeats to send.
-                if let Some(deadline) = slot.session.deadline() {
-                    self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
-                }
-                // A Logon that is answered starts the session's timers, a Heartbeat sets the next one.
-                if let Some(deadline) = slot.session.deadline() {
-                    self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
-                }
-            } else if slot.session.is_active() {
-                let told = Told { session, ..*told };
-                let header = Header { msg, sending_time: turn_time, resend: false, now };
-                let identity = slot.session.identity();
-                let out = peer.connection.output();
-                if self.entry.report(&told, identity, &header, inputs, out).is_err() {
-                    self.stats.unreadable += 1;
-                    peer.broken = true;
-                }
-                slot.session.wrote(now);
+            if slot.lag.is_some() {
+                continue;
+            }
+            if peer.connection.is_over() {
+                slot.lag = Some(msg.0);
+                continue;
+            }
+            let told = Told { session, ..*told };
+            if tell(slot, peer, &self.entry, &told, msg, now, inputs).is_err() {
+                self.stats.unreadable += 1;
+                peer.broken = true;
+            }
+            // A session that is open now has heartbeats to send.
+            if let (Event::Numbered { .. }, Some(deadline)) = (told.event, slot.session.deadline())
+            {
+                self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
             }
             if !peer.dirty {
                 peer.dirty = true;
@@ -524,77 +615,90 @@ impl Acceptor {
         }
     }
 
-    /// Says again what sessions asked for, as far as their buffers have room.
+    /// Says from the journal what sessions asked for again, and what did not fit when it happened, as
+    /// far as their buffers have room.
     pub fn resend(&mut self, now: Timestamp, history: &mut impl History) {
         let mut resending = std::mem::take(&mut self.resending);
         resending.retain(|id| {
             let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
-            let Some(index) = slot.peer else {
-                slot.resends.clear();
-                return false;
-            };
-            let Some(Some(peer)) = self.peers.get_mut(index) else { return false };
-            // Half the buffer is left to live traffic, which would cut the peer at its end.
+            let peer =
+                slot.peer.and_then(|index| Some((index, self.peers.get_mut(index)?.as_mut()?)));
+            let Some((index, peer)) = peer else { return false };
             let most = self.config.out_buffer_bytes / 2;
-            while let Some((from, to)) = slot.resends.pop_front() {
-                if peer.connection.waiting() >= most {
-                    slot.resends.push_front((from, to));
-                    break;
-                }
-                let out = peer.connection.output();
-                let (session, entry) = (&slot.session, &self.entry);
-                let range = (from, to);
-                let Ok(next) = resend_range(session, entry, *id, range, now, history, out, most) else {
-                    self.stats.unreadable += 1;
-                    peer.broken = true;
-                    break;
-                };
-                slot.session.wrote(now);
-                if next <= to {
-                    slot.resends.push_front((next, to));
-                    break;
-                }
+            if peer.connection.waiting() >= most {
+                // It comes back when it has read on.
+                return false;
+            }
+            let entry = &self.entry;
+            let said = match slot.resends.pop_front() {
+                Some(range) => resend_range(slot, peer, entry, *id, range, now, history, most),
+                None => catch_up(slot, peer, entry, *id, now, history, most),
+            };
+            if said.is_err() {
+                self.stats.unreadable += 1;
+                peer.broken = true;
             }
             if !peer.dirty {
                 peer.dirty = true;
                 self.dirty.push(index);
             }
-            !slot.resends.is_empty()
+            !peer.broken && slot.has_history()
         });
         resending.append(&mut self.resending);
         self.resending = resending;
     }
 
     /// Writes what waits, one system call a connection.
-    pub fn flush(&mut self) {
+    pub fn flush(&mut self, now: Timestamp) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for index in dirty.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
             peer.dirty = false;
             if peer.broken {
+                self.notice(now, peer.address, "closed: the journal cannot be read for it");
                 self.drop_peer(index, peer);
                 continue;
             }
-            let slow = peer.connection.is_over();
+            let before = peer.connection.waiting();
             match peer.connection.flush() {
-                Ok(Flush::Done) if peer.closing => self.drop_peer(index, peer),
-                Ok(Flush::Done) => {
-                    peer.want_write = false;
-                    self.peers[index] = Some(peer);
-                }
-                Ok(Flush::Blocked) if slow => {
-                    self.stats.slow_peers += 1;
+                Ok(Flush::Done) if peer.closing => {
                     self.drop_peer(index, peer);
+                    continue;
                 }
+                Ok(Flush::Done) => peer.blocked = false,
                 Ok(Flush::Blocked) => {
-                    peer.want_write = true;
-                    self.peers[index] = Some(peer);
+                    if !peer.blocked || peer.connection.waiting() < before {
+                        peer.progress = now;
+                    }
+                    peer.blocked = true;
+                    let slow = Timestamp(peer.progress.0 + self.config.slow_peer_ns);
+                    self.deadline = Some(self.deadline.map_or(slow, |next| next.min(slow)));
                 }
-                Err(_) => self.drop_peer(index, peer),
+                Err(_) => {
+                    self.drop_peer(index, peer);
+                    continue;
+                }
             }
+            if peer.connection.waiting() < self.config.out_buffer_bytes / 2 {
+                self.read_on(index, &mut peer);
+            }
+            self.peers[index] = Some(peer);
         }
         if self.dirty.is_empty() {
             self.dirty = dirty;
+        }
+    }
+
+    /// A peer has room again: it is read again, and told what waits for it in the journal.
+    fn read_on(&mut self, index: usize, peer: &mut Peer) {
+        if std::mem::take(&mut peer.paused) && !peer.ready {
+            peer.ready = true;
+            self.ready.push(index);
+        }
+        let Some(id) = peer.session else { return };
+        let slot = self.slots.get(id.index()).and_then(Option::as_ref);
+        if slot.is_some_and(Slot::has_history) && !self.resending.contains(&id) {
+            self.resending.push(id);
         }
     }
 
@@ -604,7 +708,10 @@ impl Acceptor {
         if self.deadline.is_none_or(|deadline| deadline > now) {
             return;
         }
-        let mut next: Option<Timestamp> = None;
+        if self.accept_at.is_some_and(|at| at <= now) {
+            self.accept(now);
+        }
+        let mut next = self.accept_at;
         for index in 0..self.peers.len() {
             let Some(mut peer) = self.peers[index].take() else { continue };
             if requests.room() < ROOM_MIN {
@@ -617,18 +724,39 @@ impl Acceptor {
                     let deadline = Timestamp(peer.opened.0 + self.config.logon_timeout_ns);
                     if deadline <= now {
                         self.stats.logon_timeouts += 1;
+                        self.notice(now, peer.address, "closed: no Logon in time");
                     }
                     (deadline <= now, Some(deadline))
                 }
                 Some(id) => {
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let mut border = Border { slots, entry, requests, resending: &mut self.resending };
-                    let gone = border.tick(id, now).is_some();
+                    let mut border =
+                        Border { slots, entry, requests, resending: &mut self.resending };
+                    let gone = border.tick(id, now);
+                    if let Some(why) = gone {
+                        self.notice(
+                            now,
+                            peer.address,
+                            format_args!("session {id} closed: {why:?}"),
+                        );
+                    }
                     let slot = self.slots[id.index()].as_ref();
-                    (gone, slot.and_then(|slot| slot.session.deadline()))
+                    (gone.is_some(), slot.and_then(|slot| slot.session.deadline()))
                 }
             };
-            if gone && !peer.closing {
+            let slow = Timestamp(peer.progress.0 + self.config.slow_peer_ns);
+            if peer.blocked && slow <= now {
+                self.stats.slow_peers += 1;
+                self.notice(now, peer.address, "closed: it does not read");
+                self.drop_peer(index, peer);
+                continue;
+            }
+            let deadline = if peer.blocked {
+                Some(deadline.map_or(slow, |deadline| deadline.min(slow)))
+            } else {
+                deadline
+            };
+            if gone {
                 // What was written before (a Logout) goes out if the socket takes it at once.
                 let _ = peer.connection.flush();
                 self.drop_peer(index, peer);
@@ -668,6 +796,7 @@ impl Acceptor {
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
         slot.resends.clear();
+        slot.lag = None;
         slot.peer = None;
         if slot.cancel_on_disconnect {
             self.disconnects.push_back(id);
@@ -712,18 +841,21 @@ impl<R: Requests> Border<'_, R> {
         peer: usize,
         now: Timestamp,
         message: &Message<'_>,
-    ) -> Option<SessionId> {
+    ) -> Result<SessionId, LogonRefusal> {
         if message.msg_type() != b"A" {
-            return None;
+            return Err(LogonRefusal::NotLogon);
         }
-        let id = *by_comp_id.get(message.get(49)?)?;
-        let slot = self.slots.get_mut(id.index())?.as_mut()?;
-        if slot.peer.is_some() || slot.session.check_logon(now, message).is_err() {
-            return None;
+        let id = message.get(49).and_then(|comp_id| by_comp_id.get(comp_id));
+        let id = *id.ok_or(LogonRefusal::CompId)?;
+        let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
+        let slot = slot.ok_or(LogonRefusal::CompId)?;
+        if slot.peer.is_some() {
+            return Err(LogonRefusal::AlreadyConnected);
         }
+        slot.session.check_logon(now, message)?;
         slot.session.connect(now);
         slot.peer = Some(peer);
-        Some(id)
+        Ok(id)
     }
 
     fn receive(
@@ -814,66 +946,122 @@ impl<R: Requests> Shell for FixShell<'_, R> {
     }
 }
 
-/// Says `range` again: application messages with PossDupFlag(43)=Y, session-layer ones as gap fills.
-/// Returns the first number not yet said.
-#[allow(clippy::too_many_arguments)]
-fn resend_range(
-    session: &Session,
+/// Tells a session's connection of an Event, as it happened.
+fn tell(
+    slot: &mut Slot,
+    peer: &mut Peer,
     entry: &OrderEntry,
-    id: SessionId,
-    range: (u32, u32),
+    told: &Told<'_>,
+    msg: MsgSeqNum,
     now: Timestamp,
+    inputs: &mut impl Inputs,
+) -> Result<(), Unreadable> {
+    let (turn_time, out) = (told.input.timestamp, peer.connection.output());
+    if let Event::Numbered { .. } = told.event {
+        let Some(note) = Note::decode(told.attachment) else { return Ok(()) };
+        match slot.session.note(now, turn_time, msg, &note, out) {
+            After::Open => {}
+            After::CloseWhenWritten => peer.closing = true,
+        }
+    } else if slot.session.is_active() {
+        let header = Header { msg, sending_time: turn_time, resend: false, now };
+        entry.report(told, slot.session.identity(), &header, inputs, out)?;
+        slot.session.wrote(now);
+    }
+    Ok(())
+}
+
+/// Some messages of a session from the journal: what follows may need the journal for each of them.
+fn some_messages(
+    id: SessionId,
+    (from, to): (u32, u32),
     history: &mut impl History,
-    out: &mut Vec<u8>,
-    most: usize,
-) -> Result<u32, Unreadable> {
-    let (from, to) = range;
+) -> Result<Vec<(MsgSeqNum, OwnedTold)>, Unreadable> {
     let mut said = Vec::new();
-    let mut count = 0;
-    // First what is to be said is collected, since reading one message may need the journal again.
     history.messages(id, MsgSeqNum(from), MsgSeqNum(to), &mut |msg, told| {
         said.push((msg, OwnedTold::new(told)));
-        count += 1;
-        if count >= RESENDS_A_ROUND { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+        let enough = said.len() >= RESENDS_A_ROUND;
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(said)
+}
+
+/// Goes on with what was not said when it happened, until the buffer is half full or the present is
+/// reached.
+fn catch_up(
+    slot: &mut Slot,
+    peer: &mut Peer,
+    entry: &OrderEntry,
+    id: SessionId,
+    now: Timestamp,
+    history: &mut impl History,
+    most: usize,
+) -> Result<(), Unreadable> {
+    let Some(from) = slot.lag else { return Ok(()) };
+    let last = slot.session.last_outbound().0;
     let mut next = from;
-    let mut gap: Option<u32> = None;
-    for (msg, told) in &said {
-        if out.len() >= most {
+    for (msg, told) in some_messages(id, (from, last), history)? {
+        if peer.connection.waiting() >= most {
             break;
         }
+        tell(slot, peer, entry, &told.told(id), msg, now, history)?;
         next = msg.0 + 1;
-        let note = match told.event {
-            Event::Numbered { .. } => Note::decode(&told.attachment),
-            _ => None,
+    }
+    slot.lag = (next <= last).then_some(next);
+    Ok(())
+}
+
+/// Says some of `range` again: application messages and rejects with PossDupFlag(43)=Y, the other
+/// session-layer messages as gap fills. What is left of the range is put back.
+#[allow(clippy::too_many_arguments)]
+fn resend_range(
+    slot: &mut Slot,
+    peer: &mut Peer,
+    entry: &OrderEntry,
+    id: SessionId,
+    (from, to): (u32, u32),
+    now: Timestamp,
+    history: &mut impl History,
+    most: usize,
+) -> Result<(), Unreadable> {
+    let mut next = from;
+    let mut gap: Option<u32> = None;
+    for (msg, told) in some_messages(id, (from, to), history)? {
+        if peer.connection.waiting() >= most {
+            break;
+        }
+        let (session, out) = (&slot.session, peer.connection.output());
+        next = msg.0 + 1;
+        let numbered = matches!(told.event, Event::Numbered { .. });
+        let note = if numbered { Note::decode(&told.attachment) } else { None };
+        let again = match &note {
+            Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
+            None => !numbered,
         };
-        let session_layer = matches!(told.event, Event::Numbered { .. })
-            && note.as_ref().is_none_or(|note| !note.is_application());
-        if session_layer {
+        if !again {
             gap.get_or_insert(msg.0);
             continue;
         }
         if let Some(first) = gap.take() {
-            session.gap_fill(MsgSeqNum(first), *msg, now, out);
+            session.gap_fill(MsgSeqNum(first), msg, now, out);
         }
-        let sending_time = told.input.timestamp;
-        let header = Header { msg: *msg, sending_time, resend: true, now };
+        let header = Header { msg, sending_time: told.input.timestamp, resend: true, now };
         match note {
             Some(note) => note.write(session.identity(), &header, out),
-            None => {
-                entry.report(&told.told(id), session.identity(), &header, history, out)?;
-            }
+            None => entry.report(&told.told(id), session.identity(), &header, history, out)?,
         }
     }
     if let Some(first) = gap {
-        session.gap_fill(MsgSeqNum(first), MsgSeqNum(next), now, out);
+        slot.session.gap_fill(MsgSeqNum(first), MsgSeqNum(next), now, peer.connection.output());
     }
-    // A number that the journal does not have cannot be; should it be, it is filled, not looped on.
-    if said.is_empty() {
-        session.gap_fill(MsgSeqNum(from), MsgSeqNum(to + 1), now, out);
-        return Ok(to + 1);
+    slot.session.wrote(now);
+    if next <= to {
+        slot.resends.push_front((next, to));
     }
-    Ok(next)
+    // What was said again here for the first time is not said once more.
+    slot.lag =
+        slot.lag.map(|lag| lag.max(next)).filter(|lag| *lag <= slot.session.last_outbound().0);
+    Ok(())
 }
 
 struct OwnedTold {

@@ -1,8 +1,8 @@
 //! gateway
 
-pub mod fix;
 pub mod acceptor;
 pub mod connection;
+pub mod fix;
 pub mod order_entry;
 pub mod orders;
 pub mod soup;

@@ -99,7 +99,7 @@ impl Engine {
             Command::New(new) => self.enter(input, new, events),
             Command::Cancel { target } => self.cancel(input.session, *target, events),
             Command::Replace(replace) => self.replace(input, replace, events),
-            Command::MassCancel(scope) => self.mass_cancel(input.session, *scope, events),
+            Command::MassCancel(scope) => self.mass_cancel(input, *scope, events),
             Command::Status { target } => self.report_status(input.session, *target, events),
             Command::Refuse { request, reason } => {
                 self.refuse_request(input.session, *request, *reason, events);
@@ -140,6 +140,12 @@ impl Engine {
     #[must_use]
     pub fn session(&self, id: SessionId) -> Option<SessionState> {
         self.store.sessions.state(id).copied()
+    }
+
+    /// Whether an order of this session rests.
+    #[must_use]
+    pub fn session_has_orders(&self, id: SessionId) -> bool {
+        self.session(id).is_some() && self.store.sessions.first(id).is_some()
     }
 
     /// Sessions, the venue's own not counted: their ids are 1 to this.
@@ -401,12 +407,8 @@ impl Engine {
 
 /// Requests that concern a session.
 impl Engine {
-    fn mass_cancel<S: EventSink>(
-        &mut self,
-        session: SessionId,
-        scope: MassCancelScope,
-        events: &mut S,
-    ) {
+    fn mass_cancel<S: EventSink>(&mut self, input: &Input, scope: MassCancelScope, events: &mut S) {
+        let session = input.session;
         let only = match scope {
             MassCancelScope::Session => None,
             MassCancelScope::SessionInstrument(id) if id.index() >= self.books.len() => {
@@ -430,7 +432,12 @@ impl Engine {
             }
             at = next;
         }
-        let msg = self.store.sessions.next_msg(session);
+        // One that no message of the session asked for (its connection ended) is not reported to it as
+        // such: it sees its orders canceled.
+        let msg = match input.inbound {
+            MsgSeqNum::NONE => MsgSeqNum::NONE,
+            _ => self.store.sessions.next_msg(session),
+        };
         events.event(&Event::MassCanceled { session, msg, orders });
     }
 

@@ -56,7 +56,7 @@ pub enum Event {
     MassCanceled {
         /// Who asked.
         session: SessionId,
-        /// The report's number.
+        /// The report's number; [`MsgSeqNum::NONE`] if no message of the session asked.
         msg: MsgSeqNum,
         /// How many orders it took off.
         orders: u32,

@@ -102,8 +102,11 @@ pub struct Fix {
     pub logon_timeout_s: u32,
     /// Connections at once.
     pub connections_max: usize,
-    /// Bytes that may wait for a slow peer before it is cut.
+    /// Bytes that may wait for a slow peer; beyond them nothing is read from it, and what it is to be told
+    /// waits in the journal.
     pub out_buffer_bytes: usize,
+    /// How long a peer may take nothing while bytes wait for it before it is cut, seconds.
+    pub slow_peer_s: u32,
     /// Orders and replaces of one session over the life of the journal.
     pub orders_per_session_max: u32,
     /// Whether a tag that FIX 4.4 does not know is refused (else ignored).
@@ -266,6 +269,8 @@ struct FileFix {
     connections_max: Spanned<usize>,
     #[serde(default = "default_out_buffer")]
     out_buffer_kib: Spanned<usize>,
+    #[serde(default = "default_slow_peer")]
+    slow_peer_s: Spanned<u32>,
     #[serde(default = "default_true")]
     reject_unknown_tags: bool,
 }
@@ -287,6 +292,9 @@ fn default_connections() -> Spanned<usize> {
 }
 fn default_out_buffer() -> Spanned<usize> {
     spanless(1_024)
+}
+fn default_slow_peer() -> Spanned<u32> {
+    spanless(10)
 }
 fn default_true() -> bool {
     true
@@ -466,6 +474,7 @@ impl Checker<'_> {
             connections_max: self.range(&file.fix.connections_max, "connections_max", 1, 65_536)?,
             out_buffer_bytes: 1024
                 * self.range(&file.fix.out_buffer_kib, "out_buffer_kib", 16, 1 << 20)?,
+            slow_peer_s: self.range(&file.fix.slow_peer_s, "slow_peer_s", 1, 3_600)?,
             orders_per_session_max: self.range(
                 &file.limits.orders_per_session,
                 "limits.orders_per_session",

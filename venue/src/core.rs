@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use journal::{Turn, Writer};
-use matcher::record::{decode_input, encode_event, encode_input, event_bytes, stamp_input};
+use matcher::record::{
+    EVENT_BYTES_MAX, decode_input, encode_event, encode_input, event_bytes, stamp_input,
+};
 use matcher::{
     Command, Engine, Event, EventSink, Input, RefusedRequest, RejectReason, Sequence, Timestamp,
 };
@@ -18,11 +20,15 @@ use crate::ring::{RECORD_BYTES, Taken};
 /// Room in the journal under which nothing is taken: an Input and the events of a small turn.
 const ROOM_FOR_ANYTHING: u64 = 64 << 10;
 
+/// Bytes of the record of one canceled order.
+const CANCELED_BYTES: usize = 64;
+
 /// What the disk has left, as the preparer finds it and the gateway needs to know it.
 ///
 /// With no space for another segment, the rest of the last one is kept for cancels: below a quarter
 /// of a segment an order is refused, which takes a record too; below an eighth the gateway leaves
-/// orders in their sockets. Cancels are taken to the end.
+/// orders in their sockets. Cancels are taken to the end; a mass cancel only if there is room for an
+/// event of every order, since a turn that was begun must end. The end of the day waits for space.
 #[derive(Default)]
 pub struct Space {
     full: AtomicBool,
@@ -36,6 +42,12 @@ impl Space {
         if !full {
             self.holds_orders.store(false, Ordering::Release);
         }
+    }
+
+    /// Whether there is no space for another segment.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
     }
 
     /// Whether orders should stay in their sockets.
@@ -170,18 +182,26 @@ impl Core {
     fn refuse_for_room(&mut self, input: &mut Input, len: usize) -> usize {
         let room = self.writer.room();
         self.space.holds_orders.store(room < self.segment_bytes / 8, Ordering::Release);
-        if room >= self.segment_bytes / 4 {
-            return len;
-        }
+        // No turn is begun that might not end: at worst every resting order has an event in it.
+        let orders = u64::try_from(self.engine.orders_len()).unwrap_or(u64::MAX);
+        let worst =
+            |event: usize| ROOM_FOR_ANYTHING.saturating_add(orders.saturating_mul(event as u64));
+        let scarce = room < self.segment_bytes / 4 || room < worst(EVENT_BYTES_MAX);
         let request = match &input.command {
-            Command::New(new) => RefusedRequest::New(new.number),
-            Command::Replace(replace) => {
+            Command::New(new) if scarce => RefusedRequest::New(new.number),
+            Command::Replace(replace) if scarce => {
                 RefusedRequest::Replace { number: replace.number, target: replace.target }
             }
+            Command::MassCancel(_) if room < worst(CANCELED_BYTES) => RefusedRequest::MassCancel,
             _ => return len,
         };
         self.refused_for_room += 1;
         input.command = Command::Refuse { request, reason: RejectReason::JournalFull };
+        self.encode_again(input, len)
+    }
+
+    /// Puts `input` in place of the record that came, with the same attachment.
+    fn encode_again(&mut self, input: &Input, len: usize) -> usize {
         let original = self.record;
         let attachment = match decode_input(self.sequence, &original[..len]) {
             Ok((_, attachment, _)) => attachment,

@@ -351,7 +351,12 @@ impl FeedLoop {
                 continue;
             }
             if one.machine.next_sequence() < self.window.first() {
-                one.catch_up(&self.index, &self.log, limit)?;
+                if let Err(error) = one.catch_up(&self.index, &self.log, limit) {
+                    // What cannot be read for one subscriber is no reason to stop the others.
+                    eprintln!("vesta: a feed subscriber is cut: {error}");
+                    soup.drop_subscriber(index, &self.poll);
+                    continue;
+                }
             } else {
                 one.behind = None;
                 one.copy(&self.window);

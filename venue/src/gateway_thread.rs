@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::acceptor::{Acceptor, History};
-use gateway::order_entry::{Inputs, Told};
+use gateway::order_entry::{Inputs, Told, Unreadable};
 use journal::{Archive, Log, Position, Tail};
 use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Command, Event, Input, MsgSeqNum, SessionId};
+use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, SessionId};
 
 use crate::clock;
 use crate::core::Space;
@@ -78,7 +78,13 @@ impl GatewayLoop {
             tail: log.tail(from),
             cutter: Cutter::default(),
             release: release.clone(),
-            history: JournalHistory { log: log.clone(), archive: log.archive(), outbound, release },
+            history: JournalHistory {
+                log: log.clone(),
+                archive: log.archive(),
+                outbound,
+                release,
+                left: None,
+            },
         }
     }
 
@@ -121,8 +127,12 @@ impl GatewayLoop {
             }
         }
         if self.acceptor.has_work() {
-            self.acceptor.resend(clock::now(), &mut self.history);
-            self.acceptor.flush();
+            let now = clock::now();
+            self.acceptor.resend(now, &mut self.history);
+            self.acceptor.flush(now);
+        }
+        for notice in self.acceptor.take_notices() {
+            eprintln!("vesta: {notice}");
         }
         Ok(told)
     }
@@ -204,6 +214,7 @@ pub(crate) struct JournalHistory {
     archive: Archive,
     outbound: Outbound,
     release: Release,
+    left: Option<Left>,
 }
 
 impl Inputs for JournalHistory {
@@ -227,26 +238,73 @@ impl History for JournalHistory {
         from: MsgSeqNum,
         to: MsgSeqNum,
         each: &mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
-    ) {
-        let limit = self.release.cursor();
+    ) -> Result<(), Unreadable> {
         let mut said = Said { session, next: from, to, each, broke: false };
         while !said.broke && said.next <= to {
-            let Some(position) = self.outbound.position(session, said.next) else { return };
-            let mut tail = self.log.tail(position);
-            let mut cutter = Cutter::default();
-            let before = said.next;
-            // The turn that tells the session, or the way from its block's first turn to it.
-            let mut told_whole_turn = false;
-            while !said.broke && !told_whole_turn {
-                let Ok(Some(frame)) = tail.next(limit) else { return };
-                let last = frame.last;
-                if cutter.frame(&frame, &mut said).is_err() {
-                    return;
+            let position = self.outbound.position(session, said.next);
+            let position = position.ok_or(unreadable(session, None))?;
+            let unreadable = unreadable(session, Some(position));
+            // Nearly every turn is one frame, found and mapped by the archive.
+            let frame = self.archive.frame(position).map_err(|_| unreadable)?;
+            if frame.last && self.outbound.is_exact(session, said.next) {
+                let before = said.next;
+                Cutter::default().frame(&frame, &mut said).map_err(|_| unreadable)?;
+                if said.next == before {
+                    return Err(unreadable);
                 }
-                told_whole_turn = last && said.next != before;
+            } else {
+                self.long_way(position, &mut said)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl JournalHistory {
+    /// A turn of many frames, or the way from a block's first turn to a message far behind it. Goes on
+    /// in the frame where the last call for the same session stopped.
+    fn long_way(&mut self, position: Position, said: &mut Said<'_>) -> Result<(), Unreadable> {
+        let unreadable = unreadable(said.session, Some(position));
+        let left = self.left.take().filter(|left| {
+            left.session == said.session && left.next == said.next && left.turn == position
+        });
+        let (at, mut cutter) = match left {
+            Some(left) => (left.frame, left.cutter),
+            None => (position, Cutter::default()),
+        };
+        let mut tail = self.log.tail(at);
+        let limit = self.release.cursor();
+        let before = said.next;
+        loop {
+            let cutter_before = cutter.clone();
+            let frame = tail.next(limit).map_err(|_| unreadable)?.ok_or(unreadable)?;
+            let (frame_at, last) = (frame.position, frame.last);
+            cutter.frame(&frame, said).map_err(|_| unreadable)?;
+            if said.broke {
+                let (session, next) = (said.session, said.next);
+                let turn = self.outbound.position(session, next).unwrap_or(position);
+                self.left =
+                    Some(Left { session, next, turn, frame: frame_at, cutter: cutter_before });
+                return Ok(());
+            }
+            if last && said.next != before {
+                return Ok(());
             }
         }
     }
+}
+
+fn unreadable(session: SessionId, position: Option<Position>) -> Unreadable {
+    Unreadable { session, number: OrderNumber::NONE, position: position.map(|at| at.0) }
+}
+
+/// Where [`JournalHistory::long_way`] stopped: a frame, and what led to it.
+struct Left {
+    session: SessionId,
+    next: MsgSeqNum,
+    turn: Position,
+    frame: Position,
+    cutter: Cutter,
 }
 
 struct Said<'a> {

@@ -59,6 +59,15 @@ impl Outbound {
         MsgSeqNum(self.sessions.get(session.index()).map_or(0, |numbers| numbers.last))
     }
 
+    /// Whether [`Outbound::position`] is that of the turn itself.
+    #[must_use]
+    pub fn is_exact(&self, session: SessionId, msg: MsgSeqNum) -> bool {
+        let numbers = self.sessions.get(session.index());
+        let distance =
+            numbers.and_then(|numbers| numbers.distances.get((msg.0 as usize).wrapping_sub(1)));
+        distance.is_some_and(|distance| *distance != TOO_FAR)
+    }
+
     /// Where the turn begins that gave `msg` to `session`, or a turn before it.
     #[must_use]
     pub fn position(&self, session: SessionId, msg: MsgSeqNum) -> Option<Position> {

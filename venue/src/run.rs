@@ -12,7 +12,7 @@ use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
 use gateway::fix::{Identity, Profile, UnknownTags};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
-use matcher::{Command, MsgSeqNum, Sequence, SessionId, Timestamp};
+use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
 
 use crate::clock;
 use crate::config::{Config, Layout, Wait};
@@ -45,6 +45,15 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// How long a stop waits for Logouts to be answered by the journal.
 const STOP_NS: u64 = 2_000_000_000;
 
+/// How far the journal may be ahead of the clock at a start: what a small step of the clock makes.
+const CLOCK_AHEAD_S_MAX: u64 = 5;
+
+/// Descriptors for everything but connections: segments, polls, standard streams.
+const DESCRIPTORS_BESIDE: u64 = 128;
+
+/// How long the preparer sleeps at most: a turn longer than what it has ready waits for it.
+const PREPARER_SLEEP_MAX: Duration = Duration::from_millis(50);
+
 /// How often a full disk is looked at again.
 const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
 
@@ -73,6 +82,11 @@ pub enum StartError {
     },
     /// There is no memory file system for the live log.
     NoLiveDir,
+    /// The journal's last record is from the future: times would stand still until then.
+    ClockBehind {
+        /// How far, seconds.
+        ahead_s: u64,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -84,6 +98,11 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen for {what} on {address}: {error}")
             }
             StartError::Kernel { what, error } => write!(f, "cannot make {what}: {error}"),
+            StartError::ClockBehind { ahead_s } => write!(
+                f,
+                "the journal's last record is {ahead_s} s ahead of the clock of this machine: set the \
+                 clock right, or wait"
+            ),
             StartError::NoLiveDir => f.write_str(
                 "there is no /dev/shm for the live log: set venue.live_dir to a folder in a memory \
                  file system",
@@ -109,6 +128,7 @@ pub struct Venue {
     helpers: Helpers,
     names: Names,
     live_dir: PathBuf,
+    space: Arc<Space>,
 }
 
 impl Venue {
@@ -124,6 +144,7 @@ impl Venue {
             None => None,
             Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
         };
+        let connections_max = raise_descriptor_limit(config);
         let live_dir = live_dir(config)?;
         let options = Options {
             dir: config.journal_dir.clone(),
@@ -136,6 +157,11 @@ impl Venue {
         let log = opened.log;
         let recovered =
             recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
+        let (_, last_time) = recovered.last;
+        let ahead_s = last_time.0.saturating_sub(clock::now().0) / 1_000_000_000;
+        if ahead_s > CLOCK_AHEAD_S_MAX {
+            return Err(StartError::ClockBehind { ahead_s });
+        }
         let commands = definitions(config, &recovered.engine, &recovered.folds.names)
             .map_err(StartError::Recovery)?;
         let release = Release::new(log.clone(), config.durability);
@@ -151,14 +177,26 @@ impl Venue {
         let mut folds = recovered.folds;
 
         let fix = AcceptorConfig {
-            connections_max: config.fix.connections_max,
+            connections_max,
             out_buffer_bytes: config.fix.out_buffer_bytes,
+            slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
-        let mut schedule = Schedule::new(config.day_end_s, folds.names.expired, schedule_ring);
+        // A day that ended while the venue was down ends now.
+        let since = folds.names.expired.or(folds.names.began);
+        let mut schedule =
+            Schedule::new(config.day_end_s, since, Arc::clone(&space), schedule_ring);
         for (command, attachment) in commands {
             schedule.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
             core.turns(1);
+        }
+        // No connection outlives the process: a restart is a disconnect.
+        for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
+            if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
+                let cancel = Command::MassCancel(MassCancelScope::Session);
+                schedule.ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
+                core.turns(1);
+            }
         }
         let end = follow(&log, recovered.end, log.committed(), &mut folds)
             .map_err(StartError::Recovery)?;
@@ -259,6 +297,7 @@ impl Venue {
             helpers,
             names: folds.names,
             live_dir,
+            space,
         })
     }
 
@@ -310,8 +349,12 @@ impl Venue {
         &self.live_dir
     }
 
-    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full.
+    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
+    /// the disk is and the command may need much of it.
     pub fn submit(&self, command: &Command) -> bool {
+        if self.space.is_full() && *command == Command::ExpireDay {
+            return false;
+        }
         let mut ring = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
         let pushed = ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[]);
         self.core_sleeper.wake();
@@ -345,6 +388,31 @@ impl Venue {
             Some(why) => Err(why),
         }
     }
+}
+
+/// Asks for a descriptor for every connection that may come; returns how many FIX connections there are
+/// descriptors for, so that the journal's never run out.
+fn raise_descriptor_limit(config: &Config) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let subscribers = config.soup.as_ref().map_or(0, |soup| soup.connections_max);
+    let beside = subscribers as u64 + DESCRIPTORS_BESIDE;
+    let wanted = config.fix.connections_max as u64 + beside;
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return config.fix.connections_max;
+    };
+    let most = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
+    let allowed = if raised.is_ok() { most } else { current };
+    if allowed >= wanted {
+        return config.fix.connections_max;
+    }
+    let connections = usize::try_from(allowed.saturating_sub(beside)).unwrap_or(0).max(1);
+    eprintln!(
+        "vesta: the system allows {allowed} descriptors, {wanted} may be needed: {connections} FIX \
+         connections are taken (raise the limit, or lower connections_max)"
+    );
+    connections
 }
 
 /// Below four CPUs one thread does all: two that spin or wake each other would crawl.
@@ -426,6 +494,7 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
 /// The end of the trading day, every day.
 struct Schedule {
     ring: Requests,
+    space: Arc<Space>,
     day_end_s: Option<u32>,
     next: Option<Timestamp>,
 }
@@ -433,9 +502,14 @@ struct Schedule {
 const DAY_NS: u64 = 86_400_000_000_000;
 
 impl Schedule {
-    fn new(day_end_s: Option<u32>, expired: Option<Timestamp>, ring: Requests) -> Schedule {
-        let mut schedule = Schedule { ring, day_end_s, next: None };
-        schedule.next = schedule.after(expired.unwrap_or_else(clock::now));
+    fn new(
+        day_end_s: Option<u32>,
+        since: Option<Timestamp>,
+        space: Arc<Space>,
+        ring: Requests,
+    ) -> Schedule {
+        let mut schedule = Schedule { ring, space, day_end_s, next: None };
+        schedule.next = schedule.after(since.unwrap_or_else(clock::now));
         schedule
     }
 
@@ -451,6 +525,7 @@ impl Schedule {
         let Some(next) = self.next else { return false };
         let now = clock::now();
         if now < next
+            || self.space.is_full()
             || !self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &Command::ExpireDay, &[])
         {
             return false;
@@ -624,7 +699,7 @@ impl PrepareLoop {
                 }
                 Ok(Prepared::Idle) => {
                     let end = &self.ending;
-                    self.me.park(SLEEP_MAX, || end.is_stopping());
+                    self.me.park(PREPARER_SLEEP_MAX, || end.is_stopping());
                 }
             }
         }

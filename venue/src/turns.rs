@@ -71,7 +71,7 @@ impl From<ReadError> for FollowError {
 }
 
 /// Cuts frames into records. A turn may span frames; this remembers where it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Cutter {
     head: Option<TurnHead>,
     events: u32,

@@ -178,7 +178,9 @@ impl Reference {
             Command::New(new) => self.enter(input, &new, events),
             Command::Cancel { target } => self.cancel(input.session, target, events),
             Command::Replace(replace) => self.replace(input, &replace, events),
-            Command::MassCancel(scope) => self.mass_cancel(input.session, scope, events),
+            Command::MassCancel(scope) => {
+                self.mass_cancel((input.session, input.inbound), scope, events)
+            }
             Command::Status { target } => self.status(input.session, target, events),
             Command::Refuse { request, reason } => {
                 self.refuse(input.session, request, reason, events);
@@ -557,7 +559,12 @@ impl Reference {
         Ok(())
     }
 
-    fn mass_cancel(&mut self, session: SessionId, scope: MassCancelScope, events: &mut Vec<Event>) {
+    fn mass_cancel(
+        &mut self,
+        (session, inbound): (SessionId, MsgSeqNum),
+        scope: MassCancelScope,
+        events: &mut Vec<Event>,
+    ) {
         let venue = session == SessionId::VENUE;
         let verdict = match scope {
             MassCancelScope::Instrument(_) if !venue => Err(RejectReason::NotPermitted),
@@ -592,7 +599,7 @@ impl Reference {
             self.report_canceled(order, Some(order.place), reason, events);
         }
         let count = u32::try_from(orders.len()).expect("orders_max is a u32");
-        let msg = self.msg(session);
+        let msg = if inbound == MsgSeqNum::NONE { inbound } else { self.msg(session) };
         events.push(Event::MassCanceled { session, msg, orders: count });
     }
 

@@ -171,6 +171,7 @@ fn garbage_and_a_peer_that_never_reads_do_not_hurt_others() {
     let folder = Folder::new();
     let mut config = config(&folder);
     config.fix.out_buffer_bytes = 64 << 10;
+    config.fix.slow_peer_s = 1;
     let venue = start(&config);
     let (mut good, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
 
@@ -254,6 +255,105 @@ fn orders_of_a_lost_connection_are_canceled_where_that_is_asked_for() {
         assert_eq!(fields(&loses.read(), &[43, 150, 11]), ["Y", "4", id]);
     }
     venue.stop().unwrap();
+}
+
+#[test]
+fn a_new_connection_keeps_its_orders_while_those_of_the_last_one_go() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.sessions[0].cancel_on_disconnect = true;
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    for round in 0..50 {
+        let next_out = peer.next_out;
+        drop(peer);
+        // The Logon and an order behind it, before the venue may have seen the old connection end.
+        peer = Peer::connect(venue.fix_addr(), "CLIENT1", next_out);
+        let id = format!("r{round}");
+        let mut bytes = peer.encode("A", &[(98, "0"), (108, "30")]);
+        let order = [(11, id.as_str()), (55, "BTC-USD"), (54, "1"), (60, "20260101-00:00:00")];
+        let mut order = order.to_vec();
+        order.extend([(38, "1"), (40, "2"), (44, "9"), (59, "1")]);
+        bytes.extend(peer.encode("D", &order));
+        peer.write(&bytes).unwrap();
+        let mut answer = peer.try_read();
+        if answer.is_none() {
+            // The old connection was still there: refused in silence, as a second Logon is.
+            peer = Peer::connect(venue.fix_addr(), "CLIENT1", next_out);
+            peer.next_out += 2;
+            while answer.is_none() {
+                peer = Peer::connect(venue.fix_addr(), "CLIENT1", next_out);
+                peer.write(&bytes).unwrap();
+                peer.next_out += 2;
+                answer = peer.try_read();
+            }
+        }
+        assert_eq!(answer.unwrap().msg_type(), "A");
+        let accepted = peer.report();
+        assert_eq!(fields(&accepted, &[150, 11]), ["0", id.as_str()]);
+        peer.send("H", &[(11, &id), (55, "BTC-USD"), (54, "1")]);
+        assert_eq!(fields(&peer.report(), &[150, 39, 11]), ["I", "0", id.as_str()]);
+    }
+    venue.stop().unwrap();
+
+    // A restart is a disconnect too.
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", peer.next_out);
+    peer.send("H", &[(11, "r49"), (55, "BTC-USD"), (54, "1")]);
+    assert_eq!(fields(&peer.report(), &[150, 39]), ["I", "4"]);
+    venue.stop().unwrap();
+    replays(&config);
+}
+
+#[test]
+fn more_reports_than_the_buffer_holds_reach_a_reader_whole_and_in_order() {
+    const ORDERS: u32 = 3_000;
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.fix.out_buffer_bytes = 16 << 10;
+    let venue = start(&config);
+    let (mut maker, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    let (mut taker, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    let mut expected = 1;
+    for n in 0..ORDERS {
+        maker.order(&format!("o{n}"), "1", "1", "10");
+        let got = maker.report();
+        expected += 1;
+        assert_eq!((got.seq(), got.get(150)), (expected, "0"));
+    }
+    // One order sweeps a third of them, a mass cancel takes the rest; nobody is cut.
+    taker.order("sweep", "2", "1000", "10");
+    let mut fills = 0;
+    let mut last = 2;
+    assert_eq!(taker.report().get(150), "0");
+    while fills < 1_000 {
+        let got = taker.report();
+        last += 1;
+        assert_eq!((got.seq(), got.get(150), got.get(43)), (last, "F", ""));
+        fills += 1;
+    }
+    maker.send("q", &[(11, "all"), (530, "7"), (60, "20260101-00:00:00")]);
+    let mut kinds = BTreeMap::new();
+    loop {
+        let got = maker.report();
+        expected += 1;
+        assert_eq!((got.seq(), got.get(43)), (expected, ""));
+        *kinds.entry(got.get(150).to_owned()).or_insert(0) += 1;
+        if got.msg_type() == "r" {
+            assert_eq!(got.get(533), "2000");
+            break;
+        }
+    }
+    assert_eq!((kinds["F"], kinds["4"]), (1_000, 2_000));
+
+    // All of it again, a large turn included.
+    maker.send("2", &[(7, "2"), (16, "0")]);
+    for seq in 2..=expected {
+        let got = maker.report();
+        assert_eq!((got.seq(), got.get(43)), (seq, "Y"), "{got:?}");
+    }
+    venue.stop().unwrap();
+    replays(&config);
 }
 
 #[test]
