@@ -1,0 +1,272 @@
+//! Bytes → messages → sessions → the ring.
+
+use std::collections::{HashMap, VecDeque};
+
+use matcher::{Command, MsgSeqNum, SessionId, Timestamp};
+
+use super::{
+    Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
+    Requests, Slot,
+};
+use crate::connection::Fill;
+use crate::fix::{
+    CloseReason, DecodeError, Fields, LogonRefusal, Message, Session, Shell, Taken, decode,
+};
+use crate::order_entry::{OrderEntry, Request};
+
+impl Acceptor {
+    /// Reads what came in and hands it to the sessions, as far as `requests` has room.
+    pub fn serve(&mut self, now: Timestamp, requests: &mut impl Requests) {
+        self.cancel_for_disconnects(requests);
+        let mut ready = std::mem::take(&mut self.ready);
+        for index in ready.drain(..) {
+            let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
+            match self.serve_peer(index, &mut peer, now, requests) {
+                Served::Waits => {
+                    peer.ready = false;
+                    self.hasten(&peer);
+                    self.peers[index] = Some(peer);
+                }
+                Served::More => {
+                    self.hasten(&peer);
+                    self.ready.push(index);
+                    self.peers[index] = Some(peer);
+                }
+                Served::Gone => self.drop_peer(index, peer),
+            }
+        }
+        if self.ready.is_empty() {
+            self.ready = ready;
+        }
+    }
+
+    /// What a session read may have brought its next deadline nearer.
+    fn hasten(&mut self, peer: &Peer) {
+        let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
+        if let Some(deadline) = slot.and_then(|slot| slot.session.deadline()) {
+            self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+        }
+    }
+
+    fn serve_peer(
+        &mut self,
+        index: usize,
+        peer: &mut Peer,
+        now: Timestamp,
+        requests: &mut impl Requests,
+    ) -> Served {
+        let mut filled = None;
+        for _ in 0..MESSAGES_A_ROUND {
+            if requests.room() < ROOM_MIN {
+                self.stats.ring_full += 1;
+                return Served::More;
+            }
+            if peer.connection.is_over() {
+                peer.paused = true;
+                return Served::Waits;
+            }
+            if peer.closing {
+                // Whatever else it sends is read and thrown away until our last bytes are out.
+                let len = peer.connection.input().len();
+                peer.connection.consume(len);
+            }
+            let (bytes, fields) = (peer.connection.input(), &mut self.fields);
+            let used = match decode(bytes, fields) {
+                Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
+                    return Served::More;
+                }
+                Ok((message, used)) => {
+                    let (slots, entry) = (&mut self.slots, &mut self.entry);
+                    let mut border =
+                        Border { slots, entry, requests, resending: &mut self.resending };
+                    let gone = match peer.session {
+                        Some(id) => border.receive(id, now, &message).is_some(),
+                        // Its last connection's orders are canceled before this one's are taken.
+                        None if !self.disconnects.is_empty() => return Served::More,
+                        None => match border.logon(&self.by_comp_id, index, now, &message) {
+                            Ok(id) => {
+                                peer.session = Some(id);
+                                self.deadline = Some(now);
+                                border.receive(id, now, &message).is_some()
+                            }
+                            Err(refusal) => {
+                                self.stats.logons_refused += 1;
+                                self.notice(
+                                    now,
+                                    peer.address,
+                                    format_args!("logon refused: {refusal}"),
+                                );
+                                return Served::Gone;
+                            }
+                        },
+                    };
+                    if gone {
+                        return Served::Gone;
+                    }
+                    used
+                }
+                Err(DecodeError::Garbled { resume_at }) => {
+                    self.stats.garbled += 1;
+                    peer.garbled += 1;
+                    if peer.session.is_none() || peer.garbled > GARBLED_MAX {
+                        self.notice(now, peer.address, "closed: what it sends is not FIX");
+                        return Served::Gone;
+                    }
+                    resume_at.max(1)
+                }
+                Err(error @ DecodeError::TooLong { .. }) => {
+                    self.stats.garbled += 1;
+                    self.notice(now, peer.address, format_args!("closed: {error}"));
+                    return Served::Gone;
+                }
+                Err(DecodeError::Incomplete) => match filled {
+                    Some(Fill::Drained) => return Served::Waits,
+                    Some(Fill::Closed) => return Served::Gone,
+                    None | Some(Fill::Data) => match peer.connection.fill() {
+                        Ok(fill) => {
+                            filled = Some(fill);
+                            0
+                        }
+                        Err(_) => return Served::Gone,
+                    },
+                },
+            };
+            peer.connection.consume(used);
+        }
+        Served::More
+    }
+}
+
+fn is_order(message: &Message<'_>) -> bool {
+    matches!(message.msg_type(), b"D" | b"G")
+}
+
+enum Served {
+    /// The socket has no more bytes.
+    Waits,
+    /// It has, or may have: its next turn is after the others'.
+    More,
+    /// The connection is over.
+    Gone,
+}
+
+/// What a message from a socket can reach.
+pub(super) struct Border<'a, R> {
+    pub(super) slots: &'a mut Vec<Option<Slot>>,
+    pub(super) entry: &'a mut OrderEntry,
+    pub(super) requests: &'a mut R,
+    pub(super) resending: &'a mut Vec<SessionId>,
+}
+
+impl<R: Requests> Border<'_, R> {
+    /// Whose Logon this is, if it is a good one and the session has no connection yet.
+    fn logon(
+        &mut self,
+        by_comp_id: &HashMap<Vec<u8>, SessionId>,
+        peer: usize,
+        now: Timestamp,
+        message: &Message<'_>,
+    ) -> Result<SessionId, LogonRefusal> {
+        if message.msg_type() != b"A" {
+            return Err(LogonRefusal::NotLogon);
+        }
+        let id = message.get(49).and_then(|comp_id| by_comp_id.get(comp_id));
+        let id = *id.ok_or(LogonRefusal::CompId)?;
+        let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
+        let slot = slot.ok_or(LogonRefusal::CompId)?;
+        if slot.peer.is_some() {
+            return Err(LogonRefusal::AlreadyConnected);
+        }
+        slot.session.check_logon(now, message)?;
+        slot.session.connect(now);
+        slot.peer = Some(peer);
+        Ok(id)
+    }
+
+    fn receive(
+        &mut self,
+        id: SessionId,
+        now: Timestamp,
+        message: &Message<'_>,
+    ) -> Option<CloseReason> {
+        self.with(id, |session, shell| {
+            session.receive(now, message, shell);
+            let mut fields = None;
+            while shell.close.is_none() && shell.requests.room() >= ROOM_MIN {
+                let Some(bytes) = session.next_queued() else { break };
+                let fields = fields.get_or_insert_with(Fields::new);
+                if let Ok((message, _)) = decode(&bytes, fields) {
+                    session.receive(now, &message, shell);
+                }
+            }
+        })
+    }
+
+    pub(super) fn tick(&mut self, id: SessionId, now: Timestamp) -> Option<CloseReason> {
+        self.with(id, |session, shell| session.tick(now, shell))
+    }
+
+    fn with(
+        &mut self,
+        id: SessionId,
+        call: impl FnOnce(&mut Session, &mut FixShell<'_, R>),
+    ) -> Option<CloseReason> {
+        let slot = self.slots.get_mut(id.index())?.as_mut()?;
+        let (entry, requests) = (&mut *self.entry, &mut *self.requests);
+        let mut shell =
+            FixShell { session: id, entry, requests, resends: &mut slot.resends, close: None };
+        call(&mut slot.session, &mut shell);
+        let close = shell.close;
+        if !slot.resends.is_empty() && !self.resending.contains(&id) {
+            self.resending.push(id);
+        }
+        close
+    }
+}
+
+pub(super) struct FixShell<'a, R> {
+    pub(super) session: SessionId,
+    pub(super) entry: &'a mut OrderEntry,
+    pub(super) requests: &'a mut R,
+    pub(super) resends: &'a mut VecDeque<(u32, u32)>,
+    pub(super) close: Option<CloseReason>,
+}
+
+impl<R: Requests> Shell for FixShell<'_, R> {
+    fn submit(&mut self, inbound: MsgSeqNum, command: &Command, attachment: &[u8]) {
+        self.requests.submit(self.session, inbound, command, attachment);
+    }
+
+    fn application<'m>(
+        &mut self,
+        inbound: MsgSeqNum,
+        message: &Message<'m>,
+        poss_resend: bool,
+    ) -> Taken<'m> {
+        let throttled = self.requests.room() < ROOM_FOR_ORDERS;
+        let mut attachment = [0; matcher::record::ATTACHMENT_BYTES_MAX];
+        match self.entry.request(self.session, message, poss_resend, throttled, &mut attachment) {
+            Request::Submit { command, attachment_len } => {
+                let attachment = &attachment[..attachment_len];
+                self.requests.submit(self.session, inbound, &command, attachment);
+                Taken::Submitted
+            }
+            Request::Ignore => Taken::Ignored,
+            Request::Reject { tag, reason } => Taken::Reject { tag, reason },
+            Request::BusinessReject { reason, ref_id, text } => {
+                Taken::BusinessReject { reason, text, ref_id }
+            }
+        }
+    }
+
+    fn resend(&mut self, begin: MsgSeqNum, end: MsgSeqNum) {
+        // A peer that asks again before it has its answer gets the one it is waiting for.
+        if self.resends.len() < RESENDS_MAX {
+            self.resends.push_back((begin.0, end.0));
+        }
+    }
+
+    fn close(&mut self, why: CloseReason) {
+        self.close = Some(why);
+    }
+}

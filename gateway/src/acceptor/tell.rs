@@ -1,0 +1,237 @@
+//! The journal's tail → messages, as they happen, again, or later.
+
+use std::ops::ControlFlow;
+
+use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId, Timestamp};
+
+use super::{Acceptor, History, Peer, RESENDS_A_ROUND, Slot};
+use crate::fix::{After, Header, Note};
+use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
+
+impl Acceptor {
+    /// An Input of the journal, released or not yet numbered: the first record of each turn.
+    pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
+        self.entry.input(position, input, attachment);
+        if let Command::Note(Numbering::Reset) = input.command
+            && let Some(Some(slot)) = self.slots.get_mut(input.session.index())
+        {
+            // What was not said under the old numbers never will be.
+            slot.resends.clear();
+            slot.lag = None;
+        }
+    }
+
+    /// An Event of the journal that may leave: whom it tells is told, or will be when there is room.
+    pub fn event(&mut self, now: Timestamp, told: &Told<'_>, inputs: &mut impl Inputs) {
+        self.entry.event(told.position, told.input, told.attachment, told.event);
+        for (session, msg) in told.event.recipients().into_iter().flatten() {
+            let Some(Some(slot)) = self.slots.get_mut(session.index()) else { continue };
+            slot.session.numbered(msg);
+            let Some(index) = slot.peer else { continue };
+            let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
+            if slot.lag.is_some() {
+                continue;
+            }
+            if peer.connection.is_over() {
+                slot.lag = Some(msg.0);
+                continue;
+            }
+            let told = Told { session, ..*told };
+            if tell(slot, peer, &self.entry, &told, msg, now, inputs).is_err() {
+                self.stats.unreadable += 1;
+                peer.broken = true;
+            }
+            // A session that is open now has heartbeats to send.
+            if let (Event::Numbered { .. }, Some(deadline)) = (told.event, slot.session.deadline())
+            {
+                self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+            }
+            if !peer.dirty {
+                peer.dirty = true;
+                self.dirty.push(index);
+            }
+        }
+    }
+
+    /// Says from the journal what sessions asked for again, and what did not fit when it happened, as
+    /// far as their buffers have room.
+    pub fn resend(&mut self, now: Timestamp, history: &mut impl History) {
+        let mut resending = std::mem::take(&mut self.resending);
+        resending.retain(|id| {
+            let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
+            let peer =
+                slot.peer.and_then(|index| Some((index, self.peers.get_mut(index)?.as_mut()?)));
+            let Some((index, peer)) = peer else { return false };
+            let most = self.config.out_buffer_bytes / 2;
+            if peer.connection.waiting() >= most {
+                // It comes back when it has read on.
+                return false;
+            }
+            let entry = &self.entry;
+            let said = match slot.resends.pop_front() {
+                Some(range) => resend_range(slot, peer, entry, *id, range, now, history, most),
+                None => catch_up(slot, peer, entry, *id, now, history, most),
+            };
+            if said.is_err() {
+                self.stats.unreadable += 1;
+                peer.broken = true;
+            }
+            if !peer.dirty {
+                peer.dirty = true;
+                self.dirty.push(index);
+            }
+            !peer.broken && slot.has_history()
+        });
+        resending.append(&mut self.resending);
+        self.resending = resending;
+    }
+}
+
+/// Tells a session's connection of an Event, as it happened.
+fn tell(
+    slot: &mut Slot,
+    peer: &mut Peer,
+    entry: &OrderEntry,
+    told: &Told<'_>,
+    msg: MsgSeqNum,
+    now: Timestamp,
+    inputs: &mut impl Inputs,
+) -> Result<(), Unreadable> {
+    let (turn_time, out) = (told.input.timestamp, peer.connection.output());
+    if let Event::Numbered { .. } = told.event {
+        let Some(note) = Note::decode(told.attachment) else { return Ok(()) };
+        match slot.session.note(now, turn_time, msg, &note, out) {
+            After::Open => {}
+            After::CloseWhenWritten => peer.closing = true,
+        }
+    } else if slot.session.is_active() {
+        let header = Header { msg, sending_time: turn_time, resend: false, now };
+        entry.report(told, slot.session.identity(), &header, inputs, out)?;
+        slot.session.wrote(now);
+    }
+    Ok(())
+}
+
+/// Some messages of a session from the journal: what follows may need the journal for each of them.
+fn some_messages(
+    id: SessionId,
+    (from, to): (u32, u32),
+    history: &mut impl History,
+) -> Result<Vec<(MsgSeqNum, OwnedTold)>, Unreadable> {
+    let mut said = Vec::new();
+    history.messages(id, MsgSeqNum(from), MsgSeqNum(to), &mut |msg, told| {
+        said.push((msg, OwnedTold::new(told)));
+        let enough = said.len() >= RESENDS_A_ROUND;
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(said)
+}
+
+/// Goes on with what was not said when it happened, until the buffer is half full or the present is
+/// reached.
+fn catch_up(
+    slot: &mut Slot,
+    peer: &mut Peer,
+    entry: &OrderEntry,
+    id: SessionId,
+    now: Timestamp,
+    history: &mut impl History,
+    most: usize,
+) -> Result<(), Unreadable> {
+    let Some(from) = slot.lag else { return Ok(()) };
+    let last = slot.session.last_outbound().0;
+    let mut next = from;
+    for (msg, told) in some_messages(id, (from, last), history)? {
+        if peer.connection.waiting() >= most {
+            break;
+        }
+        tell(slot, peer, entry, &told.told(id), msg, now, history)?;
+        next = msg.0 + 1;
+    }
+    slot.lag = (next <= last).then_some(next);
+    Ok(())
+}
+
+/// Says some of `range` again: application messages and rejects with PossDupFlag(43)=Y, the other
+/// session-layer messages as gap fills. What is left of the range is put back.
+#[allow(clippy::too_many_arguments)]
+fn resend_range(
+    slot: &mut Slot,
+    peer: &mut Peer,
+    entry: &OrderEntry,
+    id: SessionId,
+    (from, to): (u32, u32),
+    now: Timestamp,
+    history: &mut impl History,
+    most: usize,
+) -> Result<(), Unreadable> {
+    let mut next = from;
+    let mut gap: Option<u32> = None;
+    for (msg, told) in some_messages(id, (from, to), history)? {
+        if peer.connection.waiting() >= most {
+            break;
+        }
+        let (session, out) = (&slot.session, peer.connection.output());
+        next = msg.0 + 1;
+        let numbered = matches!(told.event, Event::Numbered { .. });
+        let note = if numbered { Note::decode(&told.attachment) } else { None };
+        let again = match &note {
+            Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
+            None => !numbered,
+        };
+        if !again {
+            gap.get_or_insert(msg.0);
+            continue;
+        }
+        if let Some(first) = gap.take() {
+            session.gap_fill(MsgSeqNum(first), msg, now, out);
+        }
+        let header = Header { msg, sending_time: told.input.timestamp, resend: true, now };
+        match note {
+            Some(note) => note.write(session.identity(), &header, out),
+            None => entry.report(&told.told(id), session.identity(), &header, history, out)?,
+        }
+    }
+    if let Some(first) = gap {
+        slot.session.gap_fill(MsgSeqNum(first), MsgSeqNum(next), now, peer.connection.output());
+    }
+    slot.session.wrote(now);
+    if next <= to {
+        slot.resends.push_front((next, to));
+    }
+    // What was said again here for the first time is not said once more.
+    slot.lag =
+        slot.lag.map(|lag| lag.max(next)).filter(|lag| *lag <= slot.session.last_outbound().0);
+    Ok(())
+}
+
+struct OwnedTold {
+    position: u64,
+    input: Input,
+    attachment: Vec<u8>,
+    event: Event,
+    event_index: u32,
+}
+
+impl OwnedTold {
+    fn new(told: &Told<'_>) -> OwnedTold {
+        OwnedTold {
+            position: told.position,
+            input: *told.input,
+            attachment: told.attachment.to_vec(),
+            event: *told.event,
+            event_index: told.event_index,
+        }
+    }
+
+    fn told(&self, session: SessionId) -> Told<'_> {
+        Told {
+            session,
+            position: self.position,
+            input: &self.input,
+            attachment: &self.attachment,
+            event: &self.event,
+            event_index: self.event_index,
+        }
+    }
+}
