@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// One line: processor, CPUs, kernel.
+/// One line: processor, CPUs, kernel, and how many threads wanted a CPU in the last minute.
 #[must_use]
 pub fn line() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -12,12 +12,14 @@ pub fn line() -> String {
     };
     let cpus = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "{} (family {} model {}), {cpus} CPUs, Linux {}",
+        "{} (family {} model {}), {cpus} CPUs, Linux {}, load {}",
         value("model name"),
         value("cpu family"),
         value("model\t"),
-        kernel.trim()
+        kernel.trim(),
+        load.split(' ').next().unwrap_or("unknown")
     )
 }
 
@@ -34,7 +36,7 @@ pub fn private_bytes() -> u64 {
     kib.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number of kB") * 1024
 }
 
-/// A file system's free bytes are not asked: this is where the live segments of a bench go.
+/// Where the live segments of a bench go: a memory file system, if there is one.
 #[must_use]
 pub fn memory_folder() -> std::path::PathBuf {
     let shm = std::path::Path::new("/dev/shm");
