@@ -64,7 +64,7 @@ fn announce(config: &Config, venue: &Venue) {
             Durability::Disk => "disk: nobody is told before it is synced",
         }
     );
-    let layout = match config.layout {
+    let layout = match venue.layout() {
         Layout::Auto => "auto",
         Layout::Joined => "joined",
         Layout::Split => "split",

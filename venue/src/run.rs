@@ -129,6 +129,7 @@ pub struct Venue {
     names: Names,
     live_dir: PathBuf,
     space: Arc<Space>,
+    layout: Layout,
 }
 
 impl Venue {
@@ -298,6 +299,7 @@ impl Venue {
             names: folds.names,
             live_dir,
             space,
+            layout: if joined { Layout::Joined } else { Layout::Split },
         })
     }
 
@@ -317,6 +319,12 @@ impl Venue {
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// How its loops are put on threads: [`Layout::Auto`] has become one of the others.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The last Sequence at the start, definitions included.
