@@ -17,34 +17,29 @@
 //! `Closed`; 5. quantity as above; 6. `PriceOutOfRange`; 7. `QtyBelowCum`; and, where priority is lost,
 //! 8. `WouldTrade`; 9. `TooManyLevels`.
 
-use crate::book::{Book, Sides, Store, Taker};
-use crate::command::{
-    Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
-    RefusedRequest, ReplaceOrder,
-};
+mod govern;
+mod look;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use crate::book::{Sides, Store, Taker};
+use crate::command::{Command, Input, Limits, Liquidity, NewOrder, OrderKind, ReplaceOrder};
 use crate::event::{
     Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, EventSink, Priority,
-    RejectReason, Rejected, Replaced, StatusReported, WorkingOrder,
+    RejectReason, Rejected, Replaced,
 };
 use crate::instrument::{Instrument, TradingState};
 use crate::levels::Levels;
 use crate::orders::Order;
 use crate::pool::{Id, Pool, Pooled};
-use crate::sessions::{NotFound, SessionState, Sessions};
+use crate::sessions::{NotFound, Sessions};
 use crate::types::{
-    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, ParticipantId, Price, Qty, SessionId,
-    Side, TimeInForce,
+    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
+    TimeInForce,
 };
 
-/// What [`Limits`] can be at most; above, `Configure` is refused with `BadDefinition`.
-///
-/// Source: ids are 32 bits and an instrument names two ladders; the rest is what no venue needs.
-pub const LIMITS_MAX: Limits = Limits {
-    orders_max: 1 << 28,
-    levels_max: 1 << 28,
-    instruments_max: 1 << 20,
-    sessions_max: 1 << 20,
-};
+pub use govern::LIMITS_MAX;
 
 /// All books, all sessions, and the one way to change them: [`Engine::apply`].
 ///
@@ -111,78 +106,6 @@ impl Engine {
             | Command::SetTradingState { .. }
             | Command::ExpireDay => refuse(RejectReason::NotPermitted, events),
         }
-    }
-
-    /// The sizes of the tables.
-    #[must_use]
-    pub const fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    /// The instrument of that id.
-    #[must_use]
-    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
-        self.books.get(id.index()).map(|book| &book.instrument)
-    }
-
-    /// All instruments, in order of their ids.
-    pub fn instruments(&self) -> impl ExactSizeIterator<Item = (InstrumentId, &Instrument)> {
-        self.books.iter().map(|book| (book.id, &book.instrument))
-    }
-
-    /// The book of that instrument.
-    #[must_use]
-    pub fn book(&self, id: InstrumentId) -> Option<Book<'_>> {
-        self.books.get(id.index()).map(|book| Book::new(book, &self.store))
-    }
-
-    /// The counters of that session. [`SessionId::VENUE`] has one too, which stays at zero.
-    #[must_use]
-    pub fn session(&self, id: SessionId) -> Option<SessionState> {
-        self.store.sessions.state(id).copied()
-    }
-
-    /// Whether an order of this session rests.
-    #[must_use]
-    pub fn session_has_orders(&self, id: SessionId) -> bool {
-        self.session(id).is_some() && self.store.sessions.first(id).is_some()
-    }
-
-    /// Sessions, the venue's own not counted: their ids are 1 to this.
-    #[must_use]
-    pub fn sessions_len(&self) -> usize {
-        self.store.sessions.len()
-    }
-
-    /// Resting orders.
-    #[must_use]
-    pub fn orders_len(&self) -> usize {
-        self.store.orders.len() as usize
-    }
-
-    /// Price levels in use.
-    #[must_use]
-    pub fn levels_len(&self) -> usize {
-        self.store.levels.pool.len() as usize
-    }
-
-    /// Walks everything. For tests, after each command.
-    ///
-    /// # Panics
-    ///
-    /// If an invariant does not hold.
-    pub fn check(&self) {
-        let (mut levels, mut orders) = (0, 0);
-        for (index, book) in self.books.iter().enumerate() {
-            assert_eq!(book.id.index(), index);
-            let (book_levels, book_orders) = book.check(&self.store);
-            levels += book_levels;
-            orders += book_orders;
-        }
-        assert_eq!(levels, self.store.levels.pool.len());
-        assert_eq!(orders, self.store.orders.len());
-        assert!(orders <= self.limits.orders_max && levels <= self.limits.levels_max);
-        self.store.sessions.check(&self.store.orders);
     }
 }
 
@@ -405,222 +328,6 @@ impl Engine {
     }
 }
 
-/// Requests that concern a session.
-impl Engine {
-    fn mass_cancel<S: EventSink>(&mut self, input: &Input, scope: MassCancelScope, events: &mut S) {
-        let session = input.session;
-        let only = match scope {
-            MassCancelScope::Session => None,
-            MassCancelScope::SessionInstrument(id) if id.index() >= self.books.len() => {
-                let reason = RejectReason::UnknownInstrument;
-                return self.reject_mass_cancel(session, reason, events);
-            }
-            MassCancelScope::SessionInstrument(id) => Some(id),
-            MassCancelScope::Instrument(_) => {
-                return self.reject_mass_cancel(session, RejectReason::NotPermitted, events);
-            }
-        };
-        let mut orders = 0;
-        let mut at = self.store.sessions.first(session);
-        while at.is_some() {
-            let next = self.store.sessions.after(session, self.store.orders[at].number);
-            let instrument = self.instrument_of(at);
-            if only.is_none_or(|only| only == instrument) {
-                let book = &mut self.books[instrument.index()];
-                book.cancel(&mut self.store, at, CancelReason::MassCancel, events);
-                orders += 1;
-            }
-            at = next;
-        }
-        // One that no message of the session asked for (its connection ended) is not reported to it as
-        // such: it sees its orders canceled.
-        let msg = match input.inbound {
-            MsgSeqNum::NONE => MsgSeqNum::NONE,
-            _ => self.store.sessions.next_msg(session),
-        };
-        events.event(&Event::MassCanceled { session, msg, orders });
-    }
-
-    fn reject_mass_cancel<S: EventSink>(
-        &mut self,
-        session: SessionId,
-        reason: RejectReason,
-        events: &mut S,
-    ) {
-        let msg = self.store.sessions.next_msg(session);
-        events.event(&Event::MassCancelRejected { session, msg, reason });
-    }
-
-    fn report_status<S: EventSink>(
-        &mut self,
-        session: SessionId,
-        target: OrderNumber,
-        events: &mut S,
-    ) {
-        let working = self.store.sessions.find(session, target).ok().map(|slot| {
-            let order = &self.store.orders[slot];
-            WorkingOrder {
-                order_id: order.order_id,
-                leaves_qty: order.leaves_qty,
-                cum_qty: order.cum_qty,
-                notional: order.notional,
-            }
-        });
-        let msg = self.store.sessions.next_msg(session);
-        events.event(&Event::StatusReported(StatusReported { session, target, msg, working }));
-    }
-
-    fn refuse_request<S: EventSink>(
-        &mut self,
-        session: SessionId,
-        request: RefusedRequest,
-        reason: RejectReason,
-        events: &mut S,
-    ) {
-        match request {
-            RefusedRequest::New(number) => {
-                let reason = self.use_number(session, number).err().unwrap_or(reason);
-                let msg = self.store.sessions.next_msg(session);
-                events.event(&Event::Rejected(Rejected { session, number, msg, reason }));
-            }
-            RefusedRequest::Cancel { target } => {
-                self.reject_cancel(session, target, CancelRequest::Cancel, reason, events);
-            }
-            RefusedRequest::Replace { number, target } => {
-                let reason = self.use_number(session, number).err().unwrap_or(reason);
-                self.reject_cancel(session, target, CancelRequest::Replace, reason, events);
-            }
-            RefusedRequest::MassCancel => self.reject_mass_cancel(session, reason, events),
-        }
-    }
-
-    fn note<S: EventSink>(&mut self, input: &Input, numbering: Numbering, events: &mut S) {
-        let session = input.session;
-        match numbering {
-            Numbering::Next => {}
-            Numbering::InboundOnly => return,
-            Numbering::Reset => {
-                if let Some(state) = self.store.sessions.state_mut(session) {
-                    state.last_inbound = input.inbound;
-                    state.last_outbound = MsgSeqNum::NONE;
-                }
-            }
-        }
-        let msg = self.store.sessions.next_msg(session);
-        events.event(&Event::Numbered { session, msg });
-    }
-}
-
-/// The venue's own commands.
-impl Engine {
-    #[cold]
-    fn govern<S: EventSink>(&mut self, input: &Input, events: &mut S) {
-        let done = match &input.command {
-            Command::Configure(limits) => self.configure(limits),
-            Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
-            Command::DefineSession { id, participant } => self.define_session(*id, *participant),
-            Command::SetTradingState { instrument, state } => {
-                self.set_trading_state(*instrument, *state)
-            }
-            Command::ExpireDay => return self.expire_day(events),
-            Command::MassCancel(MassCancelScope::Instrument(id)) => {
-                return self.clear(*id, events);
-            }
-            Command::MassCancel(_)
-            | Command::New(_)
-            | Command::Cancel { .. }
-            | Command::Replace(_)
-            | Command::Status { .. }
-            | Command::Refuse { .. }
-            | Command::Note(_) => Err(RejectReason::NotPermitted),
-        };
-        match done {
-            Ok(event) => events.event(&event),
-            Err(reason) => refuse(reason, events),
-        }
-    }
-
-    fn configure(&mut self, limits: &Limits) -> Result<Event, RejectReason> {
-        if !covers(&LIMITS_MAX, limits) {
-            return Err(RejectReason::BadDefinition);
-        }
-        if !covers(limits, &self.limits) {
-            return Err(RejectReason::LimitsShrink);
-        }
-        let Limits { orders_max, levels_max, instruments_max, sessions_max } = *limits;
-        let room = instruments_max as usize - self.books.len();
-        self.books
-            .try_reserve_exact(room)
-            .and_then(|()| self.store.orders.grow(orders_max, orders_max))
-            .and_then(|()| self.store.levels.grow(levels_max, instruments_max))
-            .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
-            .map_err(|_| RejectReason::TableFull)?;
-        self.limits = *limits;
-        Ok(Event::Configured)
-    }
-
-    fn define_instrument(
-        &mut self,
-        id: InstrumentId,
-        instrument: &Instrument,
-    ) -> Result<Event, RejectReason> {
-        if id.index() != self.books.len() {
-            return Err(RejectReason::IdOutOfOrder);
-        }
-        if self.books.len() >= self.limits.instruments_max as usize {
-            return Err(RejectReason::TableFull);
-        }
-        instrument.validate().map_err(|_| RejectReason::BadDefinition)?;
-        if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
-            return Err(RejectReason::DuplicateSymbol);
-        }
-        self.books.push(Sides::new(id, *instrument));
-        Ok(Event::InstrumentDefined { id })
-    }
-
-    fn define_session(
-        &mut self,
-        id: SessionId,
-        participant: ParticipantId,
-    ) -> Result<Event, RejectReason> {
-        if id.index() != self.store.sessions.len() + 1 {
-            return Err(RejectReason::IdOutOfOrder);
-        }
-        if self.store.sessions.len() >= self.limits.sessions_max as usize {
-            return Err(RejectReason::TableFull);
-        }
-        self.store.sessions.define_counterparty(participant);
-        Ok(Event::SessionDefined { id })
-    }
-
-    fn set_trading_state(
-        &mut self,
-        instrument: InstrumentId,
-        state: TradingState,
-    ) -> Result<Event, RejectReason> {
-        let book = self.books.get_mut(instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
-        book.instrument.state = state;
-        Ok(Event::TradingStateChanged { instrument, state })
-    }
-
-    fn expire_day<S: EventSink>(&mut self, events: &mut S) {
-        let is_day = |order: &Order| order.time_in_force == TimeInForce::Day;
-        for book in &mut self.books {
-            book.cancel_all(&mut self.store, is_day, CancelReason::Expired, events);
-        }
-    }
-
-    fn clear<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {
-        let (session, msg) = (SessionId::VENUE, MsgSeqNum::NONE);
-        let Some(book) = self.books.get_mut(instrument.index()) else {
-            let reason = RejectReason::UnknownInstrument;
-            return events.event(&Event::MassCancelRejected { session, msg, reason });
-        };
-        let orders = book.cancel_all(&mut self.store, |_| true, CancelReason::Venue, events);
-        events.event(&Event::MassCanceled { session, msg, orders });
-    }
-}
-
 /// Why what is left of an order after matching is canceled; `None` if it rests.
 #[inline]
 const fn remainder(new: &NewOrder) -> Option<CancelReason> {
@@ -663,14 +370,6 @@ fn admit_price(instrument: &Instrument, price: Price) -> Result<Price, RejectRea
     Ok(price)
 }
 
-/// Whether no limit of `limits` is above that of `room`.
-const fn covers(room: &Limits, limits: &Limits) -> bool {
-    limits.orders_max <= room.orders_max
-        && limits.levels_max <= room.levels_max
-        && limits.instruments_max <= room.instruments_max
-        && limits.sessions_max <= room.sessions_max
-}
-
 #[cold]
 fn refuse<S: EventSink>(reason: RejectReason, events: &mut S) {
     events.event(&Event::CommandRefused { reason });
@@ -682,51 +381,5 @@ impl From<NotFound> for RejectReason {
             NotFound::Unknown => RejectReason::UnknownOrder,
             NotFound::TooLate => RejectReason::TooLate,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Flow, Profile};
-
-    /// Four billion orders take too long to send: the last number is set from the inside.
-    #[test]
-    fn a_session_that_used_all_its_numbers_is_told_so() {
-        let mut flow = Flow::new(Profile { sessions: 1, ..Profile::standard() }, 1);
-        let (mut engine, mut events) = (Engine::new(), Vec::new());
-        for _ in 0..3 {
-            engine.apply(&flow.input(), &mut events);
-        }
-        let session = SessionId(1);
-        let state = engine.store.sessions.state_mut(session).unwrap();
-        state.last_number = OrderNumber(u32::MAX - 1);
-        state.last_outbound = MsgSeqNum(u32::MAX - 4);
-        let mut input = flow.input();
-        let Command::New(mut new) = input.command else { panic!("{input:?}") };
-
-        let mut give = |engine: &mut Engine, number: u32| {
-            new.number = OrderNumber(number);
-            input.command = Command::New(new);
-            events.clear();
-            engine.apply(&input, &mut events);
-            engine.check();
-            events.clone()
-        };
-        assert!(matches!(give(&mut engine, u32::MAX)[..], [Event::Accepted(_), Event::Rested(_)]));
-        for number in [0, 1, u32::MAX] {
-            let answer = give(&mut engine, number);
-            let [Event::Rejected(rejected)] = answer[..] else { panic!("{answer:?}") };
-            assert_eq!(rejected.reason, RejectReason::NumbersExhausted);
-        }
-        // The numbers of messages end as well; the last one is given over and over.
-        give(&mut engine, 1);
-        assert_eq!(engine.session(session).unwrap().last_outbound, MsgSeqNum(u32::MAX));
-
-        let cancel = Command::Cancel { target: OrderNumber(u32::MAX) };
-        events.clear();
-        engine.apply(&Input { command: cancel, ..input }, &mut events);
-        assert!(matches!(events[..], [Event::Canceled(_)]));
-        engine.check();
     }
 }

@@ -1,0 +1,137 @@
+//! The venue's own commands: what there is to trade, who may trade, when, and the end of the day.
+
+use super::{Engine, refuse};
+use crate::book::Sides;
+use crate::command::{Command, Input, Limits, MassCancelScope};
+use crate::event::{CancelReason, Event, EventSink, RejectReason};
+use crate::instrument::{Instrument, TradingState};
+use crate::orders::Order;
+use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId, TimeInForce};
+
+/// What [`Limits`] can be at most; above, `Configure` is refused with `BadDefinition`.
+///
+/// Source: ids are 32 bits and an instrument names two ladders; the rest is what no venue needs.
+pub const LIMITS_MAX: Limits = Limits {
+    orders_max: 1 << 28,
+    levels_max: 1 << 28,
+    instruments_max: 1 << 20,
+    sessions_max: 1 << 20,
+};
+
+/// The venue's own commands.
+impl Engine {
+    #[cold]
+    pub(super) fn govern<S: EventSink>(&mut self, input: &Input, events: &mut S) {
+        let done = match &input.command {
+            Command::Configure(limits) => self.configure(limits),
+            Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
+            Command::DefineSession { id, participant } => self.define_session(*id, *participant),
+            Command::SetTradingState { instrument, state } => {
+                self.set_trading_state(*instrument, *state)
+            }
+            Command::ExpireDay => return self.expire_day(events),
+            Command::MassCancel(MassCancelScope::Instrument(id)) => {
+                return self.clear(*id, events);
+            }
+            Command::MassCancel(_)
+            | Command::New(_)
+            | Command::Cancel { .. }
+            | Command::Replace(_)
+            | Command::Status { .. }
+            | Command::Refuse { .. }
+            | Command::Note(_) => Err(RejectReason::NotPermitted),
+        };
+        match done {
+            Ok(event) => events.event(&event),
+            Err(reason) => refuse(reason, events),
+        }
+    }
+
+    fn configure(&mut self, limits: &Limits) -> Result<Event, RejectReason> {
+        if !covers(&LIMITS_MAX, limits) {
+            return Err(RejectReason::BadDefinition);
+        }
+        if !covers(limits, &self.limits) {
+            return Err(RejectReason::LimitsShrink);
+        }
+        let Limits { orders_max, levels_max, instruments_max, sessions_max } = *limits;
+        let room = instruments_max as usize - self.books.len();
+        self.books
+            .try_reserve_exact(room)
+            .and_then(|()| self.store.orders.grow(orders_max, orders_max))
+            .and_then(|()| self.store.levels.grow(levels_max, instruments_max))
+            .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
+            .map_err(|_| RejectReason::TableFull)?;
+        self.limits = *limits;
+        Ok(Event::Configured)
+    }
+
+    fn define_instrument(
+        &mut self,
+        id: InstrumentId,
+        instrument: &Instrument,
+    ) -> Result<Event, RejectReason> {
+        if id.index() != self.books.len() {
+            return Err(RejectReason::IdOutOfOrder);
+        }
+        if self.books.len() >= self.limits.instruments_max as usize {
+            return Err(RejectReason::TableFull);
+        }
+        instrument.validate().map_err(|_| RejectReason::BadDefinition)?;
+        if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
+            return Err(RejectReason::DuplicateSymbol);
+        }
+        self.books.push(Sides::new(id, *instrument));
+        Ok(Event::InstrumentDefined { id })
+    }
+
+    fn define_session(
+        &mut self,
+        id: SessionId,
+        participant: ParticipantId,
+    ) -> Result<Event, RejectReason> {
+        if id.index() != self.store.sessions.len() + 1 {
+            return Err(RejectReason::IdOutOfOrder);
+        }
+        if self.store.sessions.len() >= self.limits.sessions_max as usize {
+            return Err(RejectReason::TableFull);
+        }
+        self.store.sessions.define_counterparty(participant);
+        Ok(Event::SessionDefined { id })
+    }
+
+    fn set_trading_state(
+        &mut self,
+        instrument: InstrumentId,
+        state: TradingState,
+    ) -> Result<Event, RejectReason> {
+        let book = self.books.get_mut(instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
+        book.instrument.state = state;
+        Ok(Event::TradingStateChanged { instrument, state })
+    }
+
+    fn expire_day<S: EventSink>(&mut self, events: &mut S) {
+        let is_day = |order: &Order| order.time_in_force == TimeInForce::Day;
+        for book in &mut self.books {
+            book.cancel_all(&mut self.store, is_day, CancelReason::Expired, events);
+        }
+    }
+
+    fn clear<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {
+        let (session, msg) = (SessionId::VENUE, MsgSeqNum::NONE);
+        let Some(book) = self.books.get_mut(instrument.index()) else {
+            let reason = RejectReason::UnknownInstrument;
+            return events.event(&Event::MassCancelRejected { session, msg, reason });
+        };
+        let orders = book.cancel_all(&mut self.store, |_| true, CancelReason::Venue, events);
+        events.event(&Event::MassCanceled { session, msg, orders });
+    }
+}
+
+/// Whether no limit of `limits` is above that of `room`.
+const fn covers(room: &Limits, limits: &Limits) -> bool {
+    limits.orders_max <= room.orders_max
+        && limits.levels_max <= room.levels_max
+        && limits.instruments_max <= room.instruments_max
+        && limits.sessions_max <= room.sessions_max
+}

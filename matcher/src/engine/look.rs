@@ -1,0 +1,83 @@
+//! The engine, to read: its tables, its books, its sessions, and whether all of them agree.
+
+use super::Engine;
+use crate::book::Book;
+use crate::command::Limits;
+use crate::instrument::Instrument;
+use crate::sessions::SessionState;
+use crate::types::{InstrumentId, SessionId};
+
+/// What it holds.
+impl Engine {
+    /// The sizes of the tables.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The instrument of that id.
+    #[must_use]
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.books.get(id.index()).map(|book| &book.instrument)
+    }
+
+    /// All instruments, in order of their ids.
+    pub fn instruments(&self) -> impl ExactSizeIterator<Item = (InstrumentId, &Instrument)> {
+        self.books.iter().map(|book| (book.id, &book.instrument))
+    }
+
+    /// The book of that instrument.
+    #[must_use]
+    pub fn book(&self, id: InstrumentId) -> Option<Book<'_>> {
+        self.books.get(id.index()).map(|book| Book::new(book, &self.store))
+    }
+
+    /// The counters of that session. [`SessionId::VENUE`] has one too, which stays at zero.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<SessionState> {
+        self.store.sessions.state(id).copied()
+    }
+
+    /// Whether an order of this session rests.
+    #[must_use]
+    pub fn session_has_orders(&self, id: SessionId) -> bool {
+        self.session(id).is_some() && self.store.sessions.first(id).is_some()
+    }
+
+    /// Sessions, the venue's own not counted: their ids are 1 to this.
+    #[must_use]
+    pub fn sessions_len(&self) -> usize {
+        self.store.sessions.len()
+    }
+
+    /// Resting orders.
+    #[must_use]
+    pub fn orders_len(&self) -> usize {
+        self.store.orders.len() as usize
+    }
+
+    /// Price levels in use.
+    #[must_use]
+    pub fn levels_len(&self) -> usize {
+        self.store.levels.pool.len() as usize
+    }
+
+    /// Walks everything. For tests, after each command.
+    ///
+    /// # Panics
+    ///
+    /// If an invariant does not hold.
+    pub fn check(&self) {
+        let (mut levels, mut orders) = (0, 0);
+        for (index, book) in self.books.iter().enumerate() {
+            assert_eq!(book.id.index(), index);
+            let (book_levels, book_orders) = book.check(&self.store);
+            levels += book_levels;
+            orders += book_orders;
+        }
+        assert_eq!(levels, self.store.levels.pool.len());
+        assert_eq!(orders, self.store.orders.len());
+        assert!(orders <= self.limits.orders_max && levels <= self.limits.levels_max);
+        self.store.sessions.check(&self.store.orders);
+    }
+}

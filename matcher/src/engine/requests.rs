@@ -1,0 +1,125 @@
+//! What a session asks beside orders: mass cancels, states of orders, what its border refused, numbers.
+
+use super::Engine;
+use crate::command::{Input, MassCancelScope, Numbering, RefusedRequest};
+use crate::event::{
+    CancelReason, CancelRequest, Event, EventSink, RejectReason, Rejected, StatusReported,
+    WorkingOrder,
+};
+use crate::types::{MsgSeqNum, OrderNumber, SessionId};
+
+/// Requests that concern a session.
+impl Engine {
+    pub(super) fn mass_cancel<S: EventSink>(
+        &mut self,
+        input: &Input,
+        scope: MassCancelScope,
+        events: &mut S,
+    ) {
+        let session = input.session;
+        let only = match scope {
+            MassCancelScope::Session => None,
+            MassCancelScope::SessionInstrument(id) if id.index() >= self.books.len() => {
+                let reason = RejectReason::UnknownInstrument;
+                return self.reject_mass_cancel(session, reason, events);
+            }
+            MassCancelScope::SessionInstrument(id) => Some(id),
+            MassCancelScope::Instrument(_) => {
+                return self.reject_mass_cancel(session, RejectReason::NotPermitted, events);
+            }
+        };
+        let mut orders = 0;
+        let mut at = self.store.sessions.first(session);
+        while at.is_some() {
+            let next = self.store.sessions.after(session, self.store.orders[at].number);
+            let instrument = self.instrument_of(at);
+            if only.is_none_or(|only| only == instrument) {
+                let book = &mut self.books[instrument.index()];
+                book.cancel(&mut self.store, at, CancelReason::MassCancel, events);
+                orders += 1;
+            }
+            at = next;
+        }
+        // One that no message of the session asked for (its connection ended) is not reported to it as
+        // such: it sees its orders canceled.
+        let msg = match input.inbound {
+            MsgSeqNum::NONE => MsgSeqNum::NONE,
+            _ => self.store.sessions.next_msg(session),
+        };
+        events.event(&Event::MassCanceled { session, msg, orders });
+    }
+
+    fn reject_mass_cancel<S: EventSink>(
+        &mut self,
+        session: SessionId,
+        reason: RejectReason,
+        events: &mut S,
+    ) {
+        let msg = self.store.sessions.next_msg(session);
+        events.event(&Event::MassCancelRejected { session, msg, reason });
+    }
+
+    pub(super) fn report_status<S: EventSink>(
+        &mut self,
+        session: SessionId,
+        target: OrderNumber,
+        events: &mut S,
+    ) {
+        let working = self.store.sessions.find(session, target).ok().map(|slot| {
+            let order = &self.store.orders[slot];
+            WorkingOrder {
+                order_id: order.order_id,
+                leaves_qty: order.leaves_qty,
+                cum_qty: order.cum_qty,
+                notional: order.notional,
+            }
+        });
+        let msg = self.store.sessions.next_msg(session);
+        events.event(&Event::StatusReported(StatusReported { session, target, msg, working }));
+    }
+
+    pub(super) fn refuse_request<S: EventSink>(
+        &mut self,
+        session: SessionId,
+        request: RefusedRequest,
+        reason: RejectReason,
+        events: &mut S,
+    ) {
+        match request {
+            RefusedRequest::New(number) => {
+                let reason = self.use_number(session, number).err().unwrap_or(reason);
+                let msg = self.store.sessions.next_msg(session);
+                events.event(&Event::Rejected(Rejected { session, number, msg, reason }));
+            }
+            RefusedRequest::Cancel { target } => {
+                self.reject_cancel(session, target, CancelRequest::Cancel, reason, events);
+            }
+            RefusedRequest::Replace { number, target } => {
+                let reason = self.use_number(session, number).err().unwrap_or(reason);
+                self.reject_cancel(session, target, CancelRequest::Replace, reason, events);
+            }
+            RefusedRequest::MassCancel => self.reject_mass_cancel(session, reason, events),
+        }
+    }
+
+    pub(super) fn note<S: EventSink>(
+        &mut self,
+        input: &Input,
+        numbering: Numbering,
+        events: &mut S,
+    ) {
+        let session = input.session;
+        match numbering {
+            Numbering::Next => {}
+            Numbering::InboundOnly => return,
+            Numbering::Reset => {
+                if let Some(state) = self.store.sessions.state_mut(session) {
+                    state.last_inbound = input.inbound;
+                    state.last_outbound = MsgSeqNum::NONE;
+                }
+            }
+        }
+        let msg = self.store.sessions.next_msg(session);
+        events.event(&Event::Numbered { session, msg });
+    }
+}
