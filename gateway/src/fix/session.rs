@@ -9,11 +9,12 @@
 //! and are listed in `FIX.md`.
 
 mod gaps;
+mod head;
 mod logon;
+mod outbound;
 mod terms;
 mod timers;
 
-use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, Timestamp};
 
 use super::decimal::parse_uint;
@@ -21,11 +22,12 @@ use super::decode::{Fault, Message};
 pub use super::dictionary::UnknownTags;
 use super::dictionary::{self, MsgKind};
 pub use super::identity::{CompId, Header, Identity};
-use super::note::{Note, Routing, TEST_REQ_ID_BYTES_MAX};
+use super::note::{Note, TEST_REQ_ID_BYTES_MAX};
 use super::tag::{self, SessionRejectReason};
-use super::time::parse_utc;
 
 use gaps::{Gap, Queue, Resend};
+use head::{Head, poss_dup_fault};
+use outbound::{Closing, reject_note, submit};
 pub use terms::{After, CloseReason, LogonRefusal, Profile, Shell, Taken};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -83,57 +85,6 @@ struct Logout {
     close_when_written: bool,
 }
 
-/// The header fields the session looks at, wherever in the message they stand.
-struct Head<'m> {
-    /// MsgSeqNum(34), `None` if missing or malformed.
-    number: Option<u32>,
-    sender: Option<&'m [u8]>,
-    target: Option<&'m [u8]>,
-    sending_time: Option<&'m [u8]>,
-    orig_sending_time: Option<&'m [u8]>,
-    poss_dup: bool,
-    poss_resend: bool,
-}
-
-impl<'m> Head<'m> {
-    #[inline]
-    fn read(message: &Message<'m>) -> Head<'m> {
-        let mut head = Head {
-            number: None,
-            sender: None,
-            target: None,
-            sending_time: None,
-            orig_sending_time: None,
-            poss_dup: false,
-            poss_resend: false,
-        };
-        for (tag, value) in message.iter() {
-            match tag {
-                tag::MSG_SEQ_NUM if head.number.is_none() => head.number = parse_uint(value),
-                tag::SENDER_COMP_ID => head.sender = head.sender.or(Some(value)),
-                tag::TARGET_COMP_ID => head.target = head.target.or(Some(value)),
-                tag::SENDING_TIME => head.sending_time = head.sending_time.or(Some(value)),
-                tag::ORIG_SENDING_TIME => {
-                    head.orig_sending_time = head.orig_sending_time.or(Some(value));
-                }
-                tag::POSS_DUP_FLAG => head.poss_dup = value == b"Y",
-                tag::POSS_RESEND => head.poss_resend = value == b"Y",
-                _ => {}
-            }
-        }
-        head
-    }
-}
-
-/// What becomes of the connection once our Logout is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    /// It is closed.
-    WhenWritten,
-    /// The peer's Logout is waited for.
-    AfterAnswer,
-}
-
 impl Session {
     /// A session without a connection, with the numbers that the journal says.
     #[must_use]
@@ -176,13 +127,6 @@ impl Session {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.active)
-    }
-
-    fn check_sending_time(&self, now: Timestamp, head: &Head<'_>) -> Result<(), ()> {
-        // Missing or malformed is the dictionary's business.
-        let Some(sent_at) = head.sending_time.and_then(parse_utc) else { return Ok(()) };
-        let off_ns = now.0.abs_diff(sent_at.0);
-        if off_ns > u64::from(self.profile.latency_s_max) * SECOND_NS { Err(()) } else { Ok(()) }
     }
 
     /// A connection speaks for this session from now on; the message that [`Session::check_logon`]
@@ -429,58 +373,6 @@ impl Session {
         }
     }
 
-    fn log_out_too_low(&mut self, now: Timestamp, number: u32, shell: &mut impl Shell) {
-        let text = format!("MsgSeqNum too low, expecting {} but received {number}", self.next_in);
-        self.log_out(now, MsgSeqNum::NONE, text.as_bytes(), Closing::WhenWritten, shell);
-    }
-
-    /// Submits a Logout; from now on nothing but its answer is taken.
-    fn log_out(
-        &mut self,
-        now: Timestamp,
-        inbound: MsgSeqNum,
-        text: &[u8],
-        closing: Closing,
-        shell: &mut impl Shell,
-    ) {
-        let Some(link) = &mut self.link else { return };
-        if link.logout.is_some() {
-            return;
-        }
-        let close_when_written = closing == Closing::WhenWritten;
-        link.logout = Some(Logout { asked_at: now, written: false, close_when_written });
-        submit(shell, inbound, &Note::Logout { text, connection: self.connection });
-    }
-
-    /// Answers Reject(3); the number counts if it was the expected one.
-    fn reject(&mut self, number: u32, fault: Fault, message: &Message<'_>, shell: &mut impl Shell) {
-        let inbound = self.count(number);
-        submit(shell, inbound, &reject_note(number, fault.tag, fault.reason.code(), message));
-    }
-
-    fn reject_and_log_out(
-        &mut self,
-        now: Timestamp,
-        number: u32,
-        fault: Fault,
-        message: &Message<'_>,
-        shell: &mut impl Shell,
-    ) {
-        self.reject(number, fault, message, shell);
-        let text = fault.reason.text().as_bytes();
-        self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
-    }
-
-    fn is_other_comp_id(&self, head: &Head<'_>) -> bool {
-        let identity = &self.profile.identity;
-        // Missing or empty is the dictionary's business.
-        let differs = |there: Option<&[u8]>, ours: &[u8]| {
-            there.is_some_and(|id| !id.is_empty() && id != ours)
-        };
-        differs(head.sender, identity.target_comp_id.as_bytes())
-            || differs(head.target, identity.sender_comp_id.as_bytes())
-    }
-
     /// Counts `number` if it is the expected one; returns what an Input that answers it carries.
     #[inline]
     fn count(&mut self, number: u32) -> MsgSeqNum {
@@ -508,118 +400,4 @@ impl Session {
             link.gap = None;
         }
     }
-
-    /// A message of this session has this number, says the journal. To be called for every one, written
-    /// or not, connected or not.
-    #[inline]
-    pub fn numbered(&mut self, msg: MsgSeqNum) {
-        self.last_out = msg.0;
-    }
-
-    /// A note of this session has its number: writes it, if the connection it was meant for is there.
-    #[must_use = "a Logout closes the connection"]
-    pub fn note(
-        &mut self,
-        now: Timestamp,
-        turn_time: Timestamp,
-        msg: MsgSeqNum,
-        note: &Note<'_>,
-        out: &mut Vec<u8>,
-    ) -> After {
-        let Some(link) = &mut self.link else { return After::Open };
-        let mut after = After::Open;
-        match *note {
-            Note::Logon { connection, reset, .. } => {
-                if connection != self.connection {
-                    return After::Open;
-                }
-                link.active = true;
-                link.resets_asked -= u32::from(reset);
-            }
-            Note::Logout { connection, .. } => {
-                let Some(logout) = &mut link.logout else { return After::Open };
-                if connection != self.connection {
-                    return After::Open;
-                }
-                logout.written = true;
-                logout.asked_at = now;
-                if logout.close_when_written {
-                    after = After::CloseWhenWritten;
-                }
-            }
-            // Notes of this connection come after its Logon; anything before is an older one's.
-            _ if !link.active => return After::Open,
-            Note::Heartbeat { .. } => link.heartbeat_asked = false,
-            _ => {}
-        }
-        link.sent_at = now;
-        let header = Header { msg, sending_time: turn_time, resend: false, now };
-        note.write(&self.profile.identity, &header, out);
-        after
-    }
-
-    /// Application messages went out: the next Heartbeat is due an interval later.
-    #[inline]
-    pub fn wrote(&mut self, now: Timestamp) {
-        if let Some(link) = &mut self.link {
-            link.sent_at = now;
-        }
-    }
-
-    /// Writes a gap fill: what has the numbers from `from` to below `next` is not sent again.
-    pub fn gap_fill(&self, from: MsgSeqNum, next: MsgSeqNum, now: Timestamp, out: &mut Vec<u8>) {
-        let header = Header { msg: from, sending_time: now, resend: true, now };
-        let mut message = self.profile.identity.begin(out, b"4", &header);
-        message.uint(tag::NEW_SEQ_NO, next.0.into());
-        message.char(tag::GAP_FILL_FLAG, b'Y');
-        message.finish();
-    }
-
-    /// The venue shuts down: Logout with `text`, and two seconds for its answer.
-    pub fn stop(&mut self, now: Timestamp, text: &[u8], shell: &mut impl Shell) {
-        self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
-    }
-}
-
-/// What is wrong with the times of a message that says it was sent before.
-fn poss_dup_fault(head: &Head<'_>, msg_type: &[u8]) -> Option<Fault> {
-    // Gap fills of some engines come without OrigSendingTime(122).
-    if !head.poss_dup || msg_type == b"4" {
-        return None;
-    }
-    let Some(orig) = head.orig_sending_time else {
-        return Some(Fault::of(tag::ORIG_SENDING_TIME, SessionRejectReason::RequiredTagMissing));
-    };
-    let later = match (parse_utc(orig), head.sending_time.and_then(parse_utc)) {
-        (Some(orig), Some(sending)) => orig > sending,
-        // Malformed is the dictionary's business.
-        _ => false,
-    };
-    later.then_some(Fault { tag: None, reason: SessionRejectReason::SendingTimeAccuracy })
-}
-
-fn reject_note<'m>(
-    number: u32,
-    ref_tag: Option<i32>,
-    reason: u16,
-    message: &Message<'m>,
-) -> Note<'m> {
-    Note::Reject {
-        ref_msg: number,
-        ref_tag,
-        reason,
-        ref_msg_type: message.msg_type(),
-        text: b"",
-        routing: Routing::reversed(message),
-    }
-}
-
-fn submit(shell: &mut impl Shell, inbound: MsgSeqNum, note: &Note<'_>) {
-    submit_as(shell, inbound, Numbering::Next, note);
-}
-
-fn submit_as(shell: &mut impl Shell, inbound: MsgSeqNum, numbering: Numbering, note: &Note<'_>) {
-    let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-    let len = note.encode(&mut attachment);
-    shell.submit(inbound, &Command::Note(numbering), &attachment[..len]);
 }

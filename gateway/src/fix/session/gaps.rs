@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use matcher::{MsgSeqNum, Timestamp};
 
+use super::head::Head;
+use super::outbound::{Closing, submit};
 use super::timers::AfterNs;
-use super::{Closing, Head, SECOND_NS, Session, Shell, submit};
+use super::{SECOND_NS, Session, Shell};
 use crate::fix::decimal::parse_uint;
 use crate::fix::decode::{Fault, Message};
 use crate::fix::dictionary;

@@ -2,7 +2,9 @@
 
 use matcher::{MsgSeqNum, Numbering, Timestamp};
 
-use super::{Closing, Head, LogonRefusal, Session, Shell, submit_as};
+use super::head::Head;
+use super::outbound::{Closing, submit_as};
+use super::{LogonRefusal, Session, Shell};
 use crate::fix::decimal::parse_uint;
 use crate::fix::decode::Message;
 use crate::fix::dictionary::{self, UnknownTags};

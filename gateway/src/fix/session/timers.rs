@@ -3,7 +3,8 @@
 use matcher::{MsgSeqNum, Timestamp};
 
 use super::gaps::Gap;
-use super::{CloseReason, Link, SECOND_NS, Session, Shell, submit};
+use super::outbound::submit;
+use super::{CloseReason, Link, SECOND_NS, Session, Shell};
 use crate::fix::note::Note;
 
 /// Silence after which we send TestRequest(1).
