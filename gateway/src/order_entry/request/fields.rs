@@ -1,0 +1,191 @@
+//! The fields of a request as text, and text to values: ids, codes, ticks and lots.
+
+use matcher::{Instrument, Liquidity, Price, Qty, RejectReason};
+
+use crate::fix::{DecimalError, Message, SessionRejectReason, parse_scaled, tag};
+use crate::order_entry::{CL_ORD_ID_BYTES_MAX, Request};
+
+/// A field that makes the whole message invalid: Reject(3).
+pub(super) struct BadField {
+    pub(super) tag: u32,
+    pub(super) reason: SessionRejectReason,
+}
+
+impl From<BadField> for Request<'_> {
+    fn from(bad: BadField) -> Self {
+        Request::Reject { tag: bad.tag, reason: bad.reason.code() }
+    }
+}
+
+/// A value that is well formed, or the market's reason against it.
+pub(super) type Judged<T> = Result<T, RejectReason>;
+
+/// The fields of a request that we know, as text.
+#[derive(Default)]
+pub(super) struct Asked<'m> {
+    pub(super) account: Option<&'m [u8]>,
+    pub(super) cl_ord_id: Option<&'m [u8]>,
+    pub(super) exec_inst: Option<&'m [u8]>,
+    pub(super) order_id: Option<&'m [u8]>,
+    pub(super) order_qty: Option<&'m [u8]>,
+    pub(super) ord_type: Option<&'m [u8]>,
+    pub(super) orig_cl_ord_id: Option<&'m [u8]>,
+    pub(super) price: Option<&'m [u8]>,
+    pub(super) side: Option<&'m [u8]>,
+    pub(super) symbol: Option<&'m [u8]>,
+    pub(super) time_in_force: Option<&'m [u8]>,
+    pub(super) mass_cancel_request_type: Option<&'m [u8]>,
+    pub(super) ord_status_req_id: Option<&'m [u8]>,
+    /// A field that would change how the order works, and that we do not do.
+    pub(super) unsupported: bool,
+}
+
+impl<'m> Asked<'m> {
+    pub(super) fn new(message: &Message<'m>) -> Asked<'m> {
+        let mut asked = Asked::default();
+        for (tag, value) in message.iter() {
+            let field = match tag {
+                tag::ACCOUNT => &mut asked.account,
+                tag::CL_ORD_ID => &mut asked.cl_ord_id,
+                tag::EXEC_INST => &mut asked.exec_inst,
+                tag::ORDER_ID => &mut asked.order_id,
+                tag::ORDER_QTY => &mut asked.order_qty,
+                tag::ORD_TYPE => &mut asked.ord_type,
+                tag::ORIG_CL_ORD_ID => &mut asked.orig_cl_ord_id,
+                tag::PRICE => &mut asked.price,
+                tag::SIDE => &mut asked.side,
+                tag::SYMBOL => &mut asked.symbol,
+                tag::TIME_IN_FORCE => &mut asked.time_in_force,
+                tag::MASS_CANCEL_REQUEST_TYPE => &mut asked.mass_cancel_request_type,
+                tag::ORD_STATUS_REQ_ID => &mut asked.ord_status_req_id,
+                _ => {
+                    asked.unsupported |= changes_the_order(tag, value);
+                    continue;
+                }
+            };
+            field.get_or_insert(value);
+        }
+        asked
+    }
+}
+
+/// Whether a field asks for something that we do not do: to ignore it would be to work another order
+/// than the one that was meant.
+fn changes_the_order(tag: u32, value: &[u8]) -> bool {
+    match tag {
+        // StopPx, MinQty, MaxFloor, ExpireTime, CashOrderQty, EffectiveTime, OrderQty2, MaxShow,
+        // PegOffsetValue, DiscretionInst, DiscretionOffsetValue, ExpireDate, OrderPercent, Price2,
+        // TargetStrategy.
+        99 | 110 | 111 | 126 | 152 | 168 | 192 | 210 | 211 | 388 | 389 | 432 | 516 | 640 | 847 => {
+            true
+        }
+        // PriceType per unit, QtyType units: what we take a price and a quantity for.
+        423 => value != b"2",
+        854 => value != b"0",
+        _ => false,
+    }
+}
+
+pub(super) fn required(value: Option<&[u8]>, tag: u32) -> Result<&[u8], BadField> {
+    value.ok_or(BadField { tag, reason: SessionRejectReason::RequiredTagMissing })
+}
+
+/// Text of 1 to `bytes_max` printable ASCII characters.
+pub(super) fn text(value: &[u8], tag: u32, bytes_max: usize) -> Result<&[u8], BadField> {
+    if value.is_empty() {
+        return Err(BadField { tag, reason: SessionRejectReason::TagWithoutValue });
+    }
+    let printable = value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if value.len() > bytes_max || !printable {
+        return Err(BadField { tag, reason: SessionRejectReason::ValueIncorrect });
+    }
+    Ok(value)
+}
+
+pub(super) fn optional_text(
+    value: Option<&[u8]>,
+    tag: u32,
+    bytes_max: usize,
+) -> Result<Option<&[u8]>, BadField> {
+    value.map(|value| text(value, tag, bytes_max)).transpose()
+}
+
+/// A code of one character, one of `known`.
+pub(super) fn code(value: &[u8], tag: u32, known: &[u8]) -> Result<u8, BadField> {
+    match value {
+        [] => Err(BadField { tag, reason: SessionRejectReason::TagWithoutValue }),
+        [code] if known.contains(code) => Ok(*code),
+        [_] => Err(BadField { tag, reason: SessionRejectReason::ValueIncorrect }),
+        _ => Err(BadField { tag, reason: SessionRejectReason::IncorrectDataFormat }),
+    }
+}
+
+/// A number in units of the last of `decimals` decimals; `Err` inside: more decimals, or too large.
+fn scaled(value: &[u8], tag: u32, decimals: u8) -> Result<Result<i64, DecimalError>, BadField> {
+    if value.is_empty() {
+        return Err(BadField { tag, reason: SessionRejectReason::TagWithoutValue });
+    }
+    match parse_scaled(value, decimals) {
+        Err(DecimalError::NotANumber) => {
+            Err(BadField { tag, reason: SessionRejectReason::IncorrectDataFormat })
+        }
+        scaled => Ok(scaled),
+    }
+}
+
+/// Price(44) in ticks. Without an instrument it is only looked at as text.
+pub(super) fn price(
+    value: &[u8],
+    instrument: Option<&Instrument>,
+) -> Result<Judged<Price>, BadField> {
+    let decimals = instrument.map_or(9, |instrument| instrument.price_decimals);
+    let scaled = scaled(value, tag::PRICE, decimals)?;
+    let Some(instrument) = instrument else { return Ok(Err(RejectReason::UnknownInstrument)) };
+    let tick_size = i64::from(instrument.tick_size);
+    Ok(match scaled {
+        Ok(units) if units % tick_size == 0 => Ok(Price::from_ticks(units / tick_size)),
+        Ok(_) | Err(DecimalError::TooPrecise) => Err(RejectReason::PriceOffTick),
+        Err(_) => Err(RejectReason::PriceOutOfRange),
+    })
+}
+
+/// OrderQty(38) in lots. Without an instrument it is only looked at as text.
+pub(super) fn qty(value: &[u8], instrument: Option<&Instrument>) -> Result<Judged<Qty>, BadField> {
+    let decimals = instrument.map_or(9, |instrument| instrument.qty_decimals);
+    let scaled = scaled(value, tag::ORDER_QTY, decimals)?;
+    let Some(instrument) = instrument else { return Ok(Err(RejectReason::UnknownInstrument)) };
+    let units = match scaled {
+        Ok(units) => u64::try_from(units).map_err(|_| RejectReason::QtyZero),
+        Err(DecimalError::TooPrecise) => Err(RejectReason::QtyOffLot),
+        Err(_) if value.starts_with(b"-") => Err(RejectReason::QtyZero),
+        Err(_) => Err(RejectReason::QtyTooLarge),
+    };
+    let lot_size = u64::from(instrument.lot_size);
+    Ok(units.and_then(|units| match units % lot_size {
+        0 => Ok(Qty::from_lots(units / lot_size)),
+        _ => Err(RejectReason::QtyOffLot),
+    }))
+}
+
+/// ExecInst(18): whether it asks for post-only, and nothing else.
+pub(super) fn exec_inst(value: Option<&[u8]>) -> Result<Judged<Liquidity>, BadField> {
+    const KNOWN: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSUVWXYZabcde";
+    const POST_ONLY: u8 = b'6';
+    let Some(value) = value else { return Ok(Ok(Liquidity::Any)) };
+    let mut judged = Ok(Liquidity::PostOnly);
+    for instruction in value.split(|byte| *byte == b' ') {
+        if code(instruction, tag::EXEC_INST, KNOWN)? != POST_ONLY {
+            judged = Err(RejectReason::Unsupported);
+        }
+    }
+    Ok(judged)
+}
+
+pub(super) fn cl_ord_id<'m>(asked: &Asked<'m>) -> Result<&'m [u8], BadField> {
+    text(required(asked.cl_ord_id, tag::CL_ORD_ID)?, tag::CL_ORD_ID, CL_ORD_ID_BYTES_MAX)
+}
+
+pub(super) fn orig_cl_ord_id<'m>(asked: &Asked<'m>) -> Result<&'m [u8], BadField> {
+    let orig = required(asked.orig_cl_ord_id, tag::ORIG_CL_ORD_ID)?;
+    text(orig, tag::ORIG_CL_ORD_ID, CL_ORD_ID_BYTES_MAX)
+}
