@@ -12,6 +12,7 @@ pub mod decode;
 pub mod dictionary;
 pub mod encode;
 pub mod identity;
+mod message;
 pub mod note;
 pub mod session;
 pub mod tag;
