@@ -392,9 +392,30 @@ impl Venue {
         }
         self.helpers.stop();
         match self.fate.failure() {
-            None => Ok(()),
+            None => {
+                self.remove_live_log();
+                Ok(())
+            }
             Some(why) => Err(why),
         }
+    }
+
+    /// After a stop in order everything is on disk, and the live log is only memory that nobody else
+    /// can use. What cannot be removed is found and ignored at the next start.
+    fn remove_live_log(&self) {
+        if self.log.durable() < self.log.committed() {
+            return;
+        }
+        let Ok(files) = std::fs::read_dir(&self.live_dir) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            if name == "control"
+                || std::path::Path::new(&name).extension().is_some_and(|e| e == "seg")
+            {
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
+        let _ = std::fs::remove_dir(&self.live_dir);
     }
 }
 

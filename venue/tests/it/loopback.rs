@@ -83,6 +83,7 @@ fn an_order_walks_through_and_trades_in_every_layout_and_durability() {
                 maker.log_out();
                 taker.log_out();
                 venue.stop().unwrap();
+                assert!(!config.live_dir.as_ref().unwrap().exists(), "all of it is on disk");
                 assert!(replays(&config) >= 8);
             }
         }
