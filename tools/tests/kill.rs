@@ -169,6 +169,7 @@ fn config_text(fix: SocketAddr, soup: SocketAddr) -> String {
     let mut text = format!(
         r#"[venue]
 name = "{COMP_ID}"
+journal_dir = "journal"
 live_dir = "live"
 segment_mib = 1
 durability = "disk"

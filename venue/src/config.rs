@@ -208,7 +208,7 @@ impl Default for FileVenue {
     fn default() -> Self {
         FileVenue {
             name: spanless("VESTA".into()),
-            journal_dir: "journal".into(),
+            journal_dir: "vesta-journal".into(),
             live_dir: None,
             segment_mib: spanless(64),
             durability: Durability::Disk,

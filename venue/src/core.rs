@@ -3,59 +3,21 @@
 //! This is the only writer of the journal and the only owner of the engine. It waits for nobody: no
 //! lock, no allocation, no system call but the wake-up of a reader that really sleeps.
 
+mod scarce;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use journal::{Turn, Writer};
-use matcher::record::{
-    EVENT_BYTES_MAX, decode_input, encode_event, encode_input, event_bytes, stamp_input,
-};
-use matcher::{
-    Command, Engine, Event, EventSink, Input, RefusedRequest, RejectReason, Sequence, Timestamp,
-};
+use matcher::record::{decode_input, encode_event, event_bytes, stamp_input};
+use matcher::{Engine, Event, EventSink, Sequence, SessionId, Timestamp};
 
 use crate::clock;
 use crate::ring::{RECORD_BYTES, Taken};
 
+pub use scarce::Space;
+
 /// Room in the journal under which nothing is taken: an Input and the events of a small turn.
 const ROOM_FOR_ANYTHING: u64 = 64 << 10;
-
-/// Bytes of the record of one canceled order.
-const CANCELED_BYTES: usize = 64;
-
-/// What the disk has left, as the preparer finds it and the gateway needs to know it.
-///
-/// With no space for another segment, the rest of the last one is kept for cancels: below a quarter
-/// of a segment an order is refused, which takes a record too; below an eighth the gateway leaves
-/// orders in their sockets. Cancels are taken to the end; a mass cancel only if there is room for an
-/// event of every order, since a turn that was begun must end. The end of the day waits for space.
-#[derive(Default)]
-pub struct Space {
-    full: AtomicBool,
-    holds_orders: AtomicBool,
-}
-
-impl Space {
-    /// The preparer has found no space, or has found some again.
-    pub fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Release);
-        if !full {
-            self.holds_orders.store(false, Ordering::Release);
-        }
-    }
-
-    /// Whether there is no space for another segment.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
-    }
-
-    /// Whether orders should stay in their sockets.
-    #[must_use]
-    pub fn holds_orders(&self) -> bool {
-        self.holds_orders.load(Ordering::Acquire)
-    }
-}
 
 /// The engine, its journal, and the rings that lead to it.
 pub struct Core {
@@ -68,6 +30,9 @@ pub struct Core {
     refused_for_room: u64,
     space: Arc<Space>,
     segment_bytes: u64,
+    /// Sessions whose orders are canceled when there is space.
+    deferred: Vec<SessionId>,
+    clock_is_behind: bool,
 }
 
 /// What a call of [`Core::turns`] did.
@@ -101,6 +66,8 @@ impl Core {
             refused_for_room: 0,
             space: Arc::default(),
             segment_bytes,
+            deferred: Vec::new(),
+            clock_is_behind: false,
         }
     }
 
@@ -137,6 +104,9 @@ impl Core {
     /// Takes up to `most` requests from each ring in turn.
     pub fn turns(&mut self, most: usize) -> Turned {
         let mut took = 0;
+        if !self.deferred.is_empty() && !self.space.is_full() {
+            took += self.cancel_deferred();
+        }
         for index in 0..self.rings.len() {
             for _ in 0..most {
                 if self.writer.room() < ROOM_FOR_ANYTHING {
@@ -147,6 +117,9 @@ impl Core {
                     };
                 }
                 let Some(len) = self.rings[index].pop(&mut self.record) else { break };
+                if self.space.is_full() && self.defers(len) {
+                    continue;
+                }
                 self.turn(len);
                 took += 1;
             }
@@ -158,14 +131,19 @@ impl Core {
     /// in the journal with its events, all or nothing.
     fn turn(&mut self, len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
-        self.timestamp = self.timestamp.max(clock::now());
+        let now = clock::now();
+        if now < self.timestamp {
+            self.clock_went_back(now);
+        } else {
+            self.timestamp = now;
+        }
         stamp_input(&mut self.record[..len], self.timestamp);
         let (mut input, _, _) = match decode_input(self.sequence, &self.record[..len]) {
             Ok(decoded) => decoded,
             Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
         };
         let mut len = len;
-        if self.space.full.load(Ordering::Relaxed) {
+        if self.space.is_full() {
             len = self.refuse_for_room(&mut input, len);
         }
 
@@ -174,43 +152,6 @@ impl Core {
         let mut events = JournalSink { turn };
         self.engine.apply(&input, &mut events);
         events.turn.commit();
-    }
-
-    /// The disk is full: in the last of the room an order becomes its own refusal, which replays the
-    /// same on a machine with room.
-    #[cold]
-    fn refuse_for_room(&mut self, input: &mut Input, len: usize) -> usize {
-        let room = self.writer.room();
-        self.space.holds_orders.store(room < self.segment_bytes / 8, Ordering::Release);
-        // No turn is begun that might not end: at worst every resting order has an event in it.
-        let orders = u64::try_from(self.engine.orders_len()).unwrap_or(u64::MAX);
-        let worst =
-            |event: usize| ROOM_FOR_ANYTHING.saturating_add(orders.saturating_mul(event as u64));
-        let scarce = room < self.segment_bytes / 4 || room < worst(EVENT_BYTES_MAX);
-        let request = match &input.command {
-            Command::New(new) if scarce => RefusedRequest::New(new.number),
-            Command::Replace(replace) if scarce => {
-                RefusedRequest::Replace { number: replace.number, target: replace.target }
-            }
-            Command::MassCancel(_) if room < worst(CANCELED_BYTES) => RefusedRequest::MassCancel,
-            _ => return len,
-        };
-        self.refused_for_room += 1;
-        input.command = Command::Refuse { request, reason: RejectReason::JournalFull };
-        self.encode_again(input, len)
-    }
-
-    /// Puts `input` in place of the record that came, with the same attachment.
-    fn encode_again(&mut self, input: &Input, len: usize) -> usize {
-        let original = self.record;
-        let attachment = match decode_input(self.sequence, &original[..len]) {
-            Ok((_, attachment, _)) => attachment,
-            Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
-        };
-        let mut record = [0; matcher::record::INPUT_BYTES_MAX];
-        let len = encode_input(input, attachment, &mut record);
-        self.record[..len].copy_from_slice(&record[..len]);
-        len
     }
 }
 

@@ -28,7 +28,7 @@ use crate::threads::{Fate, Sleeper, spawn};
 const GATEWAY_CELLS: usize = 1 << 14;
 
 /// Cells of the venue's own rings.
-const VENUE_CELLS: usize = 1 << 10;
+const VENUE_CELLS: usize = 1 << 13;
 
 /// Requests of one ring before the next has its turn.
 const TURNS_A_ROUND: usize = 256;
@@ -170,7 +170,8 @@ impl Venue {
         let (gateway_ring, gateway_taken) = ring(GATEWAY_CELLS);
         let (operator_ring, operator_taken) = ring(VENUE_CELLS);
         let (schedule_ring, schedule_taken) = ring(VENUE_CELLS);
-        let rings = vec![gateway_taken, operator_taken, schedule_taken];
+        // The venue's own first: what a restart cancels is canceled before the first order is taken.
+        let rings = vec![schedule_taken, operator_taken, gateway_taken];
         let space = Arc::new(Space::default());
         let (writer, last) = (opened.writer, recovered.last);
         let core = Core::new(recovered.engine, writer, rings, last);
@@ -191,12 +192,12 @@ impl Venue {
             schedule.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
             core.turns(1);
         }
-        // No connection outlives the process: a restart is a disconnect.
+        // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
+        // wait in the ring until the preparer runs beside the core.
         for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
             if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
                 let cancel = Command::MassCancel(MassCancelScope::Session);
                 schedule.ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
-                core.turns(1);
             }
         }
         let end = follow(&log, recovered.end, log.committed(), &mut folds)
