@@ -133,6 +133,7 @@ impl Helpers {
         let prepare = std::thread::spawn(move || {
             while !flags.stopping.load(Ordering::Acquire) {
                 if preparer.step().expect("a segment") != Prepared::Made {
+                    // Nothing tells this thread that a segment was used up: it looks again.
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
