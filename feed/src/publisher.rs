@@ -4,7 +4,7 @@ use std::fmt;
 
 use matcher::{
     Canceled, Command, Event, Input, Instrument, InstrumentId, Price, Priority, Qty, Replaced,
-    Rested, Sequence, Traded, TradingState,
+    Rested, Sequence, Traded, Phase,
 };
 
 use crate::message::{
@@ -65,7 +65,7 @@ struct Listed {
     stock: Stock,
     scale: PriceScale,
     stock_locate: u16,
-    state: TradingState,
+    state: Phase,
 }
 
 /// What must be known of a turn until its end.
@@ -142,8 +142,8 @@ impl Publisher {
                 Priority::Kept => self.reduce(replaced, out),
                 Priority::Lost => self.turn.replaced = Some(*replaced),
             },
-            Event::TradingStateChanged { instrument, state } => {
-                self.trading_state(*instrument, *state, out);
+            Event::PhaseChanged { instrument, state } => {
+                self.phase(*instrument, *state, out);
             }
             Event::InstrumentDefined { id } => self.define(*id, out),
             Event::Configured if self.turn.first => {
@@ -317,16 +317,16 @@ impl Publisher {
             inverse: YesNo::No,
         };
         out.message(&directory.encode());
-        self.trading_state(id, listed.state, out);
+        self.phase(id, listed.state, out);
     }
 
     #[cold]
-    fn trading_state<S: MessageSink>(&self, id: InstrumentId, state: TradingState, out: &mut S) {
+    fn phase<S: MessageSink>(&self, id: InstrumentId, state: Phase, out: &mut S) {
         let Some(listed) = self.listed(id) else { return };
         let (status, reason) = match state {
-            TradingState::Open => (TradingStatus::Trading, REASON_NONE),
-            TradingState::Halted => (TradingStatus::Halted, REASON_HALTED),
-            TradingState::Closed => (TradingStatus::Halted, REASON_CLOSED),
+            Phase::Continuous => (TradingStatus::Trading, REASON_NONE),
+            Phase::Halt => (TradingStatus::Halted, REASON_HALTED),
+            Phase::Closed => (TradingStatus::Halted, REASON_CLOSED),
         };
         let header = self.header(listed.stock_locate);
         out.message(&TradingAction { header, stock: listed.stock, status, reason }.encode());

@@ -5,7 +5,7 @@ mod view;
 use std::iter;
 
 use crate::event::{
-    CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, Traded,
+    CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, TradeKind, Traded,
 };
 use crate::instrument::Instrument;
 use crate::ladder::Ladder;
@@ -35,6 +35,17 @@ pub(crate) struct Store {
     pub(crate) levels: Levels,
     pub(crate) sessions: Sessions,
     pub(crate) trades: u64,
+    /// Places in queues given so far.
+    pub(crate) places: u64,
+}
+
+impl Store {
+    /// The next place in a queue.
+    #[inline]
+    pub(crate) fn next_place(&mut self) -> OrderRef {
+        self.places += 1;
+        OrderRef(self.places)
+    }
 }
 
 /// One instrument and its two ladders.
@@ -85,7 +96,7 @@ impl Order {
             msg,
             order_id: self.order_id,
             instrument,
-            order_ref: Some(self.order_ref),
+            order_ref: self.order_ref,
             reason,
             canceled_qty: self.leaves_qty,
             cum_qty: self.cum_qty,
@@ -191,9 +202,11 @@ impl Sides {
                 id: TradeId(store.trades),
                 instrument: self.id,
                 taker_side: taker.side,
+                kind: TradeKind::Continuous,
                 price,
                 qty,
                 maker_ref: maker.order_ref,
+                taker_ref: OrderRef::NONE,
                 maker: maker.fill(price, qty, maker_msg),
                 taker: taker.order.fill(price, qty, taker_msg),
             };
@@ -207,14 +220,9 @@ impl Sides {
     /// Puts what is left of `taker` at the end of the queue of its price. The caller has seen that
     /// there is room for an order and, if need be, for a level.
     #[inline]
-    pub(crate) fn rest<S: EventSink>(
-        &mut self,
-        store: &mut Store,
-        taker: &Taker,
-        order_ref: OrderRef,
-        events: &mut S,
-    ) {
+    pub(crate) fn rest<S: EventSink>(&mut self, store: &mut Store, taker: &Taker, events: &mut S) {
         let Taker { side, limit, .. } = *taker;
+        let order_ref = store.next_place();
         let key = ladder_key(side, limit);
         let ladder = self.ladder_mut(side);
         let mut at = ladder.find(&store.levels, key);
@@ -342,6 +350,7 @@ impl Sides {
             order_qty,
             leaves_qty: order.leaves_qty,
             old_leaves_qty,
+            cut_qty: old_leaves_qty - order.leaves_qty,
             notional: order.notional,
         }));
     }

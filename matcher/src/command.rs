@@ -1,10 +1,10 @@
 //! What is asked: a Command, and an Input, which is a Command with its place and time.
 
 use crate::event::RejectReason;
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::{Bands, Instrument, Phase};
 use crate::types::{
     InstrumentId, MsgSeqNum, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side,
-    TimeInForce, Timestamp,
+    TimeInForce, Timestamp, TradeId,
 };
 
 /// A [`Command`] stamped by the core: the only thing that changes the state of the engine.
@@ -45,15 +45,67 @@ pub enum Command {
         /// The firm it trades for.
         participant: ParticipantId,
     },
-    /// Opens, halts or closes an instrument.
-    SetTradingState {
+    /// Opens, halts or closes an instrument, begins or ends an auction.
+    SetPhase {
         /// Which one.
         instrument: InstrumentId,
-        /// Its state from now on.
-        state: TradingState,
+        /// Its phase from now on.
+        phase: Phase,
     },
+    /// Sets the price bands of an instrument.
+    SetBands {
+        /// Which one.
+        instrument: InstrumentId,
+        /// Its bands from now on.
+        bands: Bands,
+    },
+    /// Sets the static reference price of an instrument.
+    SetReference {
+        /// Which one.
+        instrument: InstrumentId,
+        /// Its reference price until the next auction.
+        price: Price,
+    },
+    /// Sets the group and the self-trade prevention of a session, for orders from now on.
+    SetSession {
+        /// Which one.
+        session: SessionId,
+        /// Sessions of one group are one owner; 0: the participant is the owner.
+        group: u32,
+        /// What happens where two orders of one owner would trade.
+        self_trade: SelfTradePrevention,
+    },
+    /// Sets the pre-trade limits of a participant.
+    SetRisk {
+        /// Whose.
+        participant: ParticipantId,
+        /// In which instrument; [`InstrumentId::NONE`]: in all where it has none of its own.
+        instrument: InstrumentId,
+        /// The limits from now on.
+        limits: RiskLimits,
+    },
+    /// Lets trade, lets only cancel, or kills: RULES.md, section 11.
+    SetPermission {
+        /// Whom.
+        scope: PermissionScope,
+        /// What is allowed from now on.
+        permission: Permission,
+    },
+    /// Asks for the indicative price of an auction.
+    PublishIndicative {
+        /// Of which instrument.
+        instrument: InstrumentId,
+    },
+    /// Orders with an expiry time at or before the Input's timestamp expire.
+    Expire,
+    /// Undoes a trade.
+    Bust(Bust),
     /// Enters an order.
     New(NewOrder),
+    /// Enters an order with terms.
+    NewSpecial(NewOrder, Terms),
+    /// Changes a pending stop order, its stop price too.
+    ReplaceStop(ReplaceOrder, Price),
     /// Takes an order of this session off the book.
     Cancel {
         /// The order; [`OrderNumber::NONE`] if the gateway does not know it.
@@ -92,7 +144,7 @@ pub struct NewOrder {
     pub instrument: InstrumentId,
     /// Buy or sell.
     pub side: Side,
-    /// Limit or market.
+    /// Limit, market or market-to-limit.
     pub kind: OrderKind,
     /// OrderQty(38).
     pub qty: Qty,
@@ -109,6 +161,56 @@ pub enum OrderKind {
     Limit(Price),
     /// OrdType(40)=1: trades at any price; what is left is canceled, never rests.
     Market,
+    /// OrdType(40)=K: a limit order at the best price of the other side.
+    MarketToLimit,
+}
+
+/// What a [`Command::NewSpecial`] asks for beside the order. [`Terms::NONE`] asks for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// DisplayQty(1138) of an iceberg, in lots; zero: all is displayed.
+    pub display_qty: Qty,
+    /// MinQty(110): trades at least this at once or not at all; zero: no minimum.
+    pub min_qty: Qty,
+    /// ExpireTime(126) of a [`TimeInForce::Gtd`] order; 0: none.
+    pub expire_at: Timestamp,
+    /// What brings the order to life.
+    pub trigger: Trigger,
+    /// What its price follows.
+    pub peg: Peg,
+}
+
+impl Terms {
+    /// Nothing asked for.
+    pub const NONE: Terms = Terms {
+        display_qty: Qty::ZERO,
+        min_qty: Qty::ZERO,
+        expire_at: Timestamp(0),
+        trigger: Trigger::None,
+        peg: Peg::None,
+    };
+}
+
+/// What brings a stop order to life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// It is no stop order.
+    None,
+    /// StopPx(99): a trade at this price or beyond.
+    Stop(Price),
+    /// A trade this many ticks away from the best price since entry.
+    Trailing(u64),
+}
+
+/// What the price of an order follows. Offsets are ticks away from the market, never towards it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peg {
+    /// Nothing.
+    None,
+    /// ExecInst(18)=R: the best price of its own side.
+    Primary(u64),
+    /// ExecInst(18)=M: the middle of the best bid and the best ask.
+    Midpoint(u64),
 }
 
 /// Whether an order may trade the moment it comes in.
@@ -119,12 +221,15 @@ pub enum Liquidity {
     Any = 0,
     /// ExecInst(18)=6: refused if it would trade at once.
     PostOnly = 1,
+    /// Post-only: if it would trade at once it takes the price one tick behind the other side's best.
+    Slide = 2,
 }
 
 /// Changes an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplaceOrder {
     /// The session's next dense number: what the order is called if the replace is accepted.
+    /// [`OrderNumber::NONE`]: it keeps the number it has.
     pub number: OrderNumber,
     /// The order to change; [`OrderNumber::NONE`] if the gateway does not know it.
     pub target: OrderNumber,
@@ -169,6 +274,95 @@ pub enum RefusedRequest {
     },
     /// A mass cancel: answered by [`crate::Event::MassCancelRejected`].
     MassCancel,
+}
+
+/// What happens where two orders of one owner would trade: RULES.md, section 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum SelfTradePrevention {
+    /// They trade.
+    None = 0,
+    /// The one that came later is canceled.
+    CancelNewest = 1,
+    /// The one that came first is canceled.
+    CancelOldest = 2,
+    /// Both are canceled.
+    CancelBoth = 3,
+    /// Both lose the lesser quantity of the two.
+    Decrement = 4,
+}
+
+/// Pre-trade limits of a participant in an instrument: RULES.md, section 10.
+///
+/// A limit of its type's `MAX` is none. Quantities in lots, prices in ticks, notionals in ticks × lots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskLimits {
+    /// Quantity of an order.
+    pub order_qty_max: Qty,
+    /// Quantity × price of an order.
+    pub order_notional_max: u64,
+    /// Ticks by which a limit price may be beyond the last trade.
+    pub collar_ticks: u64,
+    /// Quantity × price of all working orders.
+    pub open_notional_max: u64,
+    /// Lots that the net position could reach, long or short, if all working orders of a side traded.
+    pub position_max: u64,
+    /// Working orders.
+    pub open_orders_max: u32,
+}
+
+impl RiskLimits {
+    /// No limit at all.
+    pub const NONE: RiskLimits = RiskLimits {
+        order_qty_max: Qty::from_lots(u64::MAX),
+        order_notional_max: u64::MAX,
+        collar_ticks: u64::MAX,
+        open_notional_max: u64::MAX,
+        position_max: u64::MAX,
+        open_orders_max: u32::MAX,
+    };
+}
+
+/// Whom a permission concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PermissionScope {
+    /// One session.
+    Session(SessionId),
+    /// All sessions of a participant.
+    Participant(ParticipantId),
+    /// All sessions of a group, which is not 0.
+    Group(u32),
+    /// Everybody in one instrument.
+    Instrument(InstrumentId),
+}
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Permission {
+    /// Everything.
+    Trade = 0,
+    /// No new orders, no replaces.
+    CancelOnly = 1,
+    /// The same, and what works is canceled.
+    Killed = 2,
+}
+
+/// A trade to undo, as the journal tells it: RULES.md, section 11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bust {
+    /// Which trade.
+    pub trade: TradeId,
+    /// In which instrument.
+    pub instrument: InstrumentId,
+    /// At which price it was.
+    pub price: Price,
+    /// How much changed hands.
+    pub qty: Qty,
+    /// Session and number of the order that bought.
+    pub buy: (SessionId, OrderNumber),
+    /// Session and number of the order that sold.
+    pub sell: (SessionId, OrderNumber),
 }
 
 /// What a [`Command::Note`] does to the numbers of its session.

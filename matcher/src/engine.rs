@@ -24,12 +24,14 @@ mod requests;
 mod tests;
 
 use crate::book::{Sides, Store, Taker};
-use crate::command::{Command, Input, Limits, Liquidity, NewOrder, OrderKind, ReplaceOrder};
+use crate::command::{
+    Command, Input, Limits, Liquidity, NewOrder, OrderKind, RefusedRequest, ReplaceOrder,
+};
 use crate::event::{
     Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, EventSink, Priority,
     RejectReason, Rejected, Replaced,
 };
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::{Instrument, Phase};
 use crate::levels::Levels;
 use crate::orders::Order;
 use crate::pool::{Id, Pool, Pooled};
@@ -67,6 +69,7 @@ impl Engine {
             levels: Levels::new(),
             sessions: Sessions::new(),
             trades: 0,
+            places: 0,
         };
         Engine { limits, books: Vec::new(), store }
     }
@@ -92,6 +95,14 @@ impl Engine {
         }
         match &input.command {
             Command::New(new) => self.enter(input, new, events),
+            Command::NewSpecial(new, _) => {
+                let request = RefusedRequest::New(new.number);
+                self.refuse_request(input.session, request, RejectReason::Unsupported, events);
+            }
+            Command::ReplaceStop(ReplaceOrder { number, target, .. }, _) => {
+                let request = RefusedRequest::Replace { number: *number, target: *target };
+                self.refuse_request(input.session, request, RejectReason::Unsupported, events);
+            }
             Command::Cancel { target } => self.cancel(input.session, *target, events),
             Command::Replace(replace) => self.replace(input, replace, events),
             Command::MassCancel(scope) => self.mass_cancel(input, *scope, events),
@@ -103,7 +114,15 @@ impl Engine {
             Command::Configure(_)
             | Command::DefineInstrument { .. }
             | Command::DefineSession { .. }
-            | Command::SetTradingState { .. }
+            | Command::SetPhase { .. }
+            | Command::SetBands { .. }
+            | Command::SetReference { .. }
+            | Command::SetSession { .. }
+            | Command::SetRisk { .. }
+            | Command::SetPermission { .. }
+            | Command::PublishIndicative { .. }
+            | Command::Expire
+            | Command::Bust(_)
             | Command::ExpireDay => refuse(RejectReason::NotPermitted, events),
         }
     }
@@ -148,11 +167,11 @@ impl Engine {
             return;
         }
         match remainder(new) {
-            None => book.rest(&mut self.store, &taker, OrderRef(input.sequence.0), events),
+            None => book.rest(&mut self.store, &taker, events),
             Some(reason) => {
                 let msg = self.store.sessions.next_msg(session);
                 let canceled = taker.order.canceled(instrument, reason, msg);
-                events.event(&Event::Canceled(Canceled { order_ref: None, ..canceled }));
+                events.event(&Event::Canceled(Canceled { order_ref: OrderRef::NONE, ..canceled }));
             }
         }
     }
@@ -175,7 +194,7 @@ impl Engine {
     #[inline]
     fn admit(&self, new: &NewOrder) -> Result<Price, RejectReason> {
         let book = self.books.get(new.instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
-        admit_state(book.instrument.state)?;
+        admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, new.qty)?;
         let post_only = new.liquidity == Liquidity::PostOnly;
         if post_only && remainder(new).is_some() {
@@ -185,7 +204,16 @@ impl Engine {
             (OrderKind::Limit(price), _) => admit_price(&book.instrument, price)?,
             (OrderKind::Market, Side::Buy) => Price::MAX,
             (OrderKind::Market, Side::Sell) => Price::MIN,
+            (OrderKind::MarketToLimit, _) => return Err(RejectReason::Unsupported),
         };
+        if new.liquidity == Liquidity::Slide
+            || !matches!(
+                new.time_in_force,
+                TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok
+            )
+        {
+            return Err(RejectReason::Unsupported);
+        }
         if post_only && book.would_trade(new.side, limit) {
             return Err(RejectReason::WouldTrade);
         }
@@ -231,7 +259,7 @@ impl Engine {
                 let book = &mut self.books[replace.instrument.index()];
                 book.lessen(&mut self.store, slot, number, replace.qty, events);
             }
-            Ok((slot, Priority::Lost)) => self.enter_again(input, replace, slot, events),
+            Ok((slot, Priority::Lost)) => self.enter_again(replace, slot, events),
             Err(reason) => {
                 self.reject_cancel(session, target, CancelRequest::Replace, reason, events);
             }
@@ -251,7 +279,7 @@ impl Engine {
             return Err(RejectReason::OrderMismatch);
         }
         let book = &self.books[level.instrument.index()];
-        admit_state(book.instrument.state)?;
+        admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, qty)?;
         admit_price(&book.instrument, price)?;
         if qty <= order.cum_qty {
@@ -274,7 +302,6 @@ impl Engine {
     /// Takes an order off the book and enters it again with another quantity or price.
     fn enter_again<S: EventSink>(
         &mut self,
-        input: &Input,
         replace: &ReplaceOrder,
         slot: Id<Order>,
         events: &mut S,
@@ -295,13 +322,14 @@ impl Engine {
             order_qty: replace.qty,
             leaves_qty,
             old_leaves_qty: old.leaves_qty,
+            cut_qty: Qty::ZERO,
             notional: old.notional,
         }));
         let order = Order { number: replace.number, leaves_qty, ..old };
         let mut taker = Taker { side: replace.side, limit: replace.price, order };
         book.cross(&mut self.store, &mut taker, events);
         if !taker.order.leaves_qty.is_zero() {
-            book.rest(&mut self.store, &taker, OrderRef(input.sequence.0), events);
+            book.rest(&mut self.store, &taker, events);
         }
     }
 
@@ -335,16 +363,17 @@ const fn remainder(new: &NewOrder) -> Option<CancelReason> {
         (TimeInForce::Fok, _) => Some(CancelReason::Fok),
         (_, OrderKind::Market) => Some(CancelReason::Market),
         (TimeInForce::Ioc, _) => Some(CancelReason::Ioc),
-        (TimeInForce::Day | TimeInForce::Gtc, OrderKind::Limit(_)) => None,
+        (_, OrderKind::Limit(_) | OrderKind::MarketToLimit) => None,
     }
 }
 
 #[inline]
-const fn admit_state(state: TradingState) -> Result<(), RejectReason> {
-    match state {
-        TradingState::Open => Ok(()),
-        TradingState::Halted => Err(RejectReason::Halted),
-        TradingState::Closed => Err(RejectReason::Closed),
+const fn admit_phase(phase: Phase) -> Result<(), RejectReason> {
+    match phase {
+        Phase::Continuous => Ok(()),
+        Phase::Halt => Err(RejectReason::Halted),
+        Phase::Closed => Err(RejectReason::Closed),
+        _ => Err(RejectReason::WrongPhase),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happened: Events, each self-contained enough that a reader needs only the Inputs it names.
 
-use crate::instrument::TradingState;
+use crate::instrument::Phase;
 use crate::types::{
     InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
     TradeId,
@@ -25,13 +25,17 @@ pub enum Event {
         /// Its id.
         id: SessionId,
     },
-    /// An instrument trades or stopped trading.
-    TradingStateChanged {
+    /// An instrument is in another phase.
+    PhaseChanged {
         /// Which one.
         instrument: InstrumentId,
-        /// Its state from now on.
-        state: TradingState,
+        /// Its phase from now on.
+        phase: Phase,
+        /// Why.
+        reason: PhaseReason,
     },
+    /// The venue's command of this Input is in force.
+    Applied,
     /// A command of the venue itself was refused; nothing changed.
     CommandRefused {
         /// Why.
@@ -44,8 +48,33 @@ pub enum Event {
     Rejected(Rejected),
     /// What is left of the order of this Input stands on the book.
     Rested(Rested),
+    /// What is left of the order stands beside the book: a stop, a peg, an order that waits.
+    Held(Held),
+    /// A stop order came to life: ExecType(150)=L.
+    Triggered(Triggered),
+    /// An order changed without a trade and without being asked: ExecType(150)=D.
+    Restated(Restated),
+    /// An iceberg shows its next slice.
+    Replenished(Replenished),
     /// Two orders traded, at the maker's price.
     Traded(Traded),
+    /// An auction has a price.
+    Uncrossed(Uncrossed),
+    /// What an auction would give now.
+    Indicative {
+        /// In which book.
+        instrument: InstrumentId,
+        /// The price, or `None`: nothing would trade, the rest is zero.
+        price: Option<Price>,
+        /// How much would trade.
+        qty: Qty,
+        /// How much would be left over at that price.
+        imbalance: Qty,
+        /// On which side; `None` if nothing.
+        side: Option<Side>,
+    },
+    /// A trade was undone: ExecType(150)=H.
+    Busted(Busted),
     /// An order stopped being one.
     Canceled(Canceled),
     /// An order has a new number, quantity or price: ExecType(150)=5.
@@ -124,6 +153,179 @@ pub struct Rested {
     pub leaves_qty: Qty,
 }
 
+/// Why an order stands beside the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum HeldReason {
+    /// A stop that was not triggered yet.
+    Stop = 1,
+    /// A pegged order.
+    Peg = 2,
+    /// It waits for its auction.
+    Waiting = 3,
+    /// A market order in the call of an auction.
+    Auction = 4,
+}
+
+/// See [`Event::Held`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// Beside which book.
+    pub instrument: InstrumentId,
+    /// On which side.
+    pub side: Side,
+    /// Why.
+    pub reason: HeldReason,
+    /// Its place.
+    pub order_ref: OrderRef,
+    /// How much.
+    pub leaves_qty: Qty,
+}
+
+/// See [`Event::Triggered`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggered {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The order.
+    pub order_id: OrderId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// All of it: a stop has traded nothing before.
+    pub leaves_qty: Qty,
+}
+
+/// Why an order changed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RestateReason {
+    /// Self-trade prevention took quantity off.
+    SelfTrade = 1,
+    /// A market-to-limit order has its price.
+    MarketToLimit = 2,
+    /// A post-only order stepped back.
+    Slide = 3,
+}
+
+/// See [`Event::Restated`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restated {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+    /// The order.
+    pub order_id: OrderId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// Why.
+    pub reason: RestateReason,
+    /// Its place, [`OrderRef::NONE`] if it is not displayed.
+    pub order_ref: OrderRef,
+    /// Its limit price from now on; of an order without one 0.
+    pub price: Price,
+    /// How much less works (and, where it has a place, is displayed) than before.
+    pub cut_qty: Qty,
+    /// Still working.
+    pub leaves_qty: Qty,
+    /// Done over the life of the order.
+    pub cum_qty: Qty,
+    /// Price × quantity of all its fills.
+    pub notional: Notional,
+}
+
+/// See [`Event::Replenished`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replenished {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// On which side.
+    pub side: Side,
+    /// The slice's place in the queue.
+    pub order_ref: OrderRef,
+    /// At which price.
+    pub price: Price,
+    /// How much of it is displayed.
+    pub qty: Qty,
+}
+
+/// See [`Event::Uncrossed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncrossed {
+    /// Which book.
+    pub instrument: InstrumentId,
+    /// The price of all its trades.
+    pub price: Price,
+    /// How much traded.
+    pub qty: Qty,
+    /// How much that would trade at that price was left over.
+    pub imbalance: Qty,
+    /// On which side; `None` if nothing.
+    pub side: Option<Side>,
+}
+
+/// One side's part in a [`Busted`] trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BustedPart {
+    /// Whose order.
+    pub session: SessionId,
+    /// Its number there.
+    pub number: OrderNumber,
+    /// The report's number.
+    pub msg: MsgSeqNum,
+}
+
+/// See [`Event::Busted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busted {
+    /// Which trade.
+    pub trade: TradeId,
+    /// In which book.
+    pub instrument: InstrumentId,
+    /// At which price it was.
+    pub price: Price,
+    /// How much changed hands.
+    pub qty: Qty,
+    /// The order that bought.
+    pub buy: BustedPart,
+    /// The order that sold.
+    pub sell: BustedPart,
+}
+
+/// Why an instrument is in another phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PhaseReason {
+    /// The venue's command.
+    Command = 1,
+    /// A trade would have left the price band.
+    Volatility = 2,
+}
+
+/// What kind of trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TradeKind {
+    /// In continuous trading.
+    Continuous = 0,
+    /// In an auction.
+    Auction = 1,
+}
+
 /// One order's part in a trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
@@ -152,13 +354,17 @@ pub struct Traded {
     pub instrument: InstrumentId,
     /// Side of the taker.
     pub taker_side: Side,
-    /// The maker's price.
+    /// In an auction or not.
+    pub kind: TradeKind,
+    /// The maker's price; in an auction the auction's.
     pub price: Price,
     /// How much changed hands.
     pub qty: Qty,
-    /// Place in the queue of the maker.
+    /// Place of the maker, [`OrderRef::NONE`] if it was not displayed.
     pub maker_ref: OrderRef,
-    /// The order that was resting.
+    /// In an auction the place of the taker; [`OrderRef::NONE`] if it was not displayed.
+    pub taker_ref: OrderRef,
+    /// The order that was resting; in an auction the one with the earlier place.
     pub maker: Fill,
     /// The order that came in.
     pub taker: Fill,
@@ -180,8 +386,20 @@ pub enum CancelReason {
     Fok = 5,
     /// What was left of a market order.
     Market = 6,
-    /// The end of the trading day.
+    /// The end of the trading day, or of its own time.
     Expired = 7,
+    /// Less than its minimum quantity could trade.
+    MinQty = 8,
+    /// Self-trade prevention.
+    SelfTrade = 9,
+    /// What was left at the edge of the price band.
+    PriceBand = 10,
+    /// The kill switch.
+    KillSwitch = 11,
+    /// The auction that it was for is over.
+    AuctionEnd = 12,
+    /// No room for a price level when it came to life.
+    NoRoom = 13,
 }
 
 /// See [`Event::Canceled`].
@@ -197,8 +415,8 @@ pub struct Canceled {
     pub order_id: OrderId,
     /// In which book.
     pub instrument: InstrumentId,
-    /// Its place in the queue, `None` if it never rested (IOC, FOK, market).
-    pub order_ref: Option<OrderRef>,
+    /// Its place in the queue, [`OrderRef::NONE`] if it was not displayed.
+    pub order_ref: OrderRef,
     /// Why.
     pub reason: CancelReason,
     /// How much was still working and is canceled.
@@ -244,8 +462,10 @@ pub struct Replaced {
     pub order_qty: Qty,
     /// Still working, before any trade of this Input.
     pub leaves_qty: Qty,
-    /// How much stood on the book before.
+    /// How much worked before.
     pub old_leaves_qty: Qty,
+    /// Where the place is kept: how much less is displayed than before; zero otherwise.
+    pub cut_qty: Qty,
     /// Price × quantity of all its fills before this Input.
     pub notional: Notional,
 }
@@ -312,9 +532,19 @@ impl Event {
             Event::Configured
             | Event::InstrumentDefined { .. }
             | Event::SessionDefined { .. }
-            | Event::TradingStateChanged { .. }
+            | Event::PhaseChanged { .. }
             | Event::CommandRefused { .. }
+            | Event::Applied
+            | Event::Held(_)
+            | Event::Replenished(_)
+            | Event::Uncrossed(_)
+            | Event::Indicative { .. }
             | Event::Rested(_) => [None, None],
+            Event::Triggered(event) => one(event.session, event.msg),
+            Event::Restated(event) => one(event.session, event.msg),
+            Event::Busted(event) => {
+                [told(event.buy.session, event.buy.msg), told(event.sell.session, event.sell.msg)]
+            }
             Event::Accepted(event) => one(event.session, event.msg),
             Event::Rejected(event) => one(event.session, event.msg),
             Event::Traded(event) => [
@@ -400,8 +630,8 @@ reject_reasons! {
     QtyOffLot = 13, "quantity is not a multiple of the lot size";
     /// A post-only order would trade at once.
     WouldTrade = 14, "post-only order would trade at once";
-    /// IOC or FOK with post-only, market with post-only.
-    Contradiction = 15, "time in force or order type contradicts post-only";
+    /// Type, time in force, liquidity and terms do not go together: RULES.md, section 2.
+    Contradiction = 15, "order type, time in force and instructions contradict each other";
     /// The replace names another instrument or side than the order has.
     OrderMismatch = 16, "symbol or side is not that of the order";
     /// The new quantity leaves nothing to work.
@@ -434,6 +664,46 @@ reject_reasons! {
     BadClOrdId = 30, "client order id is missing or too long";
     /// The session may not do this.
     NotPermitted = 31, "session is not permitted to do this";
+    /// Not in this phase.
+    WrongPhase = 32, "not accepted in the present trading phase";
+    /// Beyond the price band.
+    PriceBand = 33, "price is beyond the price band";
+    /// DisplayQty(1138) below `qty_min`, or the order has more than 10,000 slices.
+    DisplayQty = 34, "display quantity is too small";
+    /// MinQty(110) above the quantity.
+    MinQty = 35, "minimum quantity is above the quantity";
+    /// ExpireTime(126) missing, not wanted or past.
+    ExpireTime = 36, "expire time is missing, not allowed here, or not in the future";
+    /// StopPx(99) out of range, or no trailing offset.
+    TriggerPrice = 37, "stop price or trailing offset is out of range";
+    /// Peg offset out of range.
+    PegOffset = 38, "peg offset is out of range";
+    /// A market order under a notional limit, and no price to value it with.
+    NoReference = 39, "no last or reference price to value the order with";
+    /// `order_qty_max` of the account.
+    RiskOrderQty = 40, "quantity is above the participant's limit";
+    /// `order_notional_max` of the account.
+    RiskOrderNotional = 41, "notional is above the participant's limit";
+    /// `collar_ticks` of the account.
+    RiskCollar = 42, "price is beyond the participant's collar";
+    /// `open_orders_max` of the account.
+    RiskOpenOrders = 43, "too many working orders for the participant's limit";
+    /// `open_notional_max` of the account.
+    RiskOpenNotional = 44, "working notional is above the participant's limit";
+    /// `position_max` of the account.
+    RiskPosition = 45, "position could exceed the participant's limit";
+    /// Only cancels are permitted.
+    CancelOnly = 46, "only cancels are permitted";
+    /// The kill switch is on.
+    KillSwitch = 47, "trading is stopped by the kill switch";
+    /// A replace of a stop price, and the order is no pending stop.
+    NotAStop = 48, "order is not a pending stop order";
+    /// A bust of a trade that never was.
+    UnknownTrade = 49, "unknown trade";
+    /// A bust of a trade that was busted.
+    AlreadyBusted = 50, "trade is busted already";
+    /// No session of that participant is defined.
+    UnknownParticipant = 51, "unknown participant";
 }
 
 /// Where the engine puts its Events. The core's sink writes them into the journal's mapping; a test

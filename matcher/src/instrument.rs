@@ -1,4 +1,4 @@
-//! What is traded: decimals, tick, lot, limits, state.
+//! What is traded: decimals, tick, lot, limits, phase.
 
 use std::fmt;
 
@@ -28,20 +28,63 @@ pub struct Instrument {
     pub price_min: Price,
     /// Highest limit price.
     pub price_max: Price,
-    /// State at the time of definition.
-    pub state: TradingState,
+    /// Phase at the time of definition, then its present one.
+    pub phase: Phase,
 }
 
-/// Whether an instrument trades.
+/// What an instrument does with orders: RULES.md, section 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum TradingState {
+pub enum Phase {
     /// Continuous matching.
-    Open = 1,
+    Continuous = 1,
     /// No new orders, no replaces, no trades; cancels are taken.
-    Halted = 2,
+    Halt = 2,
     /// As halted, for the end of the day.
     Closed = 3,
+    /// Orders are taken, nothing trades; before the opening auction.
+    PreOpen = 4,
+    /// The call of the opening auction.
+    OpeningAuction = 5,
+    /// The call after a price band was reached.
+    VolatilityAuction = 6,
+    /// The call of the closing auction.
+    ClosingAuction = 7,
+}
+
+impl Phase {
+    /// Whether orders are taken and nothing trades.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        matches!(self, Phase::PreOpen) || self.is_auction()
+    }
+
+    /// Whether it is the call of an auction.
+    #[must_use]
+    pub const fn is_auction(self) -> bool {
+        matches!(self, Phase::OpeningAuction | Phase::VolatilityAuction | Phase::ClosingAuction)
+    }
+}
+
+/// How far from the reference price and from the last trade an instrument may trade: RULES.md, section 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bands {
+    /// Ticks up and down from the static reference price; 0: no static band.
+    pub static_ticks: u64,
+    /// Ticks up and down from the last trade; 0: no dynamic band.
+    pub dynamic_ticks: u64,
+    /// What happens at the edge.
+    pub action: BandAction,
+}
+
+/// What happens where a trade would leave the band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BandAction {
+    /// Orders priced beyond are rejected; what is left at the edge is canceled.
+    Reject = 1,
+    /// A volatility auction begins.
+    Interrupt = 2,
 }
 
 /// Why an [`Instrument`] cannot be defined.

@@ -16,30 +16,33 @@
 use std::fmt;
 
 use crate::command::{
-    Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
-    RefusedRequest, ReplaceOrder,
+    Bust, Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind, Peg,
+    Permission, PermissionScope, RefusedRequest, ReplaceOrder, RiskLimits, SelfTradePrevention,
+    Terms, Trigger,
 };
 use crate::event::{
-    Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, Fill, Priority,
-    RejectReason, Rejected, Replaced, Rested, StatusReported, Traded, WorkingOrder,
+    Accepted, Busted, BustedPart, CancelReason, CancelRejected, CancelRequest, Canceled, Event,
+    Fill, Held, HeldReason, PhaseReason, Priority, RejectReason, Rejected, Replaced, Replenished,
+    RestateReason, Restated, Rested, StatusReported, TradeKind, Traded, Triggered, Uncrossed,
+    WorkingOrder,
 };
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::{BandAction, Bands, Instrument, Phase};
 use crate::types::{
     InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, ParticipantId, Price, Qty,
     Sequence, SessionId, Side, Text, TimeInForce, Timestamp, TradeId,
 };
 
 /// Version of these layouts, written in every segment header of a venue's journal.
-pub const RECORD_VERSION: u16 = 1;
+pub const RECORD_VERSION: u16 = 2;
 
 /// Bytes of an attachment at most.
 pub const ATTACHMENT_BYTES_MAX: usize = 192;
 
 /// Bytes of an Input record at most, its attachment included.
-pub const INPUT_BYTES_MAX: usize = INPUT_HEAD + 64 + ATTACHMENT_BYTES_MAX;
+pub const INPUT_BYTES_MAX: usize = INPUT_HEAD + 80 + ATTACHMENT_BYTES_MAX;
 
 /// Bytes of an Event record at most.
-pub const EVENT_BYTES_MAX: usize = 136;
+pub const EVENT_BYTES_MAX: usize = 144;
 
 const INPUT_HEAD: usize = 24;
 const TIMESTAMP_AT: usize = 8;
@@ -95,7 +98,7 @@ mod kind {
     pub(super) const CONFIGURE: u8 = 1;
     pub(super) const DEFINE_INSTRUMENT: u8 = 2;
     pub(super) const DEFINE_SESSION: u8 = 3;
-    pub(super) const SET_TRADING_STATE: u8 = 4;
+    pub(super) const SET_PHASE: u8 = 4;
     pub(super) const NEW: u8 = 5;
     pub(super) const CANCEL: u8 = 6;
     pub(super) const REPLACE: u8 = 7;
@@ -104,12 +107,22 @@ mod kind {
     pub(super) const REFUSE: u8 = 10;
     pub(super) const NOTE: u8 = 11;
     pub(super) const EXPIRE_DAY: u8 = 12;
+    pub(super) const NEW_SPECIAL: u8 = 13;
+    pub(super) const REPLACE_STOP: u8 = 14;
+    pub(super) const SET_BANDS: u8 = 15;
+    pub(super) const SET_REFERENCE: u8 = 16;
+    pub(super) const SET_SESSION: u8 = 17;
+    pub(super) const SET_RISK: u8 = 18;
+    pub(super) const SET_PERMISSION: u8 = 19;
+    pub(super) const PUBLISH_INDICATIVE: u8 = 20;
+    pub(super) const EXPIRE: u8 = 21;
+    pub(super) const BUST: u8 = 22;
 
     pub(super) const EVENTS: u8 = 64;
     pub(super) const CONFIGURED: u8 = 64;
     pub(super) const INSTRUMENT_DEFINED: u8 = 65;
     pub(super) const SESSION_DEFINED: u8 = 66;
-    pub(super) const TRADING_STATE_CHANGED: u8 = 67;
+    pub(super) const PHASE_CHANGED: u8 = 67;
     pub(super) const COMMAND_REFUSED: u8 = 68;
     pub(super) const ACCEPTED: u8 = 69;
     pub(super) const REJECTED: u8 = 70;
@@ -122,6 +135,14 @@ mod kind {
     pub(super) const MASS_CANCEL_REJECTED: u8 = 77;
     pub(super) const STATUS_REPORTED: u8 = 78;
     pub(super) const NUMBERED: u8 = 79;
+    pub(super) const APPLIED: u8 = 80;
+    pub(super) const HELD: u8 = 81;
+    pub(super) const TRIGGERED: u8 = 82;
+    pub(super) const RESTATED: u8 = 83;
+    pub(super) const REPLENISHED: u8 = 84;
+    pub(super) const UNCROSSED: u8 = 85;
+    pub(super) const INDICATIVE: u8 = 86;
+    pub(super) const BUSTED: u8 = 87;
 }
 
 /// Writes fields one after another into `N` bytes: offsets are known when this is compiled, so no write
@@ -226,14 +247,21 @@ const fn body_bytes(kind: u8) -> Option<usize> {
         kind::CONFIGURE => 16,
         kind::DEFINE_INSTRUMENT => 64,
         kind::DEFINE_SESSION => 8,
-        kind::SET_TRADING_STATE => 8,
+        kind::SET_PHASE => 8,
         kind::NEW => 32,
         kind::CANCEL => 8,
         kind::REPLACE => 32,
         kind::MASS_CANCEL => 8,
         kind::STATUS => 8,
         kind::REFUSE => 16,
-        kind::NOTE | kind::EXPIRE_DAY => 0,
+        kind::NOTE | kind::EXPIRE_DAY | kind::EXPIRE => 0,
+        kind::NEW_SPECIAL => 80,
+        kind::REPLACE_STOP => 40,
+        kind::SET_BANDS => 24,
+        kind::SET_REFERENCE => 16,
+        kind::SET_SESSION | kind::SET_PERMISSION | kind::PUBLISH_INDICATIVE => 8,
+        kind::SET_RISK => 56,
+        kind::BUST => 48,
         _ => return None,
     })
 }
@@ -243,7 +271,7 @@ const fn command_kind(command: &Command) -> u8 {
         Command::Configure(_) => kind::CONFIGURE,
         Command::DefineInstrument { .. } => kind::DEFINE_INSTRUMENT,
         Command::DefineSession { .. } => kind::DEFINE_SESSION,
-        Command::SetTradingState { .. } => kind::SET_TRADING_STATE,
+        Command::SetPhase { .. } => kind::SET_PHASE,
         Command::New(_) => kind::NEW,
         Command::Cancel { .. } => kind::CANCEL,
         Command::Replace(_) => kind::REPLACE,
@@ -252,6 +280,16 @@ const fn command_kind(command: &Command) -> u8 {
         Command::Refuse { .. } => kind::REFUSE,
         Command::Note(_) => kind::NOTE,
         Command::ExpireDay => kind::EXPIRE_DAY,
+        Command::NewSpecial(..) => kind::NEW_SPECIAL,
+        Command::ReplaceStop(..) => kind::REPLACE_STOP,
+        Command::SetBands { .. } => kind::SET_BANDS,
+        Command::SetReference { .. } => kind::SET_REFERENCE,
+        Command::SetSession { .. } => kind::SET_SESSION,
+        Command::SetRisk { .. } => kind::SET_RISK,
+        Command::SetPermission { .. } => kind::SET_PERMISSION,
+        Command::PublishIndicative { .. } => kind::PUBLISH_INDICATIVE,
+        Command::Expire => kind::EXPIRE,
+        Command::Bust(_) => kind::BUST,
     }
 }
 
@@ -288,25 +326,64 @@ pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES
         Command::DefineSession { id, participant } => {
             put.u32(id.0).u32(participant.0);
         }
-        Command::SetTradingState { instrument, .. } => {
+        Command::SetPhase { instrument, .. } => {
             put.u32(instrument.0).u32(0);
         }
-        Command::New(new) => {
-            let (order_type, price) = match new.kind {
-                OrderKind::Limit(price) => (2, price),
-                OrderKind::Market => (1, Price::default()),
+        Command::New(new) => put_new(&mut put, new),
+        Command::NewSpecial(new, terms) => {
+            put_new(&mut put, new);
+            let (trigger, trigger_value) = match terms.trigger {
+                Trigger::None => (0, 0),
+                Trigger::Stop(price) => (1, price.ticks()),
+                Trigger::Trailing(offset) => (2, offset.cast_signed()),
             };
-            put.u32(new.number.0).u32(new.instrument.0);
-            put.i64(price.ticks()).u64(new.qty.lots());
-            put.u8(order_type).u8(new.time_in_force as u8).u8(new.liquidity as u8).u8(0).u32(0);
+            let (peg, peg_offset) = match terms.peg {
+                Peg::None => (0, 0),
+                Peg::Primary(offset) => (1, offset),
+                Peg::Midpoint(offset) => (2, offset),
+            };
+            put.u64(terms.display_qty.lots()).u64(terms.min_qty.lots()).u64(terms.expire_at.0);
+            put.i64(trigger_value).u64(peg_offset).u8(trigger).u8(peg).u16(0).u32(0);
         }
         Command::Cancel { target } | Command::Status { target } => {
             put.u32(target.0).u32(0);
         }
-        Command::Replace(replace) => {
-            put.u32(replace.number.0).u32(replace.instrument.0);
-            put.i64(replace.price.ticks()).u64(replace.qty.lots());
-            put.u32(replace.target.0).u32(0);
+        Command::Replace(replace) => put_replace(&mut put, replace),
+        Command::ReplaceStop(replace, trigger) => {
+            put_replace(&mut put, replace);
+            put.i64(trigger.ticks());
+        }
+        Command::SetBands { instrument, bands } => {
+            put.u32(instrument.0).u32(0).u64(bands.static_ticks).u64(bands.dynamic_ticks);
+        }
+        Command::SetReference { instrument, price } => {
+            put.u32(instrument.0).u32(0).i64(price.ticks());
+        }
+        Command::SetSession { session, group, .. } => {
+            put.u32(session.0).u32(*group);
+        }
+        Command::SetRisk { participant, instrument, limits } => {
+            put.u32(participant.0).u32(instrument.0).u64(limits.order_qty_max.lots());
+            put.u64(limits.order_notional_max).u64(limits.collar_ticks);
+            put.u64(limits.open_notional_max).u64(limits.position_max);
+            put.u32(limits.open_orders_max).u32(0);
+        }
+        Command::SetPermission { scope, .. } => {
+            let (kind, id) = match scope {
+                PermissionScope::Session(id) => (1, id.0),
+                PermissionScope::Participant(id) => (2, id.0),
+                PermissionScope::Group(group) => (3, *group),
+                PermissionScope::Instrument(id) => (4, id.0),
+            };
+            put.u32(id).u8(kind).u8(0).u16(0);
+        }
+        Command::PublishIndicative { instrument } => {
+            put.u32(instrument.0).u32(0);
+        }
+        Command::Bust(bust) => {
+            put.u64(bust.trade.0).u32(bust.instrument.0).u32(0);
+            put.i64(bust.price.ticks()).u64(bust.qty.lots());
+            put.u32(bust.buy.0.0).u32(bust.buy.1.0).u32(bust.sell.0.0).u32(bust.sell.1.0);
         }
         Command::MassCancel(scope) => {
             let instrument = match scope {
@@ -324,7 +401,7 @@ pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES
             };
             put.u32(number.0).u32(target.0).u16(reason.code()).u16(0).u32(0);
         }
-        Command::Note(_) | Command::ExpireDay => {}
+        Command::Note(_) | Command::ExpireDay | Command::Expire => {}
     }
     let at = put.at;
     assert!(at == INPUT_HEAD + body);
@@ -332,12 +409,34 @@ pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES
     len
 }
 
+#[inline(always)]
+fn put_new<const N: usize>(put: &mut Put<'_, N>, new: &NewOrder) {
+    let (order_type, price) = match new.kind {
+        OrderKind::Limit(price) => (2, price),
+        OrderKind::Market => (1, Price::default()),
+        OrderKind::MarketToLimit => (3, Price::default()),
+    };
+    put.u32(new.number.0).u32(new.instrument.0);
+    put.i64(price.ticks()).u64(new.qty.lots());
+    put.u8(order_type).u8(new.time_in_force as u8).u8(new.liquidity as u8).u8(0).u32(0);
+}
+
+#[inline(always)]
+fn put_replace<const N: usize>(put: &mut Put<'_, N>, replace: &ReplaceOrder) {
+    put.u32(replace.number.0).u32(replace.instrument.0);
+    put.i64(replace.price.ticks()).u64(replace.qty.lots());
+    put.u32(replace.target.0).u32(0);
+}
+
 const fn sub_code(command: &Command) -> u8 {
     match command {
-        Command::New(new) => new.side as u8,
-        Command::Replace(replace) => replace.side as u8,
-        Command::DefineInstrument { instrument, .. } => instrument.state as u8,
-        Command::SetTradingState { state, .. } => *state as u8,
+        Command::New(new) | Command::NewSpecial(new, _) => new.side as u8,
+        Command::Replace(replace) | Command::ReplaceStop(replace, _) => replace.side as u8,
+        Command::DefineInstrument { instrument, .. } => instrument.phase as u8,
+        Command::SetPhase { phase, .. } => *phase as u8,
+        Command::SetBands { bands, .. } => bands.action as u8,
+        Command::SetSession { self_trade, .. } => *self_trade as u8,
+        Command::SetPermission { permission, .. } => *permission as u8,
         Command::MassCancel(MassCancelScope::Session) => 1,
         Command::MassCancel(MassCancelScope::SessionInstrument(_)) => 2,
         Command::MassCancel(MassCancelScope::Instrument(_)) => 3,
@@ -431,7 +530,7 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
             let (qty_min, qty_max) = (Qty::from_lots(get.u64()), Qty::from_lots(get.u64()));
             let price_min = Price::from_ticks(get.i64());
             let price_max = Price::from_ticks(get.i64());
-            let state = trading_state(sub).ok_or(sub_error)?;
+            let phase = phase(sub).ok_or(sub_error)?;
             let instrument = Instrument {
                 symbol,
                 price_decimals,
@@ -442,7 +541,7 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
                 qty_max,
                 price_min,
                 price_max,
-                state,
+                phase,
             };
             Command::DefineInstrument { id, instrument }
         }
@@ -453,34 +552,38 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
                 participant: ParticipantId(get.u32()),
             }
         }
-        kind::SET_TRADING_STATE => {
+        kind::SET_PHASE => {
             let mut get = Get::<8>::new(record, INPUT_HEAD)?;
-            Command::SetTradingState {
+            Command::SetPhase {
                 instrument: InstrumentId(get.u32()),
-                state: trading_state(sub).ok_or(sub_error)?,
+                phase: phase(sub).ok_or(sub_error)?,
             }
         }
         kind::NEW => {
             let mut get = Get::<32>::new(record, INPUT_HEAD)?;
-            let (number, instrument) = (OrderNumber(get.u32()), InstrumentId(get.u32()));
-            let price = Price::from_ticks(get.i64());
-            let qty = Qty::from_lots(get.u64());
-            let order_type = get.u8();
-            let kind = get.code(match order_type {
-                1 => Some(OrderKind::Market),
-                2 => Some(OrderKind::Limit(price)),
+            Command::New(new_order(&mut get, side(sub).ok_or(sub_error)?)?)
+        }
+        kind::NEW_SPECIAL => {
+            let mut get = Get::<80>::new(record, INPUT_HEAD)?;
+            let new = new_order(&mut get, side(sub).ok_or(sub_error)?)?;
+            let (display_qty, min_qty) = (Qty::from_lots(get.u64()), Qty::from_lots(get.u64()));
+            let expire_at = Timestamp(get.u64());
+            let (trigger_value, peg_offset) = (get.i64(), get.u64());
+            let trigger = get.u8();
+            let trigger = get.code(match trigger {
+                0 => Some(Trigger::None),
+                1 => Some(Trigger::Stop(Price::from_ticks(trigger_value))),
+                2 => Some(Trigger::Trailing(trigger_value.cast_unsigned())),
                 _ => None,
             })?;
-            let time_in_force = get.u8();
-            let time_in_force = get.code(self::time_in_force(time_in_force))?;
-            let liquidity = get.u8();
-            let liquidity = get.code(match liquidity {
-                0 => Some(Liquidity::Any),
-                1 => Some(Liquidity::PostOnly),
+            let peg = get.u8();
+            let peg = get.code(match peg {
+                0 => Some(Peg::None),
+                1 => Some(Peg::Primary(peg_offset)),
+                2 => Some(Peg::Midpoint(peg_offset)),
                 _ => None,
             })?;
-            let side = side(sub).ok_or(sub_error)?;
-            Command::New(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
+            Command::NewSpecial(new, Terms { display_qty, min_qty, expire_at, trigger, peg })
         }
         kind::CANCEL => {
             let mut get = Get::<8>::new(record, INPUT_HEAD)?;
@@ -492,13 +595,92 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
         }
         kind::REPLACE => {
             let mut get = Get::<32>::new(record, INPUT_HEAD)?;
-            Command::Replace(ReplaceOrder {
-                number: OrderNumber(get.u32()),
-                instrument: InstrumentId(get.u32()),
-                side: side(sub).ok_or(sub_error)?,
+            Command::Replace(replace_order(&mut get, side(sub).ok_or(sub_error)?))
+        }
+        kind::REPLACE_STOP => {
+            let mut get = Get::<40>::new(record, INPUT_HEAD)?;
+            let replace = replace_order(&mut get, side(sub).ok_or(sub_error)?);
+            get.at += 4;
+            Command::ReplaceStop(replace, Price::from_ticks(get.i64()))
+        }
+        kind::SET_BANDS => {
+            let mut get = Get::<24>::new(record, INPUT_HEAD)?;
+            let instrument = InstrumentId(get.u32());
+            get.at += 4;
+            let action = match sub {
+                1 => BandAction::Reject,
+                2 => BandAction::Interrupt,
+                _ => return Err(sub_error),
+            };
+            let (static_ticks, dynamic_ticks) = (get.u64(), get.u64());
+            Command::SetBands { instrument, bands: Bands { static_ticks, dynamic_ticks, action } }
+        }
+        kind::SET_REFERENCE => {
+            let mut get = Get::<16>::new(record, INPUT_HEAD)?;
+            let instrument = InstrumentId(get.u32());
+            get.at += 4;
+            Command::SetReference { instrument, price: Price::from_ticks(get.i64()) }
+        }
+        kind::SET_SESSION => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            let self_trade = match sub {
+                0 => SelfTradePrevention::None,
+                1 => SelfTradePrevention::CancelNewest,
+                2 => SelfTradePrevention::CancelOldest,
+                3 => SelfTradePrevention::CancelBoth,
+                4 => SelfTradePrevention::Decrement,
+                _ => return Err(sub_error),
+            };
+            Command::SetSession { session: SessionId(get.u32()), group: get.u32(), self_trade }
+        }
+        kind::SET_RISK => {
+            let mut get = Get::<56>::new(record, INPUT_HEAD)?;
+            let (participant, instrument) = (ParticipantId(get.u32()), InstrumentId(get.u32()));
+            let limits = RiskLimits {
+                order_qty_max: Qty::from_lots(get.u64()),
+                order_notional_max: get.u64(),
+                collar_ticks: get.u64(),
+                open_notional_max: get.u64(),
+                position_max: get.u64(),
+                open_orders_max: get.u32(),
+            };
+            Command::SetRisk { participant, instrument, limits }
+        }
+        kind::SET_PERMISSION => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            let id = get.u32();
+            let scope = get.u8();
+            let scope = get.code(match scope {
+                1 => Some(PermissionScope::Session(SessionId(id))),
+                2 => Some(PermissionScope::Participant(ParticipantId(id))),
+                3 => Some(PermissionScope::Group(id)),
+                4 => Some(PermissionScope::Instrument(InstrumentId(id))),
+                _ => None,
+            })?;
+            let permission = match sub {
+                0 => Permission::Trade,
+                1 => Permission::CancelOnly,
+                2 => Permission::Killed,
+                _ => return Err(sub_error),
+            };
+            Command::SetPermission { scope, permission }
+        }
+        kind::PUBLISH_INDICATIVE => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::PublishIndicative { instrument: InstrumentId(get.u32()) }
+        }
+        kind::EXPIRE => Command::Expire,
+        kind::BUST => {
+            let mut get = Get::<48>::new(record, INPUT_HEAD)?;
+            let (trade, instrument) = (TradeId(get.u64()), InstrumentId(get.u32()));
+            get.at += 4;
+            Command::Bust(Bust {
+                trade,
+                instrument,
                 price: Price::from_ticks(get.i64()),
                 qty: Qty::from_lots(get.u64()),
-                target: OrderNumber(get.u32()),
+                buy: (SessionId(get.u32()), OrderNumber(get.u32())),
+                sell: (SessionId(get.u32()), OrderNumber(get.u32())),
             })
         }
         kind::MASS_CANCEL => {
@@ -536,6 +718,43 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
     })
 }
 
+#[inline(always)]
+fn new_order<const N: usize>(get: &mut Get<'_, N>, side: Side) -> Result<NewOrder, RecordError> {
+    let (number, instrument) = (OrderNumber(get.u32()), InstrumentId(get.u32()));
+    let price = Price::from_ticks(get.i64());
+    let qty = Qty::from_lots(get.u64());
+    let order_type = get.u8();
+    let kind = get.code(match order_type {
+        1 => Some(OrderKind::Market),
+        2 => Some(OrderKind::Limit(price)),
+        3 => Some(OrderKind::MarketToLimit),
+        _ => None,
+    })?;
+    let time_in_force = get.u8();
+    let time_in_force = get.code(self::time_in_force(time_in_force))?;
+    let liquidity = get.u8();
+    let liquidity = get.code(match liquidity {
+        0 => Some(Liquidity::Any),
+        1 => Some(Liquidity::PostOnly),
+        2 => Some(Liquidity::Slide),
+        _ => None,
+    })?;
+    get.at += 5;
+    Ok(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
+}
+
+#[inline(always)]
+fn replace_order<const N: usize>(get: &mut Get<'_, N>, side: Side) -> ReplaceOrder {
+    ReplaceOrder {
+        number: OrderNumber(get.u32()),
+        instrument: InstrumentId(get.u32()),
+        side,
+        price: Price::from_ticks(get.i64()),
+        qty: Qty::from_lots(get.u64()),
+        target: OrderNumber(get.u32()),
+    }
+}
+
 const fn side(code: u8) -> Option<Side> {
     match code {
         1 => Some(Side::Buy),
@@ -544,11 +763,15 @@ const fn side(code: u8) -> Option<Side> {
     }
 }
 
-const fn trading_state(code: u8) -> Option<TradingState> {
+const fn phase(code: u8) -> Option<Phase> {
     match code {
-        1 => Some(TradingState::Open),
-        2 => Some(TradingState::Halted),
-        3 => Some(TradingState::Closed),
+        1 => Some(Phase::Continuous),
+        2 => Some(Phase::Halt),
+        3 => Some(Phase::Closed),
+        4 => Some(Phase::PreOpen),
+        5 => Some(Phase::OpeningAuction),
+        6 => Some(Phase::VolatilityAuction),
+        7 => Some(Phase::ClosingAuction),
         _ => None,
     }
 }
@@ -559,6 +782,10 @@ const fn time_in_force(code: u8) -> Option<TimeInForce> {
         1 => Some(TimeInForce::Gtc),
         3 => Some(TimeInForce::Ioc),
         4 => Some(TimeInForce::Fok),
+        2 => Some(TimeInForce::AtOpen),
+        6 => Some(TimeInForce::Gtd),
+        7 => Some(TimeInForce::AtClose),
+        10 => Some(TimeInForce::Gfa),
         _ => None,
     }
 }
@@ -572,6 +799,12 @@ const fn cancel_reason(code: u8) -> Option<CancelReason> {
         5 => Some(CancelReason::Fok),
         6 => Some(CancelReason::Market),
         7 => Some(CancelReason::Expired),
+        8 => Some(CancelReason::MinQty),
+        9 => Some(CancelReason::SelfTrade),
+        10 => Some(CancelReason::PriceBand),
+        11 => Some(CancelReason::KillSwitch),
+        12 => Some(CancelReason::AuctionEnd),
+        13 => Some(CancelReason::NoRoom),
         _ => None,
     }
 }
@@ -581,18 +814,25 @@ const fn event_layout(kind: u8) -> Option<usize> {
         kind::CONFIGURED
         | kind::INSTRUMENT_DEFINED
         | kind::SESSION_DEFINED
-        | kind::TRADING_STATE_CHANGED
+        | kind::PHASE_CHANGED
         | kind::COMMAND_REFUSED => 16,
         kind::ACCEPTED => 16,
         kind::REJECTED => 24,
         kind::RESTED => 40,
-        kind::TRADED => 136,
+        kind::TRADED => 144,
         kind::CANCELED => 64,
-        kind::REPLACED => 80,
+        kind::REPLACED => 88,
         kind::CANCEL_REJECTED => 24,
         kind::MASS_CANCELED | kind::MASS_CANCEL_REJECTED => 16,
         kind::STATUS_REPORTED => 48,
         kind::NUMBERED => 16,
+        kind::APPLIED => 8,
+        kind::HELD => 32,
+        kind::TRIGGERED => 40,
+        kind::RESTATED => 80,
+        kind::REPLENISHED => 40,
+        kind::UNCROSSED | kind::INDICATIVE => 40,
+        kind::BUSTED => 56,
         _ => return None,
     })
 }
@@ -602,7 +842,7 @@ const fn event_kind(event: &Event) -> u8 {
         Event::Configured => kind::CONFIGURED,
         Event::InstrumentDefined { .. } => kind::INSTRUMENT_DEFINED,
         Event::SessionDefined { .. } => kind::SESSION_DEFINED,
-        Event::TradingStateChanged { .. } => kind::TRADING_STATE_CHANGED,
+        Event::PhaseChanged { .. } => kind::PHASE_CHANGED,
         Event::CommandRefused { .. } => kind::COMMAND_REFUSED,
         Event::Accepted(_) => kind::ACCEPTED,
         Event::Rejected(_) => kind::REJECTED,
@@ -615,6 +855,14 @@ const fn event_kind(event: &Event) -> u8 {
         Event::MassCancelRejected { .. } => kind::MASS_CANCEL_REJECTED,
         Event::StatusReported(_) => kind::STATUS_REPORTED,
         Event::Numbered { .. } => kind::NUMBERED,
+        Event::Applied => kind::APPLIED,
+        Event::Held(_) => kind::HELD,
+        Event::Triggered(_) => kind::TRIGGERED,
+        Event::Restated(_) => kind::RESTATED,
+        Event::Replenished(_) => kind::REPLENISHED,
+        Event::Uncrossed(_) => kind::UNCROSSED,
+        Event::Indicative { .. } => kind::INDICATIVE,
+        Event::Busted(_) => kind::BUSTED,
     }
 }
 
@@ -649,9 +897,9 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             let mut put = Put::<16>::event(out, kind, 0, id.0);
             put.u64(0);
         }
-        Event::TradingStateChanged { instrument, state } => {
-            let mut put = Put::<16>::event(out, kind, *state as u8, instrument.0);
-            put.u64(0);
+        Event::PhaseChanged { instrument, phase, reason } => {
+            let mut put = Put::<16>::event(out, kind, *phase as u8, instrument.0);
+            put.u8(*reason as u8).u8(0).u16(0).u32(0);
         }
         Event::CommandRefused { reason } => {
             let mut put = Put::<16>::event(out, kind, 0, 0);
@@ -672,27 +920,29 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             put.i64(event.price.ticks()).u64(event.leaves_qty.lots());
         }
         Event::Traded(event) => {
-            let mut put = Put::<136>::event(out, kind, event.taker_side as u8, event.instrument.0);
+            // The side in the low half, the kind of trade in the high half.
+            let code = event.taker_side as u8 | (event.kind as u8) << 4;
+            let mut put = Put::<144>::event(out, kind, code, event.instrument.0);
             put.u64(event.id.0).i64(event.price.ticks()).u64(event.qty.lots());
-            put.u64(event.maker_ref.0);
+            put.u64(event.maker_ref.0).u64(event.taker_ref.0);
             put_fill(&mut put, &event.maker);
             put_fill(&mut put, &event.taker);
         }
         Event::Canceled(event) => {
             let mut put = Put::<64>::event(out, kind, event.reason as u8, event.session.0);
             put.u32(event.number.0).u32(event.msg.0).u64(event.order_id.0);
-            put.u64(event.order_ref.map_or(0, |order_ref| order_ref.0));
+            put.u64(event.order_ref.0);
             put.u32(event.instrument.0).u32(0);
             put.u64(event.canceled_qty.lots()).u64(event.cum_qty.lots());
             put.i64(event.notional.tick_lots());
         }
         Event::Replaced(event) => {
-            let mut put = Put::<80>::event(out, kind, event.priority as u8, event.session.0);
+            let mut put = Put::<88>::event(out, kind, event.priority as u8, event.session.0);
             put.u32(event.old_number.0).u32(event.number.0).u32(event.msg.0);
             put.u32(event.instrument.0).u64(event.order_id.0).u64(event.old_ref.0);
             put.i64(event.price.ticks()).u64(event.order_qty.lots());
             put.u64(event.leaves_qty.lots()).u64(event.old_leaves_qty.lots());
-            put.i64(event.notional.tick_lots());
+            put.u64(event.cut_qty.lots()).i64(event.notional.tick_lots());
         }
         Event::CancelRejected(event) => {
             let mut put = Put::<24>::event(out, kind, event.request as u8, event.session.0);
@@ -724,7 +974,56 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
             let mut put = Put::<16>::event(out, kind, 0, session.0);
             put.u32(msg.0).u32(0);
         }
+        Event::Applied => {
+            let _ = Put::<8>::event(out, kind, 0, 0);
+        }
+        Event::Held(event) => {
+            let code = event.side as u8 | (event.reason as u8) << 4;
+            let mut put = Put::<32>::event(out, kind, code, event.session.0);
+            put.u32(event.number.0).u32(event.instrument.0);
+            put.u64(event.order_ref.0).u64(event.leaves_qty.lots());
+        }
+        Event::Triggered(event) => {
+            let mut put = Put::<40>::event(out, kind, 0, event.session.0);
+            put.u32(event.number.0).u32(event.msg.0).u64(event.order_id.0);
+            put.u32(event.instrument.0).u32(0).u64(event.leaves_qty.lots());
+        }
+        Event::Restated(event) => {
+            let mut put = Put::<80>::event(out, kind, event.reason as u8, event.session.0);
+            put.u32(event.number.0).u32(event.msg.0).u64(event.order_id.0);
+            put.u32(event.instrument.0).u32(0).u64(event.order_ref.0);
+            put.i64(event.price.ticks()).u64(event.cut_qty.lots());
+            put.u64(event.leaves_qty.lots()).u64(event.cum_qty.lots());
+            put.i64(event.notional.tick_lots());
+        }
+        Event::Replenished(event) => {
+            let mut put = Put::<40>::event(out, kind, event.side as u8, event.session.0);
+            put.u32(event.number.0).u32(event.instrument.0).u64(event.order_ref.0);
+            put.i64(event.price.ticks()).u64(event.qty.lots());
+        }
+        Event::Uncrossed(event) => {
+            let mut put = Put::<40>::event(out, kind, side_code(event.side), event.instrument.0);
+            put.i64(event.price.ticks()).u64(event.qty.lots()).u64(event.imbalance.lots()).u64(0);
+        }
+        Event::Indicative { instrument, price, qty, imbalance, side } => {
+            let code = side_code(*side) | u8::from(price.is_some()) << 4;
+            let mut put = Put::<40>::event(out, kind, code, instrument.0);
+            put.i64(price.unwrap_or_default().ticks()).u64(qty.lots()).u64(imbalance.lots());
+            put.u64(0);
+        }
+        Event::Busted(event) => {
+            let mut put = Put::<56>::event(out, kind, 0, event.instrument.0);
+            put.u64(event.trade.0).i64(event.price.ticks()).u64(event.qty.lots());
+            for part in [&event.buy, &event.sell] {
+                put.u32(part.session.0).u32(part.number.0).u32(part.msg.0);
+            }
+        }
     }
+}
+
+/// 0 for none.
+fn side_code(side: Option<Side>) -> u8 {
+    side.map_or(0, |side| side as u8)
 }
 
 #[inline(always)]
@@ -757,10 +1056,20 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
         kind::CONFIGURED => Event::Configured,
         kind::INSTRUMENT_DEFINED => Event::InstrumentDefined { id: InstrumentId(first) },
         kind::SESSION_DEFINED => Event::SessionDefined { id: session },
-        kind::TRADING_STATE_CHANGED => Event::TradingStateChanged {
+        kind::PHASE_CHANGED => Event::PhaseChanged {
             instrument: InstrumentId(first),
-            state: trading_state(sub).ok_or(sub_error)?,
+            phase: phase(sub).ok_or(sub_error)?,
+            reason: {
+                let mut get = Get::<8>::new(bytes, 8)?;
+                let reason = get.u8();
+                get.code(match reason {
+                    1 => Some(PhaseReason::Command),
+                    2 => Some(PhaseReason::Volatility),
+                    _ => None,
+                })?
+            },
         },
+        kind::APPLIED => Event::Applied,
         kind::COMMAND_REFUSED => {
             let mut get = Get::<8>::new(bytes, 8)?;
             Event::CommandRefused { reason: reason(&mut get)? }
@@ -795,14 +1104,20 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             })
         }
         kind::TRADED => {
-            let mut get = Get::<128>::new(bytes, 8)?;
+            let mut get = Get::<136>::new(bytes, 8)?;
             Event::Traded(Traded {
                 instrument: InstrumentId(first),
-                taker_side: side(sub).ok_or(sub_error)?,
+                taker_side: side(sub & 0xf).ok_or(sub_error)?,
+                kind: match sub >> 4 {
+                    0 => TradeKind::Continuous,
+                    1 => TradeKind::Auction,
+                    _ => return Err(sub_error),
+                },
                 id: TradeId(get.u64()),
                 price: Price::from_ticks(get.i64()),
                 qty: Qty::from_lots(get.u64()),
                 maker_ref: OrderRef(get.u64()),
+                taker_ref: OrderRef(get.u64()),
                 maker: fill(&mut get),
                 taker: fill(&mut get),
             })
@@ -811,7 +1126,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             let mut get = Get::<56>::new(bytes, 8)?;
             let (number, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
             let order_id = OrderId(get.u64());
-            let order_ref = get.u64();
+            let order_ref = OrderRef(get.u64());
             let instrument = InstrumentId(get.u32());
             get.at += 4;
             Event::Canceled(Canceled {
@@ -820,7 +1135,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
                 msg,
                 order_id,
                 instrument,
-                order_ref: (order_ref != 0).then_some(OrderRef(order_ref)),
+                order_ref,
                 reason: cancel_reason(sub).ok_or(sub_error)?,
                 canceled_qty: Qty::from_lots(get.u64()),
                 cum_qty: Qty::from_lots(get.u64()),
@@ -828,7 +1143,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             })
         }
         kind::REPLACED => {
-            let mut get = Get::<72>::new(bytes, 8)?;
+            let mut get = Get::<80>::new(bytes, 8)?;
             Event::Replaced(Replaced {
                 session,
                 old_number: OrderNumber(get.u32()),
@@ -846,6 +1161,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
                 order_qty: Qty::from_lots(get.u64()),
                 leaves_qty: Qty::from_lots(get.u64()),
                 old_leaves_qty: Qty::from_lots(get.u64()),
+                cut_qty: Qty::from_lots(get.u64()),
                 notional: Notional::from_tick_lots(get.i64()),
             })
         }
@@ -895,9 +1211,120 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
             let mut get = Get::<8>::new(bytes, 8)?;
             Event::Numbered { session, msg: MsgSeqNum(get.u32()) }
         }
+        kind::HELD => {
+            let mut get = Get::<24>::new(bytes, 8)?;
+            Event::Held(Held {
+                session,
+                number: OrderNumber(get.u32()),
+                instrument: InstrumentId(get.u32()),
+                side: side(sub & 0xf).ok_or(sub_error)?,
+                reason: match sub >> 4 {
+                    1 => HeldReason::Stop,
+                    2 => HeldReason::Peg,
+                    3 => HeldReason::Waiting,
+                    4 => HeldReason::Auction,
+                    _ => return Err(sub_error),
+                },
+                order_ref: OrderRef(get.u64()),
+                leaves_qty: Qty::from_lots(get.u64()),
+            })
+        }
+        kind::TRIGGERED => {
+            let mut get = Get::<32>::new(bytes, 8)?;
+            let (number, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
+            let (order_id, instrument) = (OrderId(get.u64()), InstrumentId(get.u32()));
+            get.at += 4;
+            let leaves_qty = Qty::from_lots(get.u64());
+            Event::Triggered(Triggered { session, number, msg, order_id, instrument, leaves_qty })
+        }
+        kind::RESTATED => {
+            let mut get = Get::<72>::new(bytes, 8)?;
+            let (number, msg) = (OrderNumber(get.u32()), MsgSeqNum(get.u32()));
+            let (order_id, instrument) = (OrderId(get.u64()), InstrumentId(get.u32()));
+            get.at += 4;
+            Event::Restated(Restated {
+                session,
+                number,
+                msg,
+                order_id,
+                instrument,
+                reason: match sub {
+                    1 => RestateReason::SelfTrade,
+                    2 => RestateReason::MarketToLimit,
+                    3 => RestateReason::Slide,
+                    _ => return Err(sub_error),
+                },
+                order_ref: OrderRef(get.u64()),
+                price: Price::from_ticks(get.i64()),
+                cut_qty: Qty::from_lots(get.u64()),
+                leaves_qty: Qty::from_lots(get.u64()),
+                cum_qty: Qty::from_lots(get.u64()),
+                notional: Notional::from_tick_lots(get.i64()),
+            })
+        }
+        kind::REPLENISHED => {
+            let mut get = Get::<32>::new(bytes, 8)?;
+            Event::Replenished(Replenished {
+                session,
+                number: OrderNumber(get.u32()),
+                instrument: InstrumentId(get.u32()),
+                side: side(sub).ok_or(sub_error)?,
+                order_ref: OrderRef(get.u64()),
+                price: Price::from_ticks(get.i64()),
+                qty: Qty::from_lots(get.u64()),
+            })
+        }
+        kind::UNCROSSED => {
+            let mut get = Get::<32>::new(bytes, 8)?;
+            Event::Uncrossed(Uncrossed {
+                instrument: InstrumentId(first),
+                price: Price::from_ticks(get.i64()),
+                qty: Qty::from_lots(get.u64()),
+                imbalance: Qty::from_lots(get.u64()),
+                side: some_side(sub).ok_or(sub_error)?,
+            })
+        }
+        kind::INDICATIVE => {
+            let mut get = Get::<32>::new(bytes, 8)?;
+            let price = Price::from_ticks(get.i64());
+            Event::Indicative {
+                instrument: InstrumentId(first),
+                price: match sub >> 4 {
+                    0 => None,
+                    1 => Some(price),
+                    _ => return Err(sub_error),
+                },
+                qty: Qty::from_lots(get.u64()),
+                imbalance: Qty::from_lots(get.u64()),
+                side: some_side(sub & 0xf).ok_or(sub_error)?,
+            }
+        }
+        kind::BUSTED => {
+            let mut get = Get::<48>::new(bytes, 8)?;
+            let trade = TradeId(get.u64());
+            let (price, qty) = (Price::from_ticks(get.i64()), Qty::from_lots(get.u64()));
+            let mut part = || BustedPart {
+                session: SessionId(get.u32()),
+                number: OrderNumber(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+            };
+            let (buy, sell) = (part(), part());
+            let instrument = InstrumentId(first);
+            Event::Busted(Busted { trade, instrument, price, qty, buy, sell })
+        }
         _ => return Err(RecordError::Kind(kind)),
     };
     Ok((event, len))
+}
+
+/// The outer `None`: no such code.
+const fn some_side(code: u8) -> Option<Option<Side>> {
+    match code {
+        0 => Some(None),
+        1 => Some(Some(Side::Buy)),
+        2 => Some(Some(Side::Sell)),
+        _ => None,
+    }
 }
 
 #[inline]

@@ -157,13 +157,21 @@ pub enum TimeInForce {
     Ioc = 3,
     /// Trades whole and at once, or not at all: TimeInForce(59)=4.
     Fok = 4,
+    /// For the opening auction only: TimeInForce(59)=2.
+    AtOpen = 2,
+    /// Until its ExpireTime(126): TimeInForce(59)=6.
+    Gtd = 6,
+    /// For the closing auction only: TimeInForce(59)=7.
+    AtClose = 7,
+    /// For the next auction only: TimeInForce(59)=A.
+    Gfa = 10,
 }
 
 impl TimeInForce {
     /// Whether what is left after matching may rest on the book.
     #[must_use]
     pub const fn rests(self) -> bool {
-        matches!(self, TimeInForce::Day | TimeInForce::Gtc)
+        !matches!(self, TimeInForce::Ioc | TimeInForce::Fok)
     }
 }
 
@@ -204,8 +212,9 @@ id! {
     OrderId(u64)
 }
 id! {
-    /// A place in a queue: [`Sequence`] of the command that gave the order its present priority. The
-    /// order reference of the market data feed: a replace that loses priority gets a new one.
+    /// A place in a queue: dense from 1 over the life of the engine, the lower the better. The order
+    /// reference of the market data feed: a replace that loses priority gets a new one, and so does
+    /// each slice of an iceberg.
     OrderRef(u64)
 }
 id! {
@@ -253,8 +262,14 @@ impl MsgSeqNum {
     pub const NONE: MsgSeqNum = MsgSeqNum(0);
 }
 
+impl OrderRef {
+    /// No place that anybody was shown.
+    pub const NONE: OrderRef = OrderRef(0);
+}
+
 impl OrderNumber {
-    /// No order: what the gateway writes when the client's id is unknown to it.
+    /// No order: what the gateway writes when the client's id is unknown to it. In a replace: the
+    /// order keeps its number.
     pub const NONE: OrderNumber = OrderNumber(0);
 }
 

@@ -6,7 +6,7 @@ use gateway::fix::note::Note;
 use matcher::{
     CancelReason, CancelRequest, Command, Event, Fill, Instrument, InstrumentId, Liquidity,
     MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Price, Priority, Qty,
-    RefusedRequest, SessionId, Side, TimeInForce, TradingState,
+    RefusedRequest, SessionId, Side, TimeInForce, Phase,
 };
 use venue::Names;
 use venue::turns::TurnHead;
@@ -86,8 +86,8 @@ fn command(command: &Command, names: &Names) -> String {
             text::qty(Qty::from_lots(1), instrument)
         ),
         Command::DefineSession { id, .. } => format!("define-session {id}"),
-        Command::SetTradingState { instrument, state } => {
-            format!("set-state {} {}", symbol(*instrument, names), trading_state(*state))
+        Command::SetPhase { instrument, state } => {
+            format!("set-state {} {}", symbol(*instrument, names), phase(*state))
         }
         Command::New(new) => new_order(new, names),
         Command::Cancel { target } => format!("cancel {}", order(*target)),
@@ -151,8 +151,8 @@ pub fn event(event: &Event, names: &Names) -> String {
         Event::Configured => "configured".into(),
         Event::InstrumentDefined { id } => format!("instrument-defined {}", symbol(*id, names)),
         Event::SessionDefined { id } => format!("session-defined {id}"),
-        Event::TradingStateChanged { instrument, state } => {
-            format!("state {} {}", symbol(*instrument, names), trading_state(*state))
+        Event::PhaseChanged { instrument, state } => {
+            format!("state {} {}", symbol(*instrument, names), phase(*state))
         }
         Event::CommandRefused { reason } => format!("command-refused: {}", reason.text()),
         Event::Accepted(it) => format!("accepted {}", told(it.session, it.number, it.msg.0, names)),
@@ -228,7 +228,7 @@ pub const fn event_kind(event: &Event) -> &'static str {
         Event::Configured => "configured",
         Event::InstrumentDefined { .. } => "instrument_defined",
         Event::SessionDefined { .. } => "session_defined",
-        Event::TradingStateChanged { .. } => "trading_state_changed",
+        Event::PhaseChanged { .. } => "phase_changed",
         Event::CommandRefused { .. } => "command_refused",
         Event::Accepted(_) => "accepted",
         Event::Rejected(_) => "rejected",
@@ -251,7 +251,7 @@ pub const fn command_kind(command: &Command) -> &'static str {
         Command::Configure(_) => "configure",
         Command::DefineInstrument { .. } => "define_instrument",
         Command::DefineSession { .. } => "define_session",
-        Command::SetTradingState { .. } => "set_trading_state",
+        Command::SetPhase { .. } => "set_phase",
         Command::New(_) => "new",
         Command::Cancel { .. } => "cancel",
         Command::Replace(_) => "replace",
@@ -268,7 +268,7 @@ pub const fn command_kind(command: &Command) -> &'static str {
 pub const fn command_instrument(command: &Command) -> Option<InstrumentId> {
     match command {
         Command::DefineInstrument { id, .. } => Some(*id),
-        Command::SetTradingState { instrument, .. } => Some(*instrument),
+        Command::SetPhase { instrument, .. } => Some(*instrument),
         Command::New(new) => Some(new.instrument),
         Command::Replace(replace) => Some(replace.instrument),
         Command::MassCancel(
@@ -283,7 +283,7 @@ pub const fn command_instrument(command: &Command) -> Option<InstrumentId> {
 pub const fn event_instrument(event: &Event) -> Option<InstrumentId> {
     match event {
         Event::InstrumentDefined { id } => Some(*id),
-        Event::TradingStateChanged { instrument, .. } => Some(*instrument),
+        Event::PhaseChanged { instrument, .. } => Some(*instrument),
         Event::Rested(it) => Some(it.instrument),
         Event::Traded(it) => Some(it.instrument),
         Event::Canceled(it) => Some(it.instrument),
@@ -301,11 +301,11 @@ pub const fn side(side: Side) -> &'static str {
     }
 }
 
-fn trading_state(state: TradingState) -> &'static str {
+fn phase(state: Phase) -> &'static str {
     match state {
-        TradingState::Open => "open",
-        TradingState::Halted => "halted",
-        TradingState::Closed => "closed",
+        Phase::Continuous => "open",
+        Phase::Halt => "halted",
+        Phase::Closed => "closed",
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use journal::Reader;
-use matcher::{Instrument, Price, Qty, Symbol, TradingState};
+use matcher::{Instrument, Price, Qty, Symbol, Phase};
 use venue::{Config, Durability, Venue};
 
 use crate::failure::Failure;
@@ -152,7 +152,7 @@ pub fn instrument(
         qty_max: Qty::from_lots(10_000_000),
         price_min: Price::from_ticks(1),
         price_max: Price::from_ticks(price_max),
-        state: TradingState::Open,
+        phase: Phase::Continuous,
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use gateway::fix::parse_scaled;
-use matcher::{Instrument, Limits, Price, Qty, Symbol, TradingState};
+use matcher::{Instrument, Limits, Price, Qty, Symbol, Phase};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -637,7 +637,7 @@ impl Checker<'_> {
                 None => Price::from_ticks(1),
             },
             price_max: ticks("price_max", &file.price_max)?,
-            state: TradingState::Open,
+            phase: Phase::Continuous,
         };
         instrument.validate().map_err(|error| self.error(at, format!("{symbol}: {error}")))?;
         Ok(instrument)

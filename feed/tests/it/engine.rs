@@ -6,7 +6,7 @@ use feed::mold::{MoldReceiver, MoldSender};
 use feed::{MESSAGE_KINDS_PUBLISHED, MessageCount, Window};
 use matcher::{
     Command, Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind,
-    OrderNumber, Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, TradingState,
+    OrderNumber, Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, Phase,
 };
 
 use matcher::testing::flow::{Profile, record};
@@ -36,7 +36,7 @@ impl Flow {
         {
             turns.push(market.define_instrument(instrument(symbol, decimals, tick_size)).1);
         }
-        let halted = Instrument { state: TradingState::Halted, ..instrument("GOLD", 0, 5) };
+        let halted = Instrument { phase: Phase::Halt, ..instrument("GOLD", 0, 5) };
         turns.push(market.define_instrument(halted).1);
         for _ in 0..SESSIONS {
             market.define_session();
@@ -70,9 +70,9 @@ impl Flow {
             }
             996 => (SessionId::VENUE, Command::MassCancel(MassCancelScope::Instrument(instrument))),
             997..999 => {
-                let state = [TradingState::Open, TradingState::Open, TradingState::Halted]
+                let state = [Phase::Continuous, Phase::Continuous, Phase::Halt]
                     [self.random.index(3)];
-                (SessionId::VENUE, Command::SetTradingState { instrument, state })
+                (SessionId::VENUE, Command::SetPhase { instrument, state })
             }
             _ => (SessionId::VENUE, Command::ExpireDay),
         }

@@ -3,7 +3,7 @@
 use feed::{MessageCount, PriceScale, Publisher, UnfitForFeed};
 use matcher::{
     Command, Event, Instrument, InstrumentId, Limits, Price, Qty, RejectReason, Symbol,
-    TradingState,
+    Phase,
 };
 
 use crate::support::{input, instrument, message};
@@ -157,9 +157,9 @@ fn an_instrument_that_does_not_fit_leaves_no_trace() {
     let id = InstrumentId(0);
     let define = Command::DefineInstrument { id, instrument: instrument("TOO-LONG-1", 4, 1) };
     publisher.turn(&input(2, 0, define), &[Event::InstrumentDefined { id }], &mut out);
-    let state = TradingState::Halted;
-    let halt = Command::SetTradingState { instrument: id, state };
-    let events = [Event::TradingStateChanged { instrument: id, state }];
+    let state = Phase::Halt;
+    let halt = Command::SetPhase { instrument: id, state };
+    let events = [Event::PhaseChanged { instrument: id, state }];
     assert_eq!(publisher.messages_in_turn(&input(3, 0, halt), &events), 0);
     assert_eq!(out, MessageCount(0));
     assert_eq!(publisher.scale(1), None);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use matcher::{
     Command, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind, OrderNumber, Price,
-    Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp, TradingState,
+    Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp, Phase,
 };
 
 use crate::support::{Market, instrument, message};
@@ -110,7 +110,7 @@ impl Desk {
             }
             [state @ ("open" | "halt" | "close"), symbol] => {
                 let (instrument, state) = (self.instruments[*symbol], parse_state(state));
-                self.market.venue(Command::SetTradingState { instrument, state })
+                self.market.venue(Command::SetPhase { instrument, state })
             }
             ["expire-day"] => self.market.venue(Command::ExpireDay),
             ["mass-cancel", who] => match self.instruments.get(*who) {
@@ -210,11 +210,11 @@ fn number(order: &str) -> OrderNumber {
     OrderNumber(order[1..].parse().unwrap())
 }
 
-fn parse_state(state: &str) -> TradingState {
+fn parse_state(state: &str) -> Phase {
     match state {
-        "open" => TradingState::Open,
-        "halt" => TradingState::Halted,
-        "close" => TradingState::Closed,
+        "open" => Phase::Continuous,
+        "halt" => Phase::Halt,
+        "close" => Phase::Closed,
         _ => panic!("{state}"),
     }
 }

@@ -4,7 +4,7 @@ use feed::message::Message;
 use feed::{Mirror, Publisher, decode};
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, ParticipantId,
-    Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp, TradingState,
+    Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp, Phase,
 };
 
 /// Random numbers that are the same everywhere: an xorshift over a Weyl sequence.
@@ -62,7 +62,7 @@ pub(crate) fn instrument(symbol: &str, price_decimals: u8, tick_size: u32) -> In
         qty_max: Qty::from_lots(1_000_000),
         price_min: Price::from_ticks(0),
         price_max: Price::from_ticks(20_000),
-        state: TradingState::Open,
+        phase: Phase::Continuous,
     }
 }
 

@@ -21,7 +21,7 @@ use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MassCancelScope, MsgSeqNum,
     ParticipantId, Price, Qty, RefusedRequest, RejectReason, Sequence, SessionId, Symbol,
-    Timestamp, TradingState,
+    Timestamp, Phase,
 };
 
 /// 2026-01-02 09:30:00 UTC, a Friday.
@@ -306,7 +306,7 @@ fn instrument(line: &str) -> Instrument {
         qty_max: Qty::from_lots(1_000_000),
         price_min: Price::from_ticks(-1_000_000_000),
         price_max: Price::from_ticks(1_000_000_000),
-        state: TradingState::Open,
+        phase: Phase::Continuous,
     };
     for word in words {
         let (name, value) = word.split_once('=').unwrap();
@@ -344,11 +344,11 @@ fn scene(venue: &mut Venue, line: &str) -> bool {
         "venue" => {
             let (what, symbol) = rest.split_once(' ').unwrap_or((rest, ""));
             let id = venue.entry.directory().find(symbol.as_bytes()).unwrap_or(InstrumentId::NONE);
-            let state = |state| Command::SetTradingState { instrument: id, state };
+            let state = |state| Command::SetPhase { instrument: id, state };
             venue.govern(match what {
-                "halt" => state(TradingState::Halted),
-                "open" => state(TradingState::Open),
-                "close" => state(TradingState::Closed),
+                "halt" => state(Phase::Halt),
+                "open" => state(Phase::Continuous),
+                "close" => state(Phase::Closed),
                 "expire-day" => Command::ExpireDay,
                 "cancel-all" => Command::MassCancel(MassCancelScope::Instrument(id)),
                 _ => panic!("the venue does not {what}"),

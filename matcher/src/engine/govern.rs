@@ -3,8 +3,8 @@
 use super::{Engine, refuse};
 use crate::book::Sides;
 use crate::command::{Command, Input, Limits, MassCancelScope};
-use crate::event::{CancelReason, Event, EventSink, RejectReason};
-use crate::instrument::{Instrument, TradingState};
+use crate::event::{CancelReason, Event, EventSink, PhaseReason, RejectReason};
+use crate::instrument::{Instrument, Phase};
 use crate::orders::Order;
 use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId, TimeInForce};
 
@@ -26,15 +26,23 @@ impl Engine {
             Command::Configure(limits) => self.configure(limits),
             Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
             Command::DefineSession { id, participant } => self.define_session(*id, *participant),
-            Command::SetTradingState { instrument, state } => {
-                self.set_trading_state(*instrument, *state)
-            }
+            Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase),
+            Command::SetBands { .. }
+            | Command::SetReference { .. }
+            | Command::SetSession { .. }
+            | Command::SetRisk { .. }
+            | Command::SetPermission { .. }
+            | Command::PublishIndicative { .. }
+            | Command::Expire
+            | Command::Bust(_) => Err(RejectReason::Unsupported),
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
                 return self.clear(*id, events);
             }
             Command::MassCancel(_)
             | Command::New(_)
+            | Command::NewSpecial(..)
+            | Command::ReplaceStop(..)
             | Command::Cancel { .. }
             | Command::Replace(_)
             | Command::Status { .. }
@@ -100,14 +108,13 @@ impl Engine {
         Ok(Event::SessionDefined { id })
     }
 
-    fn set_trading_state(
-        &mut self,
-        instrument: InstrumentId,
-        state: TradingState,
-    ) -> Result<Event, RejectReason> {
+    fn set_phase(&mut self, instrument: InstrumentId, phase: Phase) -> Result<Event, RejectReason> {
         let book = self.books.get_mut(instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
-        book.instrument.state = state;
-        Ok(Event::TradingStateChanged { instrument, state })
+        if phase.is_call() {
+            return Err(RejectReason::Unsupported);
+        }
+        book.instrument.phase = phase;
+        Ok(Event::PhaseChanged { instrument, phase, reason: PhaseReason::Command })
     }
 
     fn expire_day<S: EventSink>(&mut self, events: &mut S) {

@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::engine::{Engine, LIMITS_MAX};
 use crate::event::{Event, RejectReason};
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::{Instrument, Phase};
 use crate::types::{
     InstrumentId, MsgSeqNum, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side,
     Text, TimeInForce, Timestamp,
@@ -103,7 +103,7 @@ pub fn instrument(symbol: &str, prices: (i64, i64), qty_max: u64) -> Instrument 
         qty_max: Qty::from_lots(qty_max),
         price_min: Price::from_ticks(prices.0),
         price_max: Price::from_ticks(prices.1),
-        state: TradingState::Open,
+        phase: Phase::Continuous,
     }
 }
 
@@ -624,13 +624,10 @@ impl Flow {
                 let id = SessionId(self.rng.number(9));
                 Command::DefineSession { id, participant: ParticipantId(7) }
             }
-            10..=14 => Command::SetTradingState { instrument: id, state: TradingState::Halted },
-            15 => Command::SetTradingState { instrument: id, state: TradingState::Closed },
-            16 => Command::SetTradingState {
-                instrument: InstrumentId::NONE,
-                state: TradingState::Open,
-            },
-            _ => Command::SetTradingState { instrument: id, state: TradingState::Open },
+            10..=14 => Command::SetPhase { instrument: id, phase: Phase::Halt },
+            15 => Command::SetPhase { instrument: id, phase: Phase::Closed },
+            16 => Command::SetPhase { instrument: InstrumentId::NONE, phase: Phase::Continuous },
+            _ => Command::SetPhase { instrument: id, phase: Phase::Continuous },
         }
     }
 }

@@ -18,7 +18,7 @@
 //! | `mass-cancel SESSION [on SYMBOL]`, `mass-cancel venue on SYMBOL` | `MassCancel` |
 //! | `refuse REASON new ORDER`, `cancel ORDER`, `replace ORDER with ORDER`, `mass-cancel SESSION` | `Refuse` |
 //! | `note SESSION next`, `reset`, `inbound` | `Note` |
-//! | `open`, `halt`, `close SYMBOL`; `expire` | `SetTradingState`, `ExpireDay` |
+//! | `open`, `halt`, `close SYMBOL`; `expire` | `SetPhase`, `ExpireDay` |
 //! | `limits ORDERS LEVELS INSTRUMENTS SESSIONS` | `Configure` |
 //! | `define SYMBOL [qty MIN..MAX] [price MIN..MAX] [id N]` | `DefineInstrument` |
 //! | `book [SYMBOL]`, `session SESSION` | prints the book, the session's counters |
@@ -37,7 +37,7 @@ use crate::command::{
 };
 use crate::engine::Engine;
 use crate::event::{CancelRequest, Event, Priority, RejectReason};
-use crate::instrument::TradingState;
+use crate::instrument::Phase;
 use crate::testing::flow;
 use crate::types::{
     InstrumentId, MsgSeqNum, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side,
@@ -171,12 +171,12 @@ impl Runner {
             "expire" => (SessionId::VENUE, Command::ExpireDay),
             "open" | "halt" | "close" => {
                 let instrument = self.instrument(words.next()?);
-                let state = match verb {
-                    "open" => TradingState::Open,
-                    "halt" => TradingState::Halted,
-                    _ => TradingState::Closed,
+                let phase = match verb {
+                    "open" => Phase::Continuous,
+                    "halt" => Phase::Halt,
+                    _ => Phase::Closed,
                 };
-                (SessionId::VENUE, Command::SetTradingState { instrument, state })
+                (SessionId::VENUE, Command::SetPhase { instrument, phase })
             }
             "buy" | "sell" => self.new_order(side(verb)?, &mut words)?,
             "cancel" => {
@@ -470,10 +470,18 @@ impl Runner {
             Event::SessionDefined { id } => {
                 (format!("defined session {}", self.session_name(*id)), vec![])
             }
-            Event::TradingStateChanged { instrument, state } => {
-                (format!("state {} {}", self.symbol(*instrument), kebab(state)), vec![])
+            Event::PhaseChanged { instrument, phase, .. } => {
+                (format!("phase {} {}", self.symbol(*instrument), kebab(phase)), vec![])
             }
             Event::CommandRefused { reason } => (format!("refused {}", kebab(reason)), vec![]),
+            Event::Applied
+            | Event::Held(_)
+            | Event::Triggered(_)
+            | Event::Restated(_)
+            | Event::Replenished(_)
+            | Event::Uncrossed(_)
+            | Event::Indicative { .. }
+            | Event::Busted(_) => (format!("{event:?}"), vec![]),
             Event::Accepted(e) => (format!("accepted {}", name(e.session, e.number)), vec![e.msg]),
             Event::Rejected(e) => {
                 let reason = kebab(&e.reason);

@@ -12,10 +12,11 @@ use crate::command::{
 };
 use crate::engine::LIMITS_MAX;
 use crate::event::{
-    Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, Fill, Priority,
-    RejectReason, Rejected, Replaced, Rested, StatusReported, Traded, WorkingOrder,
+    Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, Fill, PhaseReason,
+    Priority, RejectReason, Rejected, Replaced, Rested, StatusReported, TradeKind, Traded,
+    WorkingOrder,
 };
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::{Instrument, Phase};
 use crate::types::{
     InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
     TimeInForce, TradeId,
@@ -79,6 +80,7 @@ struct Session {
 #[derive(Default)]
 pub struct Reference {
     limits: Option<Limits>,
+    places: u64,
     instruments: Vec<Instrument>,
     /// The venue's own is not in it: session 1 is at index 0.
     sessions: Vec<Session>,
@@ -147,7 +149,7 @@ impl Reference {
             Command::Configure(_)
             | Command::DefineInstrument { .. }
             | Command::DefineSession { .. }
-            | Command::SetTradingState { .. }
+            | Command::SetPhase { .. }
             | Command::ExpireDay
                 if !venue =>
             {
@@ -169,15 +171,16 @@ impl Reference {
                 self.define_instrument(id, instrument, events)?;
             }
             Command::DefineSession { id, .. } => self.define_session(id, events)?,
-            Command::SetTradingState { instrument, state } => {
+            Command::SetPhase { instrument, phase } => {
                 let found = self.instruments.get_mut(instrument.index());
-                found.ok_or(RejectReason::UnknownInstrument)?.state = state;
-                events.push(Event::TradingStateChanged { instrument, state });
+                found.ok_or(RejectReason::UnknownInstrument)?.phase = phase;
+                let reason = PhaseReason::Command;
+                events.push(Event::PhaseChanged { instrument, phase, reason });
             }
             Command::ExpireDay => self.expire_day(events),
             Command::New(new) => self.enter(input, &new, events),
             Command::Cancel { target } => self.cancel(input.session, target, events),
-            Command::Replace(replace) => self.replace(input, &replace, events),
+            Command::Replace(replace) => self.replace(input.session, &replace, events),
             Command::MassCancel(scope) => {
                 self.mass_cancel((input.session, input.inbound), scope, events)
             }
@@ -185,6 +188,25 @@ impl Reference {
             Command::Refuse { request, reason } => {
                 self.refuse(input.session, request, reason, events);
             }
+            // Not built yet: another commit brings the rules of RULES.md.
+            Command::NewSpecial(new, _) => {
+                let (request, reason) =
+                    (RefusedRequest::New(new.number), RejectReason::Unsupported);
+                self.refuse(input.session, request, reason, events);
+            }
+            Command::ReplaceStop(replace, _) => {
+                let request =
+                    RefusedRequest::Replace { number: replace.number, target: replace.target };
+                self.refuse(input.session, request, RejectReason::Unsupported, events);
+            }
+            Command::SetBands { .. }
+            | Command::SetReference { .. }
+            | Command::SetSession { .. }
+            | Command::SetRisk { .. }
+            | Command::SetPermission { .. }
+            | Command::PublishIndicative { .. }
+            | Command::Expire
+            | Command::Bust(_) => return Err(RejectReason::Unsupported),
             Command::Note(Numbering::InboundOnly) => {}
             Command::Note(numbering) => {
                 if numbering == Numbering::Reset {
@@ -266,6 +288,7 @@ impl Reference {
             (OrderKind::Limit(price), _) => price,
             (OrderKind::Market, Side::Buy) => Price::MAX,
             (OrderKind::Market, Side::Sell) => Price::MIN,
+            (OrderKind::MarketToLimit, _) => unimplemented!("no rule of the reference yet"),
         };
         let verdict = self.use_number(session, number).and_then(|()| self.admit(new, limit));
         let msg = self.msg(session);
@@ -278,7 +301,7 @@ impl Reference {
             session,
             number,
             id: OrderId(input.sequence.0),
-            place: OrderRef(input.sequence.0),
+            place: OrderRef::NONE,
             instrument: new.instrument,
             side: new.side,
             price: limit,
@@ -303,7 +326,7 @@ impl Reference {
         } else {
             return self.rest(order, events);
         };
-        self.report_canceled(&order, None, reason, events);
+        self.report_canceled(&order, OrderRef::NONE, reason, events);
     }
 
     fn use_number(&mut self, id: SessionId, number: OrderNumber) -> Answer {
@@ -321,7 +344,7 @@ impl Reference {
     fn admit(&self, new: &NewOrder, limit: Price) -> Answer {
         let instrument = self.instruments.get(new.instrument.index());
         let instrument = instrument.ok_or(RejectReason::UnknownInstrument)?;
-        admit_state(instrument)?;
+        admit_phase(instrument)?;
         admit_qty(instrument, new.qty)?;
         let market = new.kind == OrderKind::Market;
         let post_only = new.liquidity == Liquidity::PostOnly;
@@ -388,9 +411,11 @@ impl Reference {
                 id: TradeId(self.trades),
                 instrument: taker.instrument,
                 taker_side: taker.side,
+                kind: TradeKind::Continuous,
                 price,
                 qty: Qty::from_lots(qty),
                 maker_ref: maker.place,
+                taker_ref: OrderRef::NONE,
                 maker: maker.fill(price, qty, maker_msg),
                 taker: taker.fill(price, qty, taker_msg),
             }));
@@ -400,7 +425,9 @@ impl Reference {
         }
     }
 
-    fn rest(&mut self, order: Order, events: &mut Vec<Event>) {
+    fn rest(&mut self, mut order: Order, events: &mut Vec<Event>) {
+        self.places += 1;
+        order.place = OrderRef(self.places);
         self.orders.push(order);
         events.push(Event::Rested(Rested {
             session: order.session,
@@ -437,13 +464,13 @@ impl Reference {
 
     fn take_off(&mut self, at: usize, reason: CancelReason, events: &mut Vec<Event>) {
         let order = self.orders.remove(at);
-        self.report_canceled(&order, Some(order.place), reason, events);
+        self.report_canceled(&order, order.place, reason, events);
     }
 
     fn report_canceled(
         &mut self,
         order: &Order,
-        order_ref: Option<OrderRef>,
+        order_ref: OrderRef,
         reason: CancelReason,
         events: &mut Vec<Event>,
     ) {
@@ -480,8 +507,7 @@ impl Reference {
         }));
     }
 
-    fn replace(&mut self, input: &Input, replace: &ReplaceOrder, events: &mut Vec<Event>) {
-        let session = input.session;
+    fn replace(&mut self, session: SessionId, replace: &ReplaceOrder, events: &mut Vec<Event>) {
         let found = self.find(session, replace.target);
         let verdict = self
             .use_number(session, replace.number)
@@ -510,6 +536,11 @@ impl Reference {
             order_qty: replace.qty,
             leaves_qty: Qty::from_lots(replace.qty.lots() - old.cum_qty),
             old_leaves_qty: Qty::from_lots(old.leaves()),
+            cut_qty: if kept {
+                Qty::from_lots(old.order_qty - replace.qty.lots())
+            } else {
+                Qty::ZERO
+            },
             notional: Notional::from_tick_lots(old.notional),
         }));
         let mut order = Order {
@@ -523,7 +554,6 @@ impl Reference {
             return;
         }
         self.orders.remove(at);
-        order.place = OrderRef(input.sequence.0);
         self.cross(&mut order, events);
         if order.leaves() > 0 {
             self.rest(order, events);
@@ -536,7 +566,7 @@ impl Reference {
             return Err(RejectReason::OrderMismatch);
         }
         let instrument = &self.instruments[order.instrument.index()];
-        admit_state(instrument)?;
+        admit_phase(instrument)?;
         admit_qty(instrument, replace.qty)?;
         admit_price(instrument, replace.price)?;
         if replace.qty.lots() <= order.cum_qty {
@@ -596,7 +626,7 @@ impl Reference {
         }
         let reason = if venue { CancelReason::Venue } else { CancelReason::MassCancel };
         for order in &orders {
-            self.report_canceled(order, Some(order.place), reason, events);
+            self.report_canceled(order, order.place, reason, events);
         }
         let count = u32::try_from(orders.len()).expect("orders_max is a u32");
         let msg = if inbound == MsgSeqNum::NONE { inbound } else { self.msg(session) };
@@ -650,16 +680,17 @@ impl Reference {
         self.orders.retain(|order| !is_day(order));
         expired.sort_by_key(|order| (order.instrument, order.rank()));
         for order in &expired {
-            self.report_canceled(order, Some(order.place), CancelReason::Expired, events);
+            self.report_canceled(order, order.place, CancelReason::Expired, events);
         }
     }
 }
 
-fn admit_state(instrument: &Instrument) -> Answer {
-    match instrument.state {
-        TradingState::Open => Ok(()),
-        TradingState::Halted => Err(RejectReason::Halted),
-        TradingState::Closed => Err(RejectReason::Closed),
+fn admit_phase(instrument: &Instrument) -> Answer {
+    match instrument.phase {
+        Phase::Continuous => Ok(()),
+        Phase::Halt => Err(RejectReason::Halted),
+        Phase::Closed => Err(RejectReason::Closed),
+        _ => Err(RejectReason::WrongPhase),
     }
 }
 

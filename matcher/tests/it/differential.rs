@@ -103,14 +103,14 @@ fn the_flows_reach_every_kind_of_event_and_every_reason() {
             }
             Event::CommandRefused { reason } => format!("refused {reason:?}"),
             Event::MassCancelRejected { reason, .. } => format!("mass cancel rejected {reason:?}"),
-            Event::TradingStateChanged { state, .. } => format!("state {state:?}"),
+            Event::PhaseChanged { phase, .. } => format!("phase {phase:?}"),
             Event::StatusReported(event) => format!("status {}", event.working.is_some()),
             other => format!("{other:?}").split([' ', '(']).next().unwrap().to_owned(),
         }));
     }
     let expected = "
         Configured, InstrumentDefined, SessionDefined, Accepted, Rested, Traded, Numbered,
-        MassCanceled, state Open, state Halted, state Closed, status true, status false,
+        MassCanceled, phase Continuous, phase Halt, phase Closed, status true, status false,
         replaced Kept, replaced Lost,
         canceled Requested, canceled MassCancel, canceled Venue, canceled Ioc, canceled Fok,
         canceled Market, canceled Expired,

@@ -218,8 +218,8 @@ impl Mirror {
             }
             Event::Traded(e) => self.reduce(e.maker_ref, e.qty),
             Event::Canceled(e) => {
-                if let Some(place) = e.order_ref {
-                    assert_eq!(self.0.remove(&place).unwrap().3, e.canceled_qty);
+                if e.order_ref != OrderRef::NONE {
+                    assert_eq!(self.0.remove(&e.order_ref).unwrap().3, e.canceled_qty);
                 }
             }
             Event::Replaced(e) if e.priority == Priority::Kept => {

@@ -200,7 +200,7 @@ fn a_wrong_code_names_its_place() {
     bytes[3] = 9;
     assert_eq!(decode(Sequence(1), &bytes), Err(RecordError::Field { kind: 5, offset: 3 }));
     let mut bytes = encoded_input(new, b"");
-    bytes[49] = 2;
+    bytes[49] = 5;
     let error = decode(Sequence(1), &bytes).unwrap_err();
     assert_eq!(error, RecordError::Field { kind: 5, offset: 49 });
     assert_eq!(error.to_string(), "record of kind 5 has an undefined code at offset 49");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use feed::mold::{MoldKind, MoldPacket};
 
 use journal::Reader;
-use matcher::{Command, InstrumentId, TradingState};
+use matcher::{Command, InstrumentId, Phase};
 use venue::replay::{Nobody, Replay};
 use venue::{Config, Durability, Layout, StartError, Venue, Wait};
 
@@ -373,7 +373,7 @@ fn the_operator_halts_and_the_day_ends() {
     assert!(venue.submit(&Command::ExpireDay));
     assert_eq!(fields(&peer.report(), &[150, 39, 11]), ["C", "C", "day"]);
     let halt =
-        Command::SetTradingState { instrument: InstrumentId(0), state: TradingState::Halted };
+        Command::SetPhase { instrument: InstrumentId(0), phase: Phase::Halt };
     assert!(venue.submit(&halt));
     let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
     subscriber.read_until(|got| got.kinds().ends_with('H') && got.messages.len() > 8);
