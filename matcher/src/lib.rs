@@ -53,6 +53,8 @@
 mod book;
 mod command;
 mod engine;
+#[cfg_attr(not(test), expect(dead_code, reason = "the auction will ask it"))]
+mod equilibrium;
 mod event;
 mod instrument;
 mod ladder;
