@@ -50,6 +50,7 @@
 //! assert_eq!((trade.price.ticks(), trade.maker.leaves_qty.lots()), (10_850, 70));
 //! ```
 
+mod avl;
 mod book;
 mod command;
 mod engine;
@@ -59,6 +60,9 @@ mod event;
 mod instrument;
 mod ladder;
 mod levels;
+// Until stops and orders that expire are kept in it.
+#[cfg_attr(not(test), expect(dead_code))]
+mod ordered;
 mod orders;
 mod pool;
 pub mod record;
