@@ -3,8 +3,8 @@
 use std::fmt;
 
 use matcher::{
-    Canceled, Command, Event, Input, Instrument, InstrumentId, Price, Priority, Qty, Replaced,
-    Rested, Sequence, Traded, Phase,
+    Canceled, Command, Event, Input, Instrument, InstrumentId, Phase, Price, Priority, Qty,
+    Replaced, Rested, Sequence, Traded,
 };
 
 use crate::message::{

@@ -146,24 +146,32 @@ pub(crate) fn unhang<T: Linked>(nodes: &mut Pool<T>, root: Id<T>, node: Id<T>) -
     set_child(nodes, heir, Hand::Left, left);
     nodes[heir].links_mut().set_height(links.height());
     let root = put_in_place(nodes, root, node, heir);
-    climb(nodes, root, lowest)
+    climb_past(nodes, root, lowest, heir)
 }
 
 /// Balances the tree of `root` from `from` upwards, as far as it matters. Returns the new root.
 ///
 /// Outside `hang` and `unhang` it is for a caller who has changed what a node says about its subtree.
-pub(crate) fn climb<T: Linked>(nodes: &mut Pool<T>, mut root: Id<T>, from: Id<T>) -> Id<T> {
-    let mut at = from;
+pub(crate) fn climb<T: Linked>(nodes: &mut Pool<T>, root: Id<T>, from: Id<T>) -> Id<T> {
+    climb_past(nodes, root, from, Id::NONE)
+}
+
+/// As `climb`, and at least past `heir`, which may be none: what the nodes above it know of this
+/// subtree is what another node said.
+fn climb_past<T: Linked>(nodes: &mut Pool<T>, mut root: Id<T>, from: Id<T>, heir: Id<T>) -> Id<T> {
+    let (mut at, mut is_below_heir) = (from, heir.is_some());
     while at.is_some() {
         let before = *nodes[at].links();
         let top = balance(nodes, at);
         if top != at {
             root = put_in_place_under(nodes, root, before.parent(), at, top);
         }
-        let matters = T::pull(nodes, top);
+        // What another top says anew may be what it said before, and yet not what `at` said.
+        let matters = T::pull(nodes, top) || top != at || is_below_heir;
         if !matters && nodes[top].links().height() == before.height() {
             break;
         }
+        is_below_heir &= at != heir;
         at = before.parent();
     }
     root
@@ -312,4 +320,87 @@ fn check_below<T: Linked>(nodes: &Pool<T>, node: Id<T>) -> (u32, u32) {
     assert!(left_height.abs_diff(right_height) <= 1);
     assert!(links.height() == height % 8);
     (left + 1 + right, height)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Rng;
+
+    /// A node that says the highest weight of its subtree.
+    #[derive(Clone, Copy)]
+    struct Weight {
+        key: u32,
+        weight: u32,
+        highest: u32,
+        links: Links<Weight>,
+    }
+
+    impl Pooled for Weight {
+        const EMPTY: Weight = Weight { key: 0, weight: 0, highest: 0, links: Links::NONE };
+
+        fn link(&mut self) -> &mut u32 {
+            &mut self.key
+        }
+    }
+
+    impl Linked for Weight {
+        fn links(&self) -> &Links<Weight> {
+            &self.links
+        }
+
+        fn links_mut(&mut self) -> &mut Links<Weight> {
+            &mut self.links
+        }
+
+        fn pull(nodes: &mut Pool<Weight>, node: Id<Weight>) -> bool {
+            let Weight { weight, links, highest, .. } = nodes[node];
+            let below = nodes[links.left].highest.max(nodes[links.right].highest);
+            nodes[node].highest = weight.max(below);
+            nodes[node].highest != highest
+        }
+    }
+
+    fn check_highest(nodes: &Pool<Weight>, node: Id<Weight>) -> u32 {
+        if node.is_none() {
+            return 0;
+        }
+        let Weight { weight, links, highest, .. } = nodes[node];
+        let below = check_highest(nodes, links.left).max(check_highest(nodes, links.right));
+        assert_eq!(highest, weight.max(below));
+        highest
+    }
+
+    #[test]
+    fn what_is_said_of_a_subtree_stays_true() {
+        for seed in 0..20 {
+            println!("seed {seed}");
+            let mut rng = Rng::new(seed);
+            let (mut nodes, mut root, mut live) = (Pool::new(), Id::NONE, Vec::new());
+            nodes.grow(200, 200).expect("it is small");
+            for step in 0..5_000 {
+                if live.is_empty() || !nodes.is_full() && rng.percent(52) {
+                    let random = |rng: &mut Rng| u32::try_from(rng.below(100)).unwrap();
+                    let (key, weight) = (random(&mut rng), random(&mut rng));
+                    let node = nodes.take(Weight { key, weight, ..Weight::EMPTY });
+                    let (mut at, mut below, mut hand) = (Id::NONE, root, Hand::Left);
+                    while below.is_some() {
+                        at = below;
+                        hand = if key < nodes[at].key { Hand::Left } else { Hand::Right };
+                        below = nodes[at].links.child(hand);
+                    }
+                    root = hang(&mut nodes, root, at, hand, node);
+                    live.push(node);
+                } else {
+                    let node = live.swap_remove(rng.index(live.len()));
+                    root = unhang(&mut nodes, root, node);
+                    nodes.give_back(node);
+                }
+                check_highest(&nodes, root);
+                if step % 100 == 0 {
+                    assert_eq!(check(&nodes, root).0, nodes.len());
+                }
+            }
+        }
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use gateway::fix::note::Note;
 use matcher::{
     CancelReason, CancelRequest, Command, Event, Fill, Instrument, InstrumentId, Liquidity,
-    MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Price, Priority, Qty,
-    RefusedRequest, SessionId, Side, TimeInForce, Phase,
+    MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Phase, Price, Priority, Qty,
+    RefusedRequest, SessionId, Side, TimeInForce,
 };
 use venue::Names;
 use venue::turns::TurnHead;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use journal::Reader;
-use matcher::{Instrument, Price, Qty, Symbol, Phase};
+use matcher::{Instrument, Phase, Price, Qty, Symbol};
 use venue::{Config, Durability, Venue};
 
 use crate::failure::Failure;

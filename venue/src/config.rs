@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use gateway::fix::parse_scaled;
-use matcher::{Instrument, Limits, Price, Qty, Symbol, Phase};
+use matcher::{Instrument, Limits, Phase, Price, Qty, Symbol};
 use serde::Deserialize;
 use toml::Spanned;
 

@@ -6,7 +6,7 @@ use feed::mold::{MoldReceiver, MoldSender};
 use feed::{MESSAGE_KINDS_PUBLISHED, MessageCount, Window};
 use matcher::{
     Command, Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind,
-    OrderNumber, Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, Phase,
+    OrderNumber, Phase, Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce,
 };
 
 use matcher::testing::flow::{Profile, record};
@@ -70,8 +70,8 @@ impl Flow {
             }
             996 => (SessionId::VENUE, Command::MassCancel(MassCancelScope::Instrument(instrument))),
             997..999 => {
-                let state = [Phase::Continuous, Phase::Continuous, Phase::Halt]
-                    [self.random.index(3)];
+                let state =
+                    [Phase::Continuous, Phase::Continuous, Phase::Halt][self.random.index(3)];
                 (SessionId::VENUE, Command::SetPhase { instrument, state })
             }
             _ => (SessionId::VENUE, Command::ExpireDay),

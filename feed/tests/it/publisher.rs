@@ -2,8 +2,7 @@
 
 use feed::{MessageCount, PriceScale, Publisher, UnfitForFeed};
 use matcher::{
-    Command, Event, Instrument, InstrumentId, Limits, Price, Qty, RejectReason, Symbol,
-    Phase,
+    Command, Event, Instrument, InstrumentId, Limits, Phase, Price, Qty, RejectReason, Symbol,
 };
 
 use crate::support::{input, instrument, message};

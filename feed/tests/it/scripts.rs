@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use matcher::{
-    Command, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind, OrderNumber, Price,
-    Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp, Phase,
+    Command, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind, OrderNumber, Phase,
+    Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp,
 };
 
 use crate::support::{Market, instrument, message};

@@ -4,7 +4,7 @@ use feed::message::Message;
 use feed::{Mirror, Publisher, decode};
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, ParticipantId,
-    Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp, Phase,
+    Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
 };
 
 /// Random numbers that are the same everywhere: an xorshift over a Weyl sequence.

@@ -20,8 +20,8 @@ use gateway::order_entry::{
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MassCancelScope, MsgSeqNum,
-    ParticipantId, Price, Qty, RefusedRequest, RejectReason, Sequence, SessionId, Symbol,
-    Timestamp, Phase,
+    ParticipantId, Phase, Price, Qty, RefusedRequest, RejectReason, Sequence, SessionId, Symbol,
+    Timestamp,
 };
 
 /// 2026-01-02 09:30:00 UTC, a Friday.

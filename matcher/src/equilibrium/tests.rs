@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::{Equilibrium, Interest, Surplus, equilibrium};
-use crate::testing::flow::Rng;
+use crate::testing::Rng;
 use crate::types::{Price, Side};
 
 /// One auction.

@@ -372,8 +372,7 @@ fn the_operator_halts_and_the_day_ends() {
     assert_eq!(peer.report().get(150), "0");
     assert!(venue.submit(&Command::ExpireDay));
     assert_eq!(fields(&peer.report(), &[150, 39, 11]), ["C", "C", "day"]);
-    let halt =
-        Command::SetPhase { instrument: InstrumentId(0), phase: Phase::Halt };
+    let halt = Command::SetPhase { instrument: InstrumentId(0), phase: Phase::Halt };
     assert!(venue.submit(&halt));
     let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
     subscriber.read_until(|got| got.kinds().ends_with('H') && got.messages.len() > 8);
