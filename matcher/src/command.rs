@@ -154,7 +154,30 @@ pub struct NewOrder {
     pub liquidity: Liquidity,
 }
 
-/// Limit or market.
+impl NewOrder {
+    /// A limit order for the day, its number still to be given.
+    #[must_use]
+    pub const fn limit(instrument: InstrumentId, side: Side, price: Price, qty: Qty) -> NewOrder {
+        NewOrder {
+            number: OrderNumber::NONE,
+            instrument,
+            side,
+            kind: OrderKind::Limit(price),
+            qty,
+            time_in_force: TimeInForce::Day,
+            liquidity: Liquidity::Any,
+        }
+    }
+
+    /// A market order, its number still to be given.
+    #[must_use]
+    pub const fn market(instrument: InstrumentId, side: Side, qty: Qty) -> NewOrder {
+        let limit = NewOrder::limit(instrument, side, Price::from_ticks(0), qty);
+        NewOrder { kind: OrderKind::Market, time_in_force: TimeInForce::Ioc, ..limit }
+    }
+}
+
+/// What kind of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderKind {
     /// OrdType(40)=2: trades at this price or better.

@@ -103,6 +103,27 @@ pub enum InstrumentError {
 }
 
 impl Instrument {
+    /// An instrument with whole numbers for prices and quantities, 1 to 1,000,000 lots an order and
+    /// prices of -1,000,000,000 to 1,000,000,000 ticks, in continuous trading. Change what you need:
+    /// the fields are public.
+    ///
+    /// `None` if `symbol` is no [`Symbol`].
+    #[must_use]
+    pub fn plain(symbol: &str) -> Option<Instrument> {
+        Some(Instrument {
+            symbol: Symbol::new(symbol.as_bytes())?,
+            price_decimals: 0,
+            qty_decimals: 0,
+            tick_size: 1,
+            lot_size: 1,
+            qty_min: Qty::from_lots(1),
+            qty_max: Qty::from_lots(1_000_000),
+            price_min: Price::from_ticks(-1_000_000_000),
+            price_max: Price::from_ticks(1_000_000_000),
+            phase: Phase::Continuous,
+        })
+    }
+
     /// Checks the relations between the fields.
     ///
     /// # Errors

@@ -10,44 +10,21 @@
 //!
 //! The three types to know: [`Engine`], [`Command`], [`Event`].
 //!
+//! A book in a backtest is a [`Market`], which numbers the Inputs itself; `examples/backtest.rs` is a
+//! whole program of 40 lines. What each command does is in `RULES.md`, beside this crate's manifest.
+//!
 //! ```
 //! use matcher::*;
 //!
-//! let mut inputs = 0;
-//! let (mut engine, mut events) = (Engine::new(), Vec::new());
-//! let mut give = |session, command| {
-//!     inputs += 1;
-//!     let sequence = Sequence(inputs);
-//!     let (timestamp, inbound) = (Timestamp(0), MsgSeqNum::NONE);
-//!     let input = Input { sequence, timestamp, session, inbound, command };
-//!     events.clear();
-//!     engine.apply(&input, &mut events);
-//!     events.clone()
-//! };
-//! let (venue, instrument) = (SessionId::VENUE, InstrumentId(0));
-//! let limits =
-//!     Limits { orders_max: 1_000, levels_max: 1_000, instruments_max: 1, sessions_max: 2 };
-//! give(venue, Command::Configure(limits));
-//! let eurusd = testing::flow::instrument("EURUSD", (1, 1_000_000), 10_000);
-//! give(venue, Command::DefineInstrument { id: instrument, instrument: eurusd });
-//! for id in [SessionId(1), SessionId(2)] {
-//!     give(venue, Command::DefineSession { id, participant: ParticipantId(id.0) });
-//! }
-//! let limit = |side, ticks, lots| {
-//!     Command::New(NewOrder {
-//!         number: OrderNumber(1),
-//!         instrument,
-//!         side,
-//!         kind: OrderKind::Limit(Price::from_ticks(ticks)),
-//!         qty: Qty::from_lots(lots),
-//!         time_in_force: TimeInForce::Day,
-//!         liquidity: Liquidity::Any,
-//!     })
-//! };
-//! give(SessionId(1), limit(Side::Sell, 10_850, 100));
-//! let answer = give(SessionId(2), limit(Side::Buy, 10_851, 30));
-//! let [Event::Accepted(_), Event::Traded(trade)] = answer[..] else { panic!() };
-//! assert_eq!((trade.price.ticks(), trade.maker.leaves_qty.lots()), (10_850, 70));
+//! let limits = Limits { orders_max: 1_000, levels_max: 1_000, instruments_max: 1, sessions_max: 2 };
+//! let mut engine = Engine::new();
+//! let mut events = Vec::new();
+//! // Who gives the Inputs gives them their places and their times.
+//! let command = Command::Configure(limits);
+//! let (sequence, timestamp) = (Sequence(1), Timestamp(1_700_000_000_000_000_000));
+//! let (session, inbound) = (SessionId::VENUE, MsgSeqNum::NONE);
+//! engine.apply(&Input { sequence, timestamp, session, inbound, command }, &mut events);
+//! assert_eq!(events, [Event::Configured]);
 //! ```
 
 mod avl;
@@ -60,6 +37,7 @@ mod event;
 mod instrument;
 mod ladder;
 mod levels;
+mod market;
 // Until stops and orders that expire are kept in it.
 #[cfg_attr(not(test), expect(dead_code))]
 mod ordered;
@@ -77,5 +55,6 @@ pub use command::*;
 pub use engine::{Engine, LIMITS_MAX};
 pub use event::*;
 pub use instrument::*;
+pub use market::Market;
 pub use sessions::SessionState;
 pub use types::*;

@@ -217,10 +217,8 @@ impl Mirror {
                 assert!(self.0.insert(e.order_ref, order).is_none());
             }
             Event::Traded(e) => self.reduce(e.maker_ref, e.qty),
-            Event::Canceled(e) => {
-                if e.order_ref != OrderRef::NONE {
-                    assert_eq!(self.0.remove(&e.order_ref).unwrap().3, e.canceled_qty);
-                }
+            Event::Canceled(e) if e.order_ref != OrderRef::NONE => {
+                assert_eq!(self.0.remove(&e.order_ref).unwrap().3, e.canceled_qty);
             }
             Event::Replaced(e) if e.priority == Priority::Kept => {
                 self.reduce(e.old_ref, e.old_leaves_qty - e.leaves_qty);
