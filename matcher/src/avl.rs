@@ -339,8 +339,12 @@ mod tests {
     impl Pooled for Weight {
         const EMPTY: Weight = Weight { key: 0, weight: 0, highest: 0, links: Links::NONE };
 
-        fn link(&mut self) -> &mut u32 {
-            &mut self.key
+        fn link(&self) -> u32 {
+            self.key
+        }
+
+        fn set_link(&mut self, link: u32) {
+            self.key = link;
         }
     }
 

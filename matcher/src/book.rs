@@ -4,17 +4,20 @@ mod view;
 
 use std::iter;
 
+use crate::accounts::{Account, Accounts};
+use crate::command::Liquidity;
 use crate::event::{
     CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, TradeKind, Traded,
 };
 use crate::instrument::Instrument;
 use crate::ladder::Ladder;
 use crate::levels::{Level, Levels};
-use crate::orders::Order;
-use crate::pool::{Id, Pool};
+use crate::orders::{Done, Order, Orders};
+use crate::pool::Id;
 use crate::sessions::Sessions;
 use crate::types::{
-    InstrumentId, MsgSeqNum, Notional, OrderNumber, OrderRef, Price, Qty, Side, TradeId,
+    InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
+    TimeInForce, TradeId,
 };
 
 pub use view::{Book, BookLevel, BookOrder};
@@ -29,11 +32,12 @@ pub(crate) const fn ladder_key(side: Side, price: Price) -> i64 {
     }
 }
 
-/// What all books share: the pools, the sessions, the count of trades.
+/// What all books share: the pools, the sessions, the accounts, the count of trades.
 pub(crate) struct Store {
-    pub(crate) orders: Pool<Order>,
+    pub(crate) orders: Orders,
     pub(crate) levels: Levels,
     pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
     pub(crate) trades: u64,
     /// Places in queues given so far.
     pub(crate) places: u64,
@@ -56,34 +60,30 @@ pub(crate) struct Sides {
     asks: Ladder,
 }
 
-/// An order that came in and is being matched.
+/// An order off the book: one that came in and is being matched, or one just taken off.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Taker {
     pub(crate) side: Side,
     /// [`Price::MAX`] or [`Price::MIN`] for a market order.
     pub(crate) limit: Price,
-    /// What it will be on the book, if it comes to that.
-    pub(crate) order: Order,
+    pub(crate) leaves_qty: Qty,
+    pub(crate) done: Done,
+    pub(crate) order_id: OrderId,
+    /// The place it had; nobody's if it never rested.
+    pub(crate) order_ref: OrderRef,
+    pub(crate) session: SessionId,
+    pub(crate) number: OrderNumber,
+    pub(crate) account: Id<Account>,
+    pub(crate) stp_key: u32,
+    pub(crate) extra: u32,
+    pub(crate) time_in_force: TimeInForce,
+    pub(crate) liquidity: Liquidity,
+    pub(crate) flags: u8,
 }
 
-impl Order {
-    /// Takes its part in a trade.
+impl Taker {
+    /// The report that it is an order no more.
     #[inline]
-    fn fill(&mut self, price: Price, qty: Qty, msg: MsgSeqNum) -> Fill {
-        self.leaves_qty -= qty;
-        self.cum_qty += qty;
-        self.notional = add_notional(self.notional, price, qty);
-        Fill {
-            session: self.session,
-            number: self.number,
-            msg,
-            order_id: self.order_id,
-            leaves_qty: self.leaves_qty,
-            cum_qty: self.cum_qty,
-            notional: self.notional,
-        }
-    }
-
-    /// The report that it is one no more.
     pub(crate) fn canceled(
         &self,
         instrument: InstrumentId,
@@ -99,9 +99,18 @@ impl Order {
             order_ref: self.order_ref,
             reason,
             canceled_qty: self.leaves_qty,
-            cum_qty: self.cum_qty,
-            notional: self.notional,
+            cum_qty: self.done.cum_qty,
+            notional: self.done.notional,
         }
+    }
+}
+
+impl Done {
+    /// One trade more.
+    #[inline]
+    fn add(&mut self, price: Price, qty: Qty) {
+        self.cum_qty += qty;
+        self.notional = add_notional(self.notional, price, qty);
     }
 }
 
@@ -175,7 +184,6 @@ impl Sides {
     /// Trades `taker` against the resting side until it is filled or its limit is reached.
     ///
     /// Price-time priority: best level first, oldest order first, always at the maker's price.
-    /// Each turn of the loop removes a maker or ends the loop.
     #[inline]
     pub(crate) fn cross<S: EventSink>(
         &mut self,
@@ -184,20 +192,41 @@ impl Sides {
         events: &mut S,
     ) {
         let makers = taker.side.opposite();
-
-        while let Some(price) = self.best_price(makers) {
-            if taker.order.leaves_qty.is_zero() || !taker.side.accepts(taker.limit, price) {
+        let limit = ladder_key(makers, taker.limit);
+        let before = taker.leaves_qty;
+        while let Some(key) = self.ladder(makers).best_key() {
+            if key > limit || taker.leaves_qty.is_zero() {
                 break;
             }
-            let level = &mut store.levels.pool[self.ladder(makers).best()];
-            let maker_slot = level.head;
-            let maker = &mut store.orders[maker_slot];
-            let qty = taker.order.leaves_qty.min(maker.leaves_qty);
+            self.cross_level(store, taker, events);
+        }
+        if taker.leaves_qty != before {
+            let account = store.accounts.get_mut(taker.account);
+            account.fill(taker.side, before - taker.leaves_qty);
+        }
+    }
+
+    /// Trades `taker`, which is not filled, against the best level until one of them is done. The level
+    /// is brought up to date once, at the end.
+    fn cross_level<S: EventSink>(&mut self, store: &mut Store, taker: &mut Taker, events: &mut S) {
+        let makers = taker.side.opposite();
+        let level_id = self.ladder(makers).best();
+        let Level { head, mut orders, .. } = store.levels.pool[level_id];
+        let price = store.levels.pool[level_id].price();
+        let (mut at, mut traded) = (head, 0);
+        loop {
+            let maker = &mut store.orders[at];
+            let qty = taker.leaves_qty.min(maker.leaves_qty);
             assert!(!qty.is_zero());
-            level.qty -= u128::from(qty.lots());
+            maker.leaves_qty -= qty;
+            taker.leaves_qty -= qty;
+            traded += u128::from(qty.lots());
+            taker.done.add(price, qty);
+            let Order { session, number, account, leaves_qty, next, .. } = *maker;
+            let (order_id, maker_ref, kept) = (maker.order_id, maker.order_ref, maker.done);
+            let mut done = store.orders.done(kept);
+            done.add(price, qty);
             store.trades += 1;
-            let maker_msg = store.sessions.next_msg(maker.session);
-            let taker_msg = store.sessions.next_msg(taker.order.session);
             let trade = Traded {
                 id: TradeId(store.trades),
                 instrument: self.id,
@@ -205,15 +234,53 @@ impl Sides {
                 kind: TradeKind::Continuous,
                 price,
                 qty,
-                maker_ref: maker.order_ref,
+                maker_ref,
                 taker_ref: OrderRef::NONE,
-                maker: maker.fill(price, qty, maker_msg),
-                taker: taker.order.fill(price, qty, taker_msg),
+                maker: Fill {
+                    session,
+                    number,
+                    msg: store.sessions.next_msg(session),
+                    order_id,
+                    leaves_qty,
+                    cum_qty: done.cum_qty,
+                    notional: done.notional,
+                },
+                taker: Fill {
+                    session: taker.session,
+                    number: taker.number,
+                    msg: store.sessions.next_msg(taker.session),
+                    order_id: taker.order_id,
+                    leaves_qty: taker.leaves_qty,
+                    cum_qty: taker.done.cum_qty,
+                    notional: taker.done.notional,
+                },
             };
             events.event(&Event::Traded(trade));
-            if trade.maker.leaves_qty.is_zero() {
-                self.take_off(store, maker_slot);
+            let account = store.accounts.get_mut(account);
+            account.fill(makers, qty);
+            account.lessen(makers, qty, price);
+            if leaves_qty.is_zero() {
+                account.open_orders -= 1;
+                orders -= 1;
+                store.orders.give_back(at);
+                store.sessions.remove(session, number);
+                at = next;
+            } else {
+                let done = store.orders.keep_done(kept, done);
+                store.orders[at].done = done;
             }
+            if at.is_none() || taker.leaves_qty.is_zero() {
+                break;
+            }
+        }
+        let level = &mut store.levels.pool[level_id];
+        level.head = at;
+        level.orders = orders;
+        level.qty -= traded;
+        if at.is_none() {
+            self.ladder_mut(makers).remove(&mut store.levels, level_id);
+        } else if at != head {
+            store.orders[at].prev = Id::NONE;
         }
     }
 
@@ -221,57 +288,94 @@ impl Sides {
     /// there is room for an order and, if need be, for a level.
     #[inline]
     pub(crate) fn rest<S: EventSink>(&mut self, store: &mut Store, taker: &Taker, events: &mut S) {
-        let Taker { side, limit, .. } = *taker;
+        let Taker { side, limit, leaves_qty, session, number, .. } = *taker;
         let order_ref = store.next_place();
         let key = ladder_key(side, limit);
         let ladder = self.ladder_mut(side);
-        let mut at = ladder.find(&store.levels, key);
-        if at.is_none() {
-            at = ladder.insert(&mut store.levels, key);
+        let mut level_id = ladder.find(&store.levels, key);
+        if level_id.is_none() {
+            level_id = ladder.insert(&mut store.levels, key);
         }
-        let level = &mut store.levels.pool[at];
-        let order = Order { level: at, prev: level.tail, next: Id::NONE, order_ref, ..taker.order };
-        let slot = store.orders.take(order);
+        let level = &mut store.levels.pool[level_id];
+        let done = store.orders.keep_done(Id::NONE, taker.done);
+        let (slot, order) = store.orders.take();
+        *order = Order {
+            leaves_qty,
+            order_id: taker.order_id,
+            order_ref,
+            next: Id::NONE,
+            prev: level.tail,
+            level: level_id,
+            session,
+            number,
+            account: taker.account,
+            stp_key: taker.stp_key,
+            extra: taker.extra,
+            done,
+            time_in_force: taker.time_in_force,
+            liquidity: taker.liquidity,
+            flags: taker.flags,
+        };
         match level.tail.some() {
             None => level.head = slot,
             Some(tail) => store.orders[tail].next = slot,
         }
         level.tail = slot;
         level.orders += 1;
-        level.qty += u128::from(order.leaves_qty.lots());
-        store.sessions.insert(order.session, order.number, slot);
+        level.qty += u128::from(leaves_qty.lots());
+        store.accounts.get_mut(taker.account).reserve(side, leaves_qty, limit);
+        store.sessions.insert(session, number, slot);
         events.event(&Event::Rested(Rested {
-            session: order.session,
-            number: order.number,
+            session,
+            number,
             instrument: self.id,
             side,
             order_ref,
             price: limit,
-            leaves_qty: order.leaves_qty,
+            leaves_qty,
         }));
     }
 
     /// Takes an order off the book; returns what it was.
     #[inline]
-    pub(crate) fn take_off(&mut self, store: &mut Store, slot: Id<Order>) -> Order {
-        let order = store.orders.give_back(slot);
-        let level = &mut store.levels.pool[order.level];
-        level.qty -= u128::from(order.leaves_qty.lots());
+    pub(crate) fn take_off(&mut self, store: &mut Store, slot: Id<Order>) -> Taker {
+        let order = &store.orders[slot];
+        let Order { prev, next, level: level_id, .. } = *order;
+        let level = &mut store.levels.pool[level_id];
+        let taken = Taker {
+            side: level.side,
+            limit: level.price(),
+            leaves_qty: order.leaves_qty,
+            done: store.orders.done(order.done),
+            order_id: order.order_id,
+            order_ref: order.order_ref,
+            session: order.session,
+            number: order.number,
+            account: order.account,
+            stp_key: order.stp_key,
+            extra: order.extra,
+            time_in_force: order.time_in_force,
+            liquidity: order.liquidity,
+            flags: order.flags,
+        };
+        level.qty -= u128::from(taken.leaves_qty.lots());
         level.orders -= 1;
-        match order.prev.some() {
-            None => level.head = order.next,
-            Some(prev) => store.orders[prev].next = order.next,
+        match prev.some() {
+            None => level.head = next,
+            Some(prev) => store.orders[prev].next = next,
         }
-        match order.next.some() {
-            None => level.tail = order.prev,
-            Some(next) => store.orders[next].prev = order.prev,
+        match next.some() {
+            None => level.tail = prev,
+            Some(next) => store.orders[next].prev = prev,
         }
         if level.orders == 0 {
-            let side = level.side;
-            self.ladder_mut(side).remove(&mut store.levels, order.level);
+            self.ladder_mut(taken.side).remove(&mut store.levels, level_id);
         }
-        store.sessions.remove(order.session, order.number);
-        order
+        store.orders.give_back(slot);
+        store.sessions.remove(taken.session, taken.number);
+        let account = store.accounts.get_mut(taken.account);
+        account.release(taken.side, taken.leaves_qty, taken.limit);
+        taken
     }
 
     /// Takes an order off the book and says so.
@@ -329,12 +433,15 @@ impl Sides {
         order_qty: Qty,
         events: &mut S,
     ) {
+        let done = store.orders.done(store.orders[slot].done);
         let order = &mut store.orders[slot];
         let level = &mut store.levels.pool[order.level];
         let (old_number, old_leaves_qty) = (order.number, order.leaves_qty);
-        order.leaves_qty = order_qty - order.cum_qty;
+        order.leaves_qty = order_qty - done.cum_qty;
         order.number = number;
-        level.qty -= u128::from((old_leaves_qty - order.leaves_qty).lots());
+        let cut = old_leaves_qty - order.leaves_qty;
+        level.qty -= u128::from(cut.lots());
+        store.accounts.get_mut(order.account).lessen(level.side, cut, level.price());
         store.sessions.remove(order.session, old_number);
         store.sessions.insert(order.session, number, slot);
         events.event(&Event::Replaced(Replaced {
@@ -350,8 +457,8 @@ impl Sides {
             order_qty,
             leaves_qty: order.leaves_qty,
             old_leaves_qty,
-            cut_qty: old_leaves_qty - order.leaves_qty,
-            notional: order.notional,
+            cut_qty: cut,
+            notional: done.notional,
         }));
     }
 }

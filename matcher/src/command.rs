@@ -413,3 +413,13 @@ pub struct Limits {
     /// Sessions, the venue's own not counted.
     pub sessions_max: u32,
 }
+
+impl Limits {
+    /// The largest `qty_max` that an instrument may have: what all orders together work stays below
+    /// 2^63 lots, one that is about to come in included. 2^43 lots with a million orders.
+    #[must_use]
+    pub const fn qty_max(&self) -> Qty {
+        // A u64 holds what a u32 holds.
+        Qty::from_lots(i64::MAX.unsigned_abs() / (self.orders_max as u64 + 1))
+    }
+}

@@ -23,6 +23,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use crate::accounts::{Account, Accounts};
 use crate::book::{Sides, Store, Taker};
 use crate::command::{
     Command, Input, Limits, Liquidity, NewOrder, OrderKind, RefusedRequest, ReplaceOrder,
@@ -33,12 +34,12 @@ use crate::event::{
 };
 use crate::instrument::{Instrument, Phase};
 use crate::levels::Levels;
-use crate::orders::Order;
-use crate::pool::{Id, Pool, Pooled};
+use crate::orders::{Done, Order, Orders};
+use crate::pool::{Id, Pooled};
 use crate::sessions::{NotFound, Sessions};
 use crate::types::{
-    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
-    TimeInForce,
+    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, ParticipantId, Price, Qty, SessionId,
+    Side, TimeInForce,
 };
 
 pub use govern::LIMITS_MAX;
@@ -65,9 +66,10 @@ impl Engine {
     pub fn new() -> Engine {
         let limits = Limits { orders_max: 0, levels_max: 0, instruments_max: 0, sessions_max: 0 };
         let store = Store {
-            orders: Pool::new(),
+            orders: Orders::new(),
             levels: Levels::new(),
             sessions: Sessions::new(),
+            accounts: Accounts::new(),
             trades: 0,
             places: 0,
         };
@@ -134,10 +136,10 @@ impl Engine {
     fn enter<S: EventSink>(&mut self, input: &Input, new: &NewOrder, events: &mut S) {
         let NewOrder { number, instrument, side, .. } = *new;
         let session = input.session;
-        let admitted = self.use_number(session, number).and_then(|()| self.admit(new));
+        let admitted = self.use_number(session, number).and_then(|()| self.admit(session, new));
         let msg = self.store.sessions.next_msg(session);
-        let limit = match admitted {
-            Ok(limit) => limit,
+        let mut taker = match admitted {
+            Ok(taker) => Taker { order_id: OrderId(input.sequence.0), ..taker },
             Err(reason) => {
                 return events.event(&Event::Rejected(Rejected { session, number, msg, reason }));
             }
@@ -145,32 +147,19 @@ impl Engine {
         events.event(&Event::Accepted(Accepted { session, number, msg }));
 
         let book = &mut self.books[instrument.index()];
-        let mut taker = Taker {
-            side,
-            limit,
-            order: Order {
-                leaves_qty: new.qty,
-                order_id: OrderId(input.sequence.0),
-                session,
-                number,
-                time_in_force: new.time_in_force,
-                liquidity: new.liquidity,
-                ..Order::EMPTY
-            },
-        };
         if new.time_in_force != TimeInForce::Fok
-            || book.can_fill(&self.store.levels, side, limit, new.qty)
+            || book.can_fill(&self.store.levels, side, taker.limit, new.qty)
         {
             book.cross(&mut self.store, &mut taker, events);
         }
-        if taker.order.leaves_qty.is_zero() {
+        if taker.leaves_qty.is_zero() {
             return;
         }
         match remainder(new) {
             None => book.rest(&mut self.store, &taker, events),
             Some(reason) => {
                 let msg = self.store.sessions.next_msg(session);
-                let canceled = taker.order.canceled(instrument, reason, msg);
+                let canceled = taker.canceled(instrument, reason, msg);
                 events.event(&Event::Canceled(Canceled { order_ref: OrderRef::NONE, ..canceled }));
             }
         }
@@ -190,9 +179,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Decides whether an order may come in; returns the price it may trade at.
+    /// Decides whether an order may come in; returns it as it is to be matched.
     #[inline]
-    fn admit(&self, new: &NewOrder) -> Result<Price, RejectReason> {
+    fn admit(&mut self, session: SessionId, new: &NewOrder) -> Result<Taker, RejectReason> {
         let book = self.books.get(new.instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
         admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, new.qty)?;
@@ -217,6 +206,7 @@ impl Engine {
         if post_only && book.would_trade(new.side, limit) {
             return Err(RejectReason::WouldTrade);
         }
+        let (account, stp_key) = account_of(&mut self.store, session, new.instrument)?;
         if remainder(new).is_none() {
             if self.store.orders.is_full() {
                 return Err(RejectReason::TooManyOrders);
@@ -226,7 +216,22 @@ impl Engine {
                 return Err(RejectReason::TooManyLevels);
             }
         }
-        Ok(limit)
+        Ok(Taker {
+            side: new.side,
+            limit,
+            leaves_qty: new.qty,
+            done: Done::EMPTY,
+            order_id: OrderId(0),
+            order_ref: OrderRef::NONE,
+            session,
+            number: new.number,
+            account,
+            stp_key,
+            extra: 0,
+            time_in_force: new.time_in_force,
+            liquidity: new.liquidity,
+            flags: 0,
+        })
     }
 
     #[inline]
@@ -274,6 +279,7 @@ impl Engine {
     ) -> Result<Priority, RejectReason> {
         let ReplaceOrder { side, price, qty, .. } = *replace;
         let order = &self.store.orders[slot];
+        let cum_qty = self.store.orders.done(order.done).cum_qty;
         let level = &self.store.levels.pool[order.level];
         if replace.instrument != level.instrument || side != level.side {
             return Err(RejectReason::OrderMismatch);
@@ -282,10 +288,10 @@ impl Engine {
         admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, qty)?;
         admit_price(&book.instrument, price)?;
-        if qty <= order.cum_qty {
+        if qty <= cum_qty {
             return Err(RejectReason::QtyBelowCum);
         }
-        if price == level.price() && qty < order.order_qty() {
+        if price == level.price() && qty < cum_qty + order.leaves_qty {
             return Ok(Priority::Kept);
         }
         if order.liquidity == Liquidity::PostOnly && book.would_trade(side, price) {
@@ -308,7 +314,7 @@ impl Engine {
     ) {
         let book = &mut self.books[replace.instrument.index()];
         let old = book.take_off(&mut self.store, slot);
-        let leaves_qty = replace.qty - old.cum_qty;
+        let leaves_qty = replace.qty - old.done.cum_qty;
         events.event(&Event::Replaced(Replaced {
             session: old.session,
             old_number: old.number,
@@ -323,12 +329,12 @@ impl Engine {
             leaves_qty,
             old_leaves_qty: old.leaves_qty,
             cut_qty: Qty::ZERO,
-            notional: old.notional,
+            notional: old.done.notional,
         }));
-        let order = Order { number: replace.number, leaves_qty, ..old };
-        let mut taker = Taker { side: replace.side, limit: replace.price, order };
+        let limit = replace.price;
+        let mut taker = Taker { number: replace.number, limit, leaves_qty, ..old };
         book.cross(&mut self.store, &mut taker, events);
-        if !taker.order.leaves_qty.is_zero() {
+        if !taker.leaves_qty.is_zero() {
             book.rest(&mut self.store, &taker, events);
         }
     }
@@ -354,6 +360,24 @@ impl Engine {
             reason,
         }));
     }
+}
+
+/// The account of a session in an instrument, and the key of its orders against self-trades.
+#[inline]
+fn account_of(
+    store: &mut Store,
+    session: SessionId,
+    instrument: InstrumentId,
+) -> Result<(Id<Account>, u32), RejectReason> {
+    let Store { sessions, accounts, .. } = store;
+    let (row, stp_key) = sessions.terms(session);
+    let account = accounts.find(row, instrument);
+    if account.is_some() {
+        return Ok((account, stp_key));
+    }
+    let participant = sessions.state(session).map_or(ParticipantId(0), |it| it.participant);
+    let account = accounts.open(row, participant, instrument);
+    account.some().map(|account| (account, stp_key)).ok_or(RejectReason::TableFull)
 }
 
 /// Why what is left of an order after matching is canceled; `None` if it rests.

@@ -53,8 +53,14 @@ impl Pooled for Level {
         side: Side::Buy,
     };
 
-    fn link(&mut self) -> &mut u32 {
-        &mut self.orders
+    #[inline]
+    fn link(&self) -> u32 {
+        self.orders
+    }
+
+    #[inline]
+    fn set_link(&mut self, link: u32) {
+        self.orders = link;
     }
 }
 

@@ -27,6 +27,7 @@
 //! assert_eq!(events, [Event::Configured]);
 //! ```
 
+mod accounts;
 mod avl;
 mod book;
 mod command;
@@ -50,6 +51,7 @@ pub mod testing;
 mod tree;
 mod types;
 
+pub use accounts::AccountState;
 pub use book::{Book, BookLevel, BookOrder};
 pub use command::*;
 pub use engine::{Engine, LIMITS_MAX};

@@ -36,8 +36,14 @@ impl Member {
 impl Pooled for Member {
     const EMPTY: Member = Member { key: 0, seq: 0, payload: 0, links: Links::NONE };
 
-    fn link(&mut self) -> &mut u32 {
-        &mut self.payload
+    #[inline]
+    fn link(&self) -> u32 {
+        self.payload
+    }
+
+    #[inline]
+    fn set_link(&mut self, link: u32) {
+        self.payload = link;
     }
 }
 

@@ -40,10 +40,6 @@ impl<T> Id<T> {
         if self.is_some() { Some(self) } else { None }
     }
 
-    pub(crate) const fn raw_mut(&mut self) -> &mut u32 {
-        &mut self.0
-    }
-
     #[inline]
     const fn index(self) -> usize {
         self.0 as usize
@@ -77,8 +73,11 @@ pub(crate) trait Pooled: Copy {
     /// What slot 0 holds.
     const EMPTY: Self;
 
-    /// A field that nobody reads while the slot is free: there the free slots are chained.
-    fn link(&mut self) -> &mut u32;
+    /// What [`Pooled::set_link`] kept.
+    fn link(&self) -> u32;
+
+    /// Keeps a link where nobody reads while the slot is free: there the free slots are chained.
+    fn set_link(&mut self, link: u32);
 }
 
 /// Slots of `T` with a last-in-first-out free list.
@@ -117,24 +116,33 @@ impl<T: Pooled> Pool<T> {
     /// Puts `value` into a free slot. The caller has seen that the pool is not full.
     #[inline]
     pub(crate) fn take(&mut self, value: T) -> Id<T> {
-        assert!(!self.is_full());
-        self.live += 1;
-        if self.free == 0 {
-            return self.take_fresh(value);
-        }
-        let id = Id::from_raw(self.free);
-        let slot = &mut self[id];
-        let next = *slot.link();
+        let (id, slot) = self.take_slot();
         *slot = value;
-        self.free = next;
         id
     }
 
+    /// A free slot, in which anything may stand. The caller has seen that the pool is not full.
+    #[inline]
+    pub(crate) fn take_slot(&mut self) -> (Id<T>, &mut T) {
+        assert!(!self.is_full());
+        self.live += 1;
+        if self.free == 0 {
+            self.add_slot();
+        }
+        let id = Id::from_raw(self.free);
+        let slot = &mut self.slots[id.index()];
+        self.free = slot.link();
+        (id, slot)
+    }
+
+    /// One slot more, free.
     #[cold]
-    fn take_fresh(&mut self, value: T) -> Id<T> {
-        let id = u32::try_from(self.slots.len()).expect("`max` is a u32");
-        self.slots.push(value);
-        Id::from_raw(id)
+    #[inline(never)]
+    fn add_slot(&mut self) {
+        self.free = u32::try_from(self.slots.len()).expect("`max` is a u32");
+        let mut slot = T::EMPTY;
+        slot.set_link(0);
+        self.slots.push(slot);
     }
 
     /// Frees the slot and returns what stood there.
@@ -142,9 +150,8 @@ impl<T: Pooled> Pool<T> {
     pub(crate) fn give_back(&mut self, id: Id<T>) -> T {
         assert!(id.is_some());
         let free = self.free;
-        let slot = &mut self[id];
-        let value = *slot;
-        *slot.link() = free;
+        let value = self[id];
+        self[id].set_link(free);
         self.free = id.raw();
         self.live -= 1;
         value

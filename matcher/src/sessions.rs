@@ -1,24 +1,23 @@
 //! Sessions: their numbers, and which of their order numbers is which resting order.
 //!
-//! An order is found by index. A session's root has one entry for 256 numbers and names a *branch*,
-//! whose 16 entries name *leaves*, whose 16 entries name orders. Leaves and branches come from pools
-//! and go back when their last order is gone, so the directory costs at most one leaf and one branch
-//! (136 bytes) per resting order, and 4.3 bytes where the numbers are close together.
+//! An order is found by index. A session's root has one entry for 64 numbers, which names a *page* of 64
+//! orders and counts those that rest. Pages come from a pool and go back when their last order is gone,
+//! so the directory costs at most one page (268 bytes) per resting order, 4.2 bytes where the numbers
+//! are close together, and an eighth of a byte for each number used.
 //!
-//! Growth: the pools begin with room for `orders_max` / 4 leaves and / 32 branches and double up to
-//! `orders_max`; a root doubles when a session goes past 2^18 numbers and takes 64 MiB at 2^32.
+//! Growth: the pool begins with room for `orders_max` / 32 pages and doubles up to `orders_max`; a root
+//! doubles when a session goes past 2^18 numbers and takes 512 MiB at 2^32.
 
 use std::collections::TryReserveError;
-use std::mem;
 
-use crate::orders::Order;
+use crate::orders::{Order, Orders};
 use crate::pool::{Id, Pool, Pooled};
 use crate::types::{MsgSeqNum, OrderNumber, ParticipantId, SessionId};
 
-const FAN_OUT: usize = 16;
+const PAGE_ORDERS: usize = 64;
 
 /// Entries that the root of a new session has room for: its first 2^18 order numbers.
-const ROOT_RESERVED: usize = 1024;
+const ROOT_RESERVED: usize = 4096;
 
 /// The counters of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,48 +32,64 @@ pub struct SessionState {
     pub last_number: OrderNumber,
 }
 
-/// Orders of 16 adjacent numbers.
+/// Orders of 64 adjacent numbers.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Leaf {
-    orders: [Id<Order>; FAN_OUT],
+struct Page {
+    orders: [Id<Order>; PAGE_ORDERS],
 }
 
-impl Pooled for Leaf {
-    const EMPTY: Leaf = Leaf { orders: [Id::NONE; FAN_OUT] };
+impl Pooled for Page {
+    const EMPTY: Page = Page { orders: [Id::NONE; PAGE_ORDERS] };
 
-    fn link(&mut self) -> &mut u32 {
-        self.orders[0].raw_mut()
+    fn link(&self) -> u32 {
+        self.orders[0].raw()
+    }
+
+    fn set_link(&mut self, link: u32) {
+        self.orders[0] = Id::from_raw(link);
     }
 }
 
-/// Leaves of 256 adjacent numbers, chained in the order of numbers within their session.
+/// The pages of a session, chained in the order of numbers.
 #[derive(Clone, Copy)]
-struct Branch {
-    leaves: [Id<Leaf>; FAN_OUT],
-    next: Id<Branch>,
-    prev: Id<Branch>,
+struct Neighbors {
+    prev: Id<Page>,
+    next: Id<Page>,
+    /// Index of the page's entry in the root.
+    block: u32,
 }
 
-impl Pooled for Branch {
-    const EMPTY: Branch = Branch { leaves: [Id::NONE; FAN_OUT], next: Id::NONE, prev: Id::NONE };
-
-    fn link(&mut self) -> &mut u32 {
-        self.next.raw_mut()
-    }
+impl Neighbors {
+    const NONE: Neighbors = Neighbors { prev: Id::NONE, next: Id::NONE, block: 0 };
 }
 
+/// 64 adjacent numbers of a session.
+#[derive(Clone, Copy)]
+struct Block {
+    /// None if none of them rests.
+    page: Id<Page>,
+    /// How many rest.
+    orders: u32,
+}
+
+impl Block {
+    const EMPTY: Block = Block { page: Id::NONE, orders: 0 };
+}
+
+#[repr(align(64))]
 struct Session {
     state: SessionState,
-    /// Resting orders.
-    orders: u32,
-    /// The leaf of the newest resting order's number, and that number / 16.
-    last_leaf: Id<Leaf>,
-    last_block: u32,
-    first_branch: Id<Branch>,
-    last_branch: Id<Branch>,
-    root: Vec<Id<Branch>>,
+    /// The participant's row in the table of accounts.
+    account_row: u32,
+    /// What an order gets as its `stp_key`.
+    stp_key: u32,
+    first_page: Id<Page>,
+    last_page: Id<Page>,
+    root: Vec<Block>,
 }
+
+const _: () = assert!(size_of::<Session>() == 64);
 
 /// Why a number names no resting order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,30 +100,27 @@ pub(crate) enum NotFound {
     TooLate,
 }
 
-const fn leaf_index(number: OrderNumber) -> usize {
-    number.0 as usize % FAN_OUT
+const fn page_index(number: OrderNumber) -> usize {
+    number.0 as usize % PAGE_ORDERS
 }
 
-const fn branch_index(number: OrderNumber) -> usize {
-    number.0 as usize / FAN_OUT % FAN_OUT
-}
-
-const fn root_index(number: OrderNumber) -> usize {
-    number.0 as usize / (FAN_OUT * FAN_OUT)
+const fn block_index(number: OrderNumber) -> usize {
+    number.0 as usize / PAGE_ORDERS
 }
 
 /// All sessions, the venue's own first, and the directory of their resting orders.
 pub(crate) struct Sessions {
     sessions: Vec<Session>,
-    leaves: Pool<Leaf>,
-    branches: Pool<Branch>,
+    pages: Pool<Page>,
+    /// By page.
+    neighbors: Vec<Neighbors>,
 }
 
 impl Sessions {
     pub(crate) fn new() -> Sessions {
         let mut sessions =
-            Sessions { sessions: Vec::new(), leaves: Pool::new(), branches: Pool::new() };
-        sessions.define(ParticipantId(0), 0);
+            Sessions { sessions: Vec::new(), pages: Pool::new(), neighbors: Vec::new() };
+        sessions.define(ParticipantId(0), 0, 0);
         sessions
     }
 
@@ -119,12 +131,14 @@ impl Sessions {
     ) -> Result<(), TryReserveError> {
         let wanted = sessions_max as usize + 1;
         self.sessions.try_reserve_exact(wanted.saturating_sub(self.sessions.len()))?;
-        self.leaves.grow(orders_max, orders_max / 4)?;
-        self.branches.grow(orders_max, orders_max / 32)
+        let reserved = orders_max / 32;
+        let wanted = reserved as usize + 1;
+        self.neighbors.try_reserve_exact(wanted.saturating_sub(self.neighbors.len()))?;
+        self.pages.grow(orders_max, reserved)
     }
 
     /// Adds a session.
-    pub(crate) fn define(&mut self, participant: ParticipantId, root_reserved: usize) {
+    fn define(&mut self, participant: ParticipantId, account_row: u32, root_reserved: usize) {
         self.sessions.push(Session {
             state: SessionState {
                 participant,
@@ -132,18 +146,17 @@ impl Sessions {
                 last_outbound: MsgSeqNum::NONE,
                 last_number: OrderNumber::NONE,
             },
-            orders: 0,
-            last_leaf: Id::NONE,
-            last_block: 0,
-            first_branch: Id::NONE,
-            last_branch: Id::NONE,
+            account_row,
+            stp_key: 0,
+            first_page: Id::NONE,
+            last_page: Id::NONE,
             root: Vec::with_capacity(root_reserved),
         });
     }
 
     /// Adds the session of a counterparty.
-    pub(crate) fn define_counterparty(&mut self, participant: ParticipantId) {
-        self.define(participant, ROOT_RESERVED);
+    pub(crate) fn define_counterparty(&mut self, participant: ParticipantId, account_row: u32) {
+        self.define(participant, account_row, ROOT_RESERVED);
     }
 
     /// Sessions, the venue's own not counted.
@@ -174,126 +187,124 @@ impl Sessions {
         state.last_outbound
     }
 
+    /// What an order of that session gets from it: row of accounts, key against self-trades.
+    #[inline]
+    pub(crate) fn terms(&self, id: SessionId) -> (u32, u32) {
+        let Session { account_row, stp_key, .. } = self.sessions[id.index()];
+        (account_row, stp_key)
+    }
+
     /// The resting order of that number.
     #[inline]
     pub(crate) fn find(&self, id: SessionId, number: OrderNumber) -> Result<Id<Order>, NotFound> {
         let session = &self.sessions[id.index()];
-        if number == OrderNumber::NONE || number > session.state.last_number {
-            return Err(NotFound::Unknown);
+        if let Some(block) = session.root.get(block_index(number)) {
+            // Where there is no page, page 0 says so: nothing stands in it.
+            let order = self.pages[block.page].orders[page_index(number)];
+            if order.is_some() {
+                return Ok(order);
+            }
         }
-        let leaf = self.leaf(session, number);
-        if leaf.is_none() {
-            return Err(NotFound::TooLate);
-        }
-        let order = self.leaves[leaf].orders[leaf_index(number)];
-        if order.is_some() { Ok(order) } else { Err(NotFound::TooLate) }
+        let used = number != OrderNumber::NONE && number <= session.state.last_number;
+        Err(if used { NotFound::TooLate } else { NotFound::Unknown })
     }
 
-    #[inline]
-    fn leaf(&self, session: &Session, number: OrderNumber) -> Id<Leaf> {
-        match session.root.get(root_index(number)) {
-            Some(branch) if branch.is_some() => self.branches[*branch].leaves[branch_index(number)],
-            _ => Id::NONE,
-        }
-    }
-
-    /// Notes a resting order. Numbers of a session come in ascending order.
+    /// Notes a resting order.
     #[inline]
     pub(crate) fn insert(&mut self, id: SessionId, number: OrderNumber, order: Id<Order>) {
         let session = &mut self.sessions[id.index()];
-        session.orders += 1;
-        let block = number.0 / FAN_OUT as u32;
-        if session.last_leaf.is_none() || session.last_block != block {
-            self.open_leaf(id, number);
-        }
-        let leaf = self.sessions[id.index()].last_leaf;
-        self.leaves[leaf].orders[leaf_index(number)] = order;
+        let page = match session.root.get_mut(block_index(number)) {
+            Some(block) if block.page.is_some() => {
+                block.orders += 1;
+                block.page
+            }
+            _ => self.open_page(id, number),
+        };
+        self.pages[page].orders[page_index(number)] = order;
     }
 
-    fn open_leaf(&mut self, id: SessionId, number: OrderNumber) {
+    #[cold]
+    #[inline(never)]
+    fn open_page(&mut self, id: SessionId, number: OrderNumber) -> Id<Page> {
         let session = &mut self.sessions[id.index()];
-        let root_index = root_index(number);
-        if session.root.len() <= root_index {
-            session.root.resize(root_index + 1, Id::NONE);
+        let index = block_index(number);
+        if session.root.len() <= index {
+            session.root.resize(index + 1, Block::EMPTY);
         }
-        let mut branch = session.root[root_index];
-        if branch.is_none() {
-            branch = self.branches.take(Branch { prev: session.last_branch, ..Branch::EMPTY });
-            session.root[root_index] = branch;
-            match session.last_branch.some() {
-                None => session.first_branch = branch,
-                Some(last) => self.branches[last].next = branch,
-            }
-            session.last_branch = branch;
+        let page = self.pages.take(Page::EMPTY);
+        session.root[index] = Block { page, orders: 1 };
+        let place = page.raw() as usize;
+        if self.neighbors.len() <= place {
+            self.neighbors.resize(place + 1, Neighbors::NONE);
         }
-        let leaf = self.leaves.take(Leaf::EMPTY);
-        self.branches[branch].leaves[branch_index(number)] = leaf;
-        session.last_leaf = leaf;
-        session.last_block = number.0 / FAN_OUT as u32;
+        let block = number.0 / PAGE_ORDERS as u32;
+        // Nothing is walked over where numbers come in ascending order.
+        let (mut prev, mut next) = (session.last_page, Id::NONE);
+        while prev.is_some() && self.neighbors[prev.raw() as usize].block > block {
+            (prev, next) = (self.neighbors[prev.raw() as usize].prev, prev);
+        }
+        self.neighbors[place] = Neighbors { prev, next, block };
+        match prev.some() {
+            None => session.first_page = page,
+            Some(prev) => self.neighbors[prev.raw() as usize].next = page,
+        }
+        match next.some() {
+            None => session.last_page = page,
+            Some(next) => self.neighbors[next.raw() as usize].prev = page,
+        }
+        page
     }
 
     /// Forgets a resting order.
     #[inline]
     pub(crate) fn remove(&mut self, id: SessionId, number: OrderNumber) {
-        let leaf = self.leaf(&self.sessions[id.index()], number);
-        self.sessions[id.index()].orders -= 1;
-        let orders = &mut self.leaves[leaf].orders;
-        // Read before it is written: a wide load just after a narrow store to the same line stalls.
-        let all: u64 = orders.iter().map(|order| u64::from(order.raw())).sum();
-        let order = mem::replace(&mut orders[leaf_index(number)], Id::NONE);
-        if all == u64::from(order.raw()) {
-            self.close_leaf(id, number, leaf);
+        let block = &mut self.sessions[id.index()].root[block_index(number)];
+        self.pages[block.page].orders[page_index(number)] = Id::NONE;
+        block.orders -= 1;
+        if block.orders == 0 {
+            self.close_page(id, number);
         }
     }
 
-    fn close_leaf(&mut self, id: SessionId, number: OrderNumber, leaf: Id<Leaf>) {
+    #[cold]
+    #[inline(never)]
+    fn close_page(&mut self, id: SessionId, number: OrderNumber) {
         let session = &mut self.sessions[id.index()];
-        if session.last_leaf == leaf {
-            session.last_leaf = Id::NONE;
+        let block = &mut session.root[block_index(number)];
+        let page = block.page;
+        *block = Block::EMPTY;
+        self.pages.give_back(page);
+        let Neighbors { prev, next, .. } = self.neighbors[page.raw() as usize];
+        match prev.some() {
+            None => session.first_page = next,
+            Some(prev) => self.neighbors[prev.raw() as usize].next = next,
         }
-        self.leaves.give_back(leaf);
-        let branch = session.root[root_index(number)];
-        let leaves = &mut self.branches[branch].leaves;
-        leaves[branch_index(number)] = Id::NONE;
-        if leaves.iter().all(|leaf| leaf.is_none()) {
-            session.root[root_index(number)] = Id::NONE;
-            let Branch { prev, next, .. } = self.branches.give_back(branch);
-            match prev.some() {
-                None => session.first_branch = next,
-                Some(prev) => self.branches[prev].next = next,
-            }
-            match next.some() {
-                None => session.last_branch = prev,
-                Some(next) => self.branches[next].prev = prev,
-            }
+        match next.some() {
+            None => session.last_page = prev,
+            Some(next) => self.neighbors[next.raw() as usize].prev = prev,
         }
     }
 
     /// The resting order of the session with the lowest number.
     pub(crate) fn first(&self, id: SessionId) -> Id<Order> {
-        self.first_in(self.sessions[id.index()].first_branch, 0, 0)
+        self.first_in(self.sessions[id.index()].first_page, 0)
     }
 
     /// The resting order of the session with the lowest number above `number`, which rests.
     pub(crate) fn after(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
-        let branch = self.sessions[id.index()].root[root_index(number)];
-        self.first_in(branch, branch_index(number), leaf_index(number) + 1)
+        let page = self.sessions[id.index()].root[block_index(number)].page;
+        self.first_in(page, page_index(number) + 1)
     }
 
-    fn first_in(&self, branch: Id<Branch>, leaf_from: usize, order_from: usize) -> Id<Order> {
-        let (mut at, mut leaf_from, mut order_from) = (branch, leaf_from, order_from);
-        while at.is_some() {
-            for leaf in &self.branches[at].leaves[leaf_from..] {
-                if leaf.is_some() {
-                    let orders = &self.leaves[*leaf].orders[order_from..];
-                    if let Some(order) = orders.iter().find(|order| order.is_some()) {
-                        return *order;
-                    }
-                }
-                order_from = 0;
+    fn first_in(&self, page: Id<Page>, order_from: usize) -> Id<Order> {
+        let (mut page, mut order_from) = (page, order_from);
+        while page.is_some() {
+            let orders = &self.pages[page].orders[order_from..];
+            if let Some(order) = orders.iter().find(|order| order.is_some()) {
+                return *order;
             }
-            leaf_from = 0;
-            at = self.branches[at].next;
+            order_from = 0;
+            page = self.neighbors[page.raw() as usize].next;
         }
         Id::NONE
     }
@@ -303,8 +314,8 @@ impl Sessions {
     /// # Panics
     ///
     /// If something does not agree.
-    pub(crate) fn check(&self, orders: &Pool<Order>) {
-        let (mut leaves, mut branches, mut live) = (0, 0, 0);
+    pub(crate) fn check(&self, orders: &Orders) {
+        let (mut pages, mut live) = (0, 0);
         for (session_id, session) in (0..).map(SessionId).zip(&self.sessions) {
             let mut count = 0;
             let mut last = OrderNumber::NONE;
@@ -318,25 +329,24 @@ impl Sessions {
                 count += 1;
                 at = self.after(session_id, last);
             }
-            assert_eq!(count, session.orders);
-            live += count;
-            let mut prev = Id::NONE;
-            for branch in session.root.iter().filter(|branch| branch.is_some()) {
-                assert_eq!(self.branches[*branch].prev, prev);
-                prev = *branch;
-                let used = self.branches[*branch].leaves.iter().filter(|leaf| leaf.is_some());
-                let used = used.map(|leaf| {
-                    assert!(self.leaves[*leaf].orders.iter().any(|order| order.is_some()));
-                });
-                let used = used.count();
-                assert!(used > 0);
-                leaves += used;
-                branches += 1;
+            let (mut prev, mut counted) = (Id::NONE, 0);
+            for (index, block) in (0..).zip(&session.root) {
+                if block.page.is_some() {
+                    let neighbors = self.neighbors[block.page.raw() as usize];
+                    assert_eq!((neighbors.prev, neighbors.block), (prev, index));
+                    prev = block.page;
+                    pages += 1;
+                }
+                let stand = &self.pages[block.page].orders;
+                let stand = stand.iter().filter(|order| order.is_some()).count();
+                assert_eq!(stand, block.orders as usize);
+                assert!((stand > 0) == block.page.is_some());
+                counted += block.orders;
             }
-            assert_eq!(session.last_branch, prev);
+            assert_eq!((counted, session.last_page), (count, prev));
+            live += count;
         }
         assert_eq!(live, orders.len());
-        assert_eq!(leaves, self.leaves.len() as usize);
-        assert_eq!(branches, self.branches.len());
+        assert_eq!(pages, self.pages.len());
     }
 }

@@ -589,6 +589,15 @@ impl Checker<'_> {
         for spanned in from {
             let at = spanned.span().start;
             let instrument = self.instrument(at, spanned.get_ref())?;
+            let qty_max = limits.qty_max();
+            if instrument.qty_max > qty_max {
+                let (symbol, lots) = (instrument.symbol, qty_max.lots());
+                let what = format!(
+                    "{symbol}: qty_max × limits.orders must stay below 2^63 lots, \
+                     so it is {lots} lots at most"
+                );
+                return Err(self.error(at, what));
+            }
             if instruments.iter().any(|other| other.symbol == instrument.symbol) {
                 let what = format!("symbol {} is defined twice", instrument.symbol);
                 return Err(self.error(at, what));

@@ -5,6 +5,7 @@ use std::iter;
 use super::{Sides, Store, levels_of};
 use crate::instrument::Instrument;
 use crate::levels::Level;
+use crate::orders::Order;
 use crate::pool::Id;
 use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side};
 
@@ -77,27 +78,31 @@ impl<'a> Book<'a> {
     pub fn orders(&self, side: Side) -> impl Iterator<Item = BookOrder> + use<'a> {
         let store = self.store;
         levels_of(self.sides.ladder(side), &store.levels).flat_map(move |level| {
-            let mut at = level.head;
-            iter::from_fn(move || {
-                if at.is_none() {
-                    return None;
-                }
-                let order = &store.orders[at];
-                at = order.next;
-                Some(BookOrder {
-                    session: order.session,
-                    number: order.number,
-                    order_id: order.order_id,
-                    order_ref: order.order_ref,
-                    price: level.price(),
-                    leaves_qty: order.leaves_qty,
-                })
+            orders_of(level, store).map(|order| BookOrder {
+                session: order.session,
+                number: order.number,
+                order_id: order.order_id,
+                order_ref: order.order_ref,
+                price: level.price(),
+                leaves_qty: order.leaves_qty,
             })
         })
     }
 }
 
 impl Sides {
+    /// Every order on the book, with its side and price.
+    pub(crate) fn working<'a>(
+        &'a self,
+        store: &'a Store,
+    ) -> impl Iterator<Item = (Side, Price, &'a Order)> {
+        [Side::Buy, Side::Sell].into_iter().flat_map(move |side| {
+            levels_of(self.ladder(side), &store.levels).flat_map(move |level| {
+                orders_of(level, store).map(move |order| (side, level.price(), order))
+            })
+        })
+    }
+
     /// Walks both ladders; returns how many levels and orders they hold.
     ///
     /// # Panics
@@ -116,6 +121,16 @@ impl Sides {
         }
         (levels, orders)
     }
+}
+
+/// The orders of a level, oldest first.
+fn orders_of<'a>(level: &'a Level, store: &'a Store) -> impl Iterator<Item = &'a Order> + use<'a> {
+    let mut at = level.head;
+    iter::from_fn(move || {
+        let order = &store.orders[at.some()?];
+        at = order.next;
+        Some(order)
+    })
 }
 
 fn check_level(store: &Store, level: &Level) -> u32 {

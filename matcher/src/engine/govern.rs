@@ -62,13 +62,17 @@ impl Engine {
         if !covers(limits, &self.limits) {
             return Err(RejectReason::LimitsShrink);
         }
+        if self.books.iter().any(|book| book.instrument.qty_max > limits.qty_max()) {
+            return Err(RejectReason::BadDefinition);
+        }
         let Limits { orders_max, levels_max, instruments_max, sessions_max } = *limits;
         let room = instruments_max as usize - self.books.len();
         self.books
             .try_reserve_exact(room)
-            .and_then(|()| self.store.orders.grow(orders_max, orders_max))
+            .and_then(|()| self.store.orders.grow(orders_max))
             .and_then(|()| self.store.levels.grow(levels_max, instruments_max))
             .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
+            .and_then(|()| self.store.accounts.grow(sessions_max, instruments_max))
             .map_err(|_| RejectReason::TableFull)?;
         self.limits = *limits;
         Ok(Event::Configured)
@@ -86,6 +90,9 @@ impl Engine {
             return Err(RejectReason::TableFull);
         }
         instrument.validate().map_err(|_| RejectReason::BadDefinition)?;
+        if instrument.qty_max > self.limits.qty_max() {
+            return Err(RejectReason::BadDefinition);
+        }
         if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
             return Err(RejectReason::DuplicateSymbol);
         }
@@ -104,7 +111,8 @@ impl Engine {
         if self.store.sessions.len() >= self.limits.sessions_max as usize {
             return Err(RejectReason::TableFull);
         }
-        self.store.sessions.define_counterparty(participant);
+        let row = self.store.accounts.define(participant).map_err(|_| RejectReason::TableFull)?;
+        self.store.sessions.define_counterparty(participant, row);
         Ok(Event::SessionDefined { id })
     }
 

@@ -1,11 +1,12 @@
 //! The engine, to read: its tables, its books, its sessions, and whether all of them agree.
 
 use super::Engine;
+use crate::accounts::AccountState;
 use crate::book::Book;
 use crate::command::Limits;
 use crate::instrument::Instrument;
 use crate::sessions::SessionState;
-use crate::types::{InstrumentId, SessionId};
+use crate::types::{InstrumentId, ParticipantId, SessionId};
 
 /// What it holds.
 impl Engine {
@@ -50,6 +51,12 @@ impl Engine {
         self.store.sessions.len()
     }
 
+    /// The account of a participant in an instrument; `None` if there is no such instrument.
+    #[must_use]
+    pub fn account(&self, of: ParticipantId, id: InstrumentId) -> Option<AccountState> {
+        self.books.get(id.index()).map(|_| self.store.accounts.state(of, id))
+    }
+
     /// Resting orders.
     #[must_use]
     pub fn orders_len(&self) -> usize {
@@ -79,5 +86,14 @@ impl Engine {
         assert_eq!(orders, self.store.orders.len());
         assert!(orders <= self.limits.orders_max && levels <= self.limits.levels_max);
         self.store.sessions.check(&self.store.orders);
+        let mut done = 0;
+        self.store.accounts.check(self.books.iter().flat_map(|book| {
+            book.working(&self.store)
+                .map(|(side, price, order)| (order.account, side, order.leaves_qty, price))
+        }));
+        for (_, _, order) in self.books.iter().flat_map(|book| book.working(&self.store)) {
+            done += u32::from(order.done.is_some());
+        }
+        assert_eq!(done, self.store.orders.done_len());
     }
 }

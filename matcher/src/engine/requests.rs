@@ -6,6 +6,7 @@ use crate::event::{
     CancelReason, CancelRequest, Event, EventSink, RejectReason, Rejected, StatusReported,
     WorkingOrder,
 };
+use crate::orders::{Done, Order};
 use crate::types::{MsgSeqNum, OrderNumber, SessionId};
 
 /// Requests that concern a session.
@@ -67,12 +68,9 @@ impl Engine {
     ) {
         let working = self.store.sessions.find(session, target).ok().map(|slot| {
             let order = &self.store.orders[slot];
-            WorkingOrder {
-                order_id: order.order_id,
-                leaves_qty: order.leaves_qty,
-                cum_qty: order.cum_qty,
-                notional: order.notional,
-            }
+            let Done { cum_qty, notional } = self.store.orders.done(order.done);
+            let Order { order_id, leaves_qty, .. } = *order;
+            WorkingOrder { order_id, leaves_qty, cum_qty, notional }
         });
         let msg = self.store.sessions.next_msg(session);
         events.event(&Event::StatusReported(StatusReported { session, target, msg, working }));

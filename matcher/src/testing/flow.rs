@@ -137,12 +137,12 @@ impl Profile {
     #[must_use]
     pub fn hostile() -> Profile {
         Profile {
-            limits: Limits { orders_max: 120, levels_max: 60, instruments_max: 5, sessions_max: 6 },
+            limits: Limits { orders_max: 120, levels_max: 50, instruments_max: 5, sessions_max: 6 },
             instruments: vec![
                 instrument("NARROW", (-5, 5), 100),
                 instrument("WIDE", (-(1 << 40), 1 << 40), 1 << 20),
                 instrument("ENDS", (-i64::MAX, i64::MAX), 1),
-                instrument("ZERO", (0, 0), u64::MAX),
+                instrument("ZERO", (0, 0), 1 << 50),
             ],
             sessions: 5,
             resting: 80,

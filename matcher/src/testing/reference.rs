@@ -242,6 +242,9 @@ impl Reference {
         {
             return Err(RejectReason::LimitsShrink);
         }
+        if self.instruments.iter().any(|instrument| instrument.qty_max > limits.qty_max()) {
+            return Err(RejectReason::BadDefinition);
+        }
         self.limits = Some(limits);
         events.push(Event::Configured);
         Ok(())
@@ -259,7 +262,8 @@ impl Reference {
         if self.limits.is_none_or(|limits| limits.instruments_max == id.0) {
             return Err(RejectReason::TableFull);
         }
-        if instrument.validate().is_err() {
+        let qty_max = self.limits.map_or(Qty::ZERO, |limits| limits.qty_max());
+        if instrument.validate().is_err() || instrument.qty_max > qty_max {
             return Err(RejectReason::BadDefinition);
         }
         if self.instruments.iter().any(|other| other.symbol == instrument.symbol) {
