@@ -43,6 +43,8 @@ mod market;
 #[cfg_attr(not(test), expect(dead_code))]
 mod ordered;
 mod orders;
+#[cfg_attr(not(test), expect(dead_code, reason = "the books will ask them"))]
+mod pegs;
 mod pool;
 pub mod record;
 mod sessions;
