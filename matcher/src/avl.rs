@@ -144,7 +144,6 @@ pub(crate) fn unhang<T: Linked>(nodes: &mut Pool<T>, root: Id<T>, node: Id<T>) -
         set_child(nodes, heir, Hand::Right, right);
     }
     set_child(nodes, heir, Hand::Left, left);
-    nodes[heir].links_mut().set_height(links.height());
     let root = put_in_place(nodes, root, node, heir);
     climb_past(nodes, root, lowest, heir)
 }

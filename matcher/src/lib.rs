@@ -50,6 +50,9 @@ pub mod record;
 mod sessions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+// Until trailing stops are kept in it.
+#[cfg_attr(not(test), expect(dead_code))]
+mod trailing;
 mod tree;
 mod types;
 
