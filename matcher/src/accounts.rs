@@ -5,7 +5,10 @@
 //! never given back: a position outlives its orders.
 
 use std::collections::TryReserveError;
+use std::mem::offset_of;
 
+use crate::command::{Permission, RiskLimits};
+use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
 use crate::types::{InstrumentId, ParticipantId, Price, Qty, Side};
 
@@ -16,7 +19,7 @@ const ACCOUNTS_MAX: u64 = 1 << 22;
 /// Accounts that there is room for before the table has to grow.
 const ACCOUNTS_RESERVED: u32 = 1 << 16;
 
-/// What a participant has at work in an instrument, and what it holds there.
+/// What a participant has at work in an instrument, and what it holds there: RULES.md, section 10.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountState {
     /// Working orders.
@@ -25,32 +28,37 @@ pub struct AccountState {
     pub open_buy_qty: u64,
     /// Lots working to sell.
     pub open_sell_qty: u64,
-    /// Leaves × price of the working orders, in ticks × lots.
+    /// Leaves × value price of the working orders, in ticks × lots.
     pub open_notional: u128,
     /// Lots bought less lots sold.
     pub position: i128,
 }
 
-/// A participant in an instrument: one cache line.
+/// A participant in an instrument. The first cache line is what orders and fills change, the second its
+/// limits, which are only looked at where there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct Account {
     /// Sum of leaves × value price over the working orders, in ticks × lots. Wide, because each of
     /// 2^28 orders may be worth 2^63.
-    pub(crate) open_notional: u128,
+    open_notional: u128,
     /// Bought less sold. Wide, because nothing bounds how often it trades.
-    pub(crate) position: i128,
-    /// Sum of the leaves of the working orders to buy, and to sell.
+    position: i128,
+    /// Sum of the leaves of the working orders to buy, and to sell: below 2^63, see [`Limits::qty_max`].
+    ///
+    /// [`Limits::qty_max`]: crate::Limits::qty_max
     open_qty: [u64; 2],
-    /// Working orders.
     pub(crate) open_orders: u32,
-    /// Names its limits; 0: none are set.
-    pub(crate) limits: u32,
     pub(crate) participant: ParticipantId,
     pub(crate) instrument: InstrumentId,
+    /// Which of its limits are any: the bits of [`limit`].
+    limited: u8,
+    /// Whether its limits are its own, or its participant's.
+    limits_own: bool,
+    limits: RiskLimits,
 }
 
-const _: () = assert!(size_of::<Account>() == 64);
+const _: () = assert!(size_of::<Account>() == 128 && offset_of!(Account, limits) == 64);
 
 impl Pooled for Account {
     const EMPTY: Account = Account {
@@ -58,18 +66,66 @@ impl Pooled for Account {
         position: 0,
         open_qty: [0; 2],
         open_orders: 0,
-        limits: 0,
         participant: ParticipantId(0),
         instrument: InstrumentId::NONE,
+        limited: 0,
+        limits_own: false,
+        limits: RiskLimits::NONE,
     };
 
     fn link(&self) -> u32 {
-        self.limits
+        self.open_orders
     }
 
     fn set_link(&mut self, link: u32) {
-        self.limits = link;
+        self.open_orders = link;
     }
+}
+
+/// Bits for the limits that cost something to check, or that cannot be checked where they are none.
+mod limit {
+    pub(super) const ORDER_QTY: u8 = 1;
+    pub(super) const ORDER_NOTIONAL: u8 = 2;
+    pub(super) const COLLAR: u8 = 4;
+    pub(super) const OPEN_ORDERS: u8 = 8;
+    pub(super) const OPEN_NOTIONAL: u8 = 16;
+    pub(super) const POSITION: u8 = 32;
+    /// Those that need a price to value the order with.
+    pub(super) const VALUED: u8 = ORDER_NOTIONAL | COLLAR | OPEN_NOTIONAL;
+}
+
+/// Which limits are any.
+fn limited(limits: &RiskLimits) -> u8 {
+    let none = RiskLimits::NONE;
+    let bit = |limited: bool, bit| if limited { bit } else { 0 };
+    bit(limits.order_qty_max != none.order_qty_max, limit::ORDER_QTY)
+        | bit(limits.order_notional_max != none.order_notional_max, limit::ORDER_NOTIONAL)
+        | bit(limits.collar_ticks != none.collar_ticks, limit::COLLAR)
+        | bit(limits.open_orders_max != none.open_orders_max, limit::OPEN_ORDERS)
+        | bit(limits.open_notional_max != none.open_notional_max, limit::OPEN_NOTIONAL)
+        | bit(limits.position_max != none.position_max, limit::POSITION)
+}
+
+/// What an order is valued at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// So much a lot.
+    At(Price),
+    /// Nobody knows, and somebody might ask.
+    Unknown,
+    /// Nobody asks: a market-to-limit order that finds no price.
+    Nothing,
+}
+
+/// An order that asks its account whether it may come in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exposure {
+    pub(crate) side: Side,
+    /// What would work.
+    pub(crate) qty: Qty,
+    /// Its limit price, if it has one.
+    pub(crate) limit: Option<Price>,
+    pub(crate) worth: Worth,
 }
 
 #[inline]
@@ -80,10 +136,10 @@ const fn side_index(side: Side) -> usize {
     }
 }
 
-/// What an order of `qty` is worth at its value price. Exact: 64 × 64 bits.
+/// What an order of `qty` is worth at its value price. `Instrument::validate` bounds it to 2^63 - 1.
 #[inline]
-pub(crate) fn notional_of(qty: Qty, price: Price) -> u128 {
-    u128::from(qty.lots()) * u128::from(price.ticks().unsigned_abs())
+pub(crate) fn notional_of(qty: Qty, price: Price) -> u64 {
+    qty.lots() * price.ticks().unsigned_abs()
 }
 
 impl Account {
@@ -94,19 +150,78 @@ impl Account {
         AccountState { open_orders, open_buy_qty, open_sell_qty, open_notional, position }
     }
 
+    /// Whether any of its limits is one.
+    #[inline]
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limited != 0
+    }
+
+    /// Decides whether an order may come in, with RULES.md's checks of section 10 in their order.
+    /// `middle`: what a collar is held against, Last or else the static reference.
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        order: &Exposure,
+        middle: impl FnOnce() -> Option<Price>,
+    ) -> Result<(), RejectReason> {
+        let Exposure { side, qty, limit: price, worth } = *order;
+        let (limits, limited) = (&self.limits, self.limited);
+        if qty > limits.order_qty_max {
+            return Err(RejectReason::RiskOrderQty);
+        }
+        let mut open_notional = 0;
+        if limited & limit::VALUED != 0 {
+            match worth {
+                Worth::Unknown => return Err(RejectReason::NoReference),
+                Worth::Nothing => {}
+                Worth::At(value) => {
+                    let notional = notional_of(qty, value);
+                    if notional > limits.order_notional_max {
+                        return Err(RejectReason::RiskOrderNotional);
+                    }
+                    open_notional = self.open_notional + u128::from(notional);
+                }
+            }
+            if let Some(price) = price
+                && limited & limit::COLLAR != 0
+                && beyond(side, price, middle(), limits.collar_ticks)
+            {
+                return Err(RejectReason::RiskCollar);
+            }
+        }
+        if self.open_orders >= limits.open_orders_max {
+            return Err(RejectReason::RiskOpenOrders);
+        }
+        if limited & limit::OPEN_NOTIONAL != 0 && open_notional > limits.open_notional_max.into() {
+            return Err(RejectReason::RiskOpenNotional);
+        }
+        if limited & limit::POSITION != 0 && self.reach(side, qty) > limits.position_max.into() {
+            return Err(RejectReason::RiskPosition);
+        }
+        Ok(())
+    }
+
+    /// The position, long for buys and short for sells, that there would be if everything traded that
+    /// works on that side, and `qty` more.
+    #[inline]
+    fn reach(&self, side: Side, qty: Qty) -> i128 {
+        let position = if matches!(side, Side::Buy) { self.position } else { -self.position };
+        position + i128::from(self.open_qty[side_index(side)] + qty.lots())
+    }
+
     /// An order begins to work with `qty` at `price`, its value price.
     #[inline]
     pub(crate) fn reserve(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_orders += 1;
         self.open_qty[side_index(side)] += qty.lots();
-        self.open_notional += notional_of(qty, price);
+        self.open_notional += u128::from(notional_of(qty, price));
     }
 
     /// `qty` of a working order works no more; the order goes on.
     #[inline]
     pub(crate) fn lessen(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_qty[side_index(side)] -= qty.lots();
-        self.open_notional -= notional_of(qty, price);
+        self.open_notional -= u128::from(notional_of(qty, price));
     }
 
     /// A working order stops being one, with `qty` left.
@@ -122,21 +237,52 @@ impl Account {
         let qty = i128::from(qty.lots());
         self.position += if matches!(side, Side::Buy) { qty } else { -qty };
     }
+
+    fn limit(&mut self, limits: &RiskLimits) {
+        self.limits = *limits;
+        self.limited = limited(limits);
+    }
+}
+
+/// Whether `price` is further beyond `middle`, in the direction in which it trades, than `ticks`.
+#[inline]
+fn beyond(side: Side, price: Price, middle: Option<Price>, ticks: u64) -> bool {
+    middle.is_some_and(|middle| {
+        side.accepts(price, middle) && price.ticks().abs_diff(middle.ticks()) > ticks
+    })
+}
+
+/// What holds for all accounts of a participant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Firm {
+    pub(crate) participant: ParticipantId,
+    /// Of the accounts that have none of their own, and of those to come.
+    limits: RiskLimits,
+    pub(crate) permission: Permission,
 }
 
 /// All accounts, and which participant has which in which instrument.
 pub(crate) struct Accounts {
     pool: Pool<Account>,
-    /// A row of `stride` entries per participant: the account in each instrument, 0 if it has none yet.
-    table: Vec<u32>,
+    /// A row of `stride` entries per participant: the account in each instrument, none if it has none
+    /// yet.
+    table: Vec<Id<Account>>,
     stride: usize,
+    /// By row.
+    firms: Vec<Firm>,
     /// The row of each participant, sorted.
     rows: Vec<(ParticipantId, u32)>,
 }
 
 impl Accounts {
     pub(crate) const fn new() -> Accounts {
-        Accounts { pool: Pool::new(), table: Vec::new(), stride: 0, rows: Vec::new() }
+        Accounts {
+            pool: Pool::new(),
+            table: Vec::new(),
+            stride: 0,
+            firms: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     /// Makes room; limits only grow.
@@ -154,12 +300,18 @@ impl Accounts {
             table.try_reserve_exact(stride * self.rows.len())?;
             for row in 0..self.rows.len() {
                 table.extend_from_slice(&self.table[row * self.stride..][..self.stride]);
-                table.resize((row + 1) * stride, 0);
+                table.resize((row + 1) * stride, Id::NONE);
             }
             self.table = table;
             self.stride = stride;
         }
         Ok(())
+    }
+
+    /// The row of a participant.
+    pub(crate) fn row(&self, participant: ParticipantId) -> Option<u32> {
+        let place = self.rows.binary_search_by_key(&participant, |(id, _)| *id).ok()?;
+        Some(self.rows[place].1)
     }
 
     /// The row of a participant, a new one if need be.
@@ -169,46 +321,92 @@ impl Accounts {
             Err(place) => place,
         };
         self.rows.try_reserve(1)?;
+        self.firms.try_reserve(1)?;
         self.table.try_reserve(self.stride)?;
         let row = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         self.rows.insert(place, (participant, row));
-        self.table.resize(self.rows.len() * self.stride, 0);
+        let (limits, permission) = (RiskLimits::NONE, Permission::Trade);
+        self.firms.push(Firm { participant, limits, permission });
+        self.table.resize(self.rows.len() * self.stride, Id::NONE);
         Ok(row)
+    }
+
+    #[inline]
+    pub(crate) fn firm(&self, row: u32) -> &Firm {
+        &self.firms[row as usize]
+    }
+
+    #[inline]
+    pub(crate) fn firm_mut(&mut self, row: u32) -> &mut Firm {
+        &mut self.firms[row as usize]
     }
 
     /// The account of `row` in `instrument`, which is defined; none if it has none yet.
     #[inline]
     pub(crate) fn find(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
-        Id::from_raw(self.table[row as usize * self.stride + instrument.index()])
+        self.table[row as usize * self.stride + instrument.index()]
     }
 
-    /// Opens the account of `row` in `instrument`; none if there is no room for one more.
+    /// Opens the account of `row` in `instrument`, which it has not; none if there is no room.
     #[cold]
     #[inline(never)]
-    pub(crate) fn open(
-        &mut self,
-        row: u32,
-        participant: ParticipantId,
-        instrument: InstrumentId,
-    ) -> Id<Account> {
+    pub(crate) fn open(&mut self, row: u32, instrument: InstrumentId) -> Id<Account> {
         if self.pool.is_full() {
             return Id::NONE;
         }
-        let account = self.pool.take(Account { participant, instrument, ..Account::EMPTY });
-        self.table[row as usize * self.stride + instrument.index()] = account.raw();
-        account
+        let Firm { participant, limits, .. } = *self.firm(row);
+        let mut account = Account { participant, instrument, ..Account::EMPTY };
+        account.limit(&limits);
+        let id = self.pool.take(account);
+        self.table[row as usize * self.stride + instrument.index()] = id;
+        id
     }
 
-    /// What an account says; none was opened: all zeroes.
-    pub(crate) fn state(&self, participant: ParticipantId, id: InstrumentId) -> AccountState {
-        let place = self.rows.binary_search_by_key(&participant, |(id, _)| *id);
-        let account = place.map_or(Id::NONE, |place| self.find(self.rows[place].1, id));
-        account.some().map_or_else(AccountState::default, |account| self.pool[account].state())
+    /// The account of `row` in `instrument`, opened if need be; none if there is no room.
+    #[inline]
+    pub(crate) fn find_or_open(&mut self, row: u32, instrument: InstrumentId) -> Id<Account> {
+        let account = self.find(row, instrument);
+        if account.is_some() { account } else { self.open(row, instrument) }
+    }
+
+    /// Gives an account limits of its own.
+    pub(crate) fn limit(&mut self, account: Id<Account>, limits: &RiskLimits) {
+        let account = &mut self.pool[account];
+        account.limits_own = true;
+        account.limit(limits);
+    }
+
+    /// Limits all accounts of a participant that have no limits of their own, and those to come.
+    pub(crate) fn limit_all(&mut self, row: u32, limits: &RiskLimits) {
+        self.firm_mut(row).limits = *limits;
+        for account in &self.table[row as usize * self.stride..][..self.stride] {
+            if account.is_some() && !self.pool[*account].limits_own {
+                self.pool[*account].limit(limits);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: Id<Account>) -> &Account {
+        &self.pool[id]
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: Id<Account>) -> &mut Account {
         &mut self.pool[id]
+    }
+
+    /// What an account says; none was opened: all zeroes.
+    pub(crate) fn state(&self, participant: ParticipantId, id: InstrumentId) -> AccountState {
+        let account = self.row(participant).and_then(|row| self.find(row, id).some());
+        account.map_or_else(AccountState::default, |account| self.pool[account].state())
+    }
+
+    /// The limits of an account, opened or not; none at all if the participant has no session.
+    pub(crate) fn limits(&self, participant: ParticipantId, id: InstrumentId) -> RiskLimits {
+        let Some(row) = self.row(participant) else { return RiskLimits::NONE };
+        let account = self.find(row, id).some();
+        account.map_or(self.firm(row).limits, |account| self.pool[account].limits)
     }
 
     /// Holds what the accounts say against `orders`: account, side, leaves and value price of each
@@ -222,15 +420,22 @@ impl Accounts {
         for (account, side, qty, price) in orders {
             found[account.raw() as usize].reserve(side, qty, price);
         }
-        let named = self.table.iter().filter(|account| **account != 0).count();
-        assert_eq!(named, self.pool.len() as usize);
-        assert_eq!(found[0], Account::EMPTY);
-        for (id, found) in (1..).map(Id::from_raw).zip(&found[1..]) {
-            let Account { position, limits, participant, instrument, .. } = self.pool[id];
-            assert_eq!(
-                self.pool[id],
-                Account { position, limits, participant, instrument, ..*found }
-            );
+        assert_eq!(found[0], Account::EMPTY, "every order has an account");
+        let mut named = 0;
+        for (row, firm) in (0..).zip(&self.firms) {
+            assert_eq!(self.row(firm.participant), Some(row));
+            for instrument in (0..).map(InstrumentId).take(self.stride) {
+                let Some(id) = self.find(row, instrument).some() else { continue };
+                let (is, should) = (&self.pool[id], &found[id.raw() as usize]);
+                named += 1;
+                assert_eq!((is.participant, is.instrument), (firm.participant, instrument));
+                assert_eq!(is.open_orders, should.open_orders);
+                assert_eq!(is.open_qty, should.open_qty);
+                assert_eq!(is.open_notional, should.open_notional);
+                assert_eq!(is.limited, limited(&is.limits));
+                assert!(is.limits_own || is.limits == firm.limits);
+            }
         }
+        assert_eq!(named, self.pool.len());
     }
 }

@@ -5,7 +5,7 @@ mod view;
 use std::iter;
 
 use crate::accounts::{Account, Accounts};
-use crate::command::Liquidity;
+use crate::command::{Liquidity, Permission};
 use crate::event::{
     CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, TradeKind, Traded,
 };
@@ -56,6 +56,11 @@ impl Store {
 pub(crate) struct Sides {
     pub(crate) instrument: Instrument,
     pub(crate) id: InstrumentId,
+    pub(crate) permission: Permission,
+    /// The price of the last trade.
+    pub(crate) last: Option<Price>,
+    /// The static reference price.
+    pub(crate) reference: Option<Price>,
     bids: Ladder,
     asks: Ladder,
 }
@@ -127,6 +132,9 @@ impl Sides {
         Sides {
             instrument,
             id,
+            permission: Permission::Trade,
+            last: None,
+            reference: None,
             bids: Ladder::new(id, Side::Buy),
             asks: Ladder::new(id, Side::Sell),
         }
@@ -153,6 +161,12 @@ impl Sides {
     pub(crate) fn best_price(&self, side: Side) -> Option<Price> {
         let key = self.ladder(side).best_key()?;
         Some(Price::from_ticks(ladder_key(side, Price::from_ticks(key))))
+    }
+
+    /// What an order without a price is valued with, and what a collar is held against.
+    #[inline]
+    pub(crate) fn middle(&self) -> Option<Price> {
+        self.last.or(self.reference)
     }
 
     /// Whether an order of `side` with limit `limit` would trade at once.
@@ -273,6 +287,7 @@ impl Sides {
                 break;
             }
         }
+        self.last = Some(price);
         let level = &mut store.levels.pool[level_id];
         level.head = at;
         level.orders = orders;

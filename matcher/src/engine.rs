@@ -17,13 +17,16 @@
 //! `Closed`; 5. quantity as above; 6. `PriceOutOfRange`; 7. `QtyBelowCum`; and, where priority is lost,
 //! 8. `WouldTrade`; 9. `TooManyLevels`.
 
+mod bust;
 mod govern;
 mod look;
+mod permit;
 mod requests;
+mod risk;
 #[cfg(test)]
 mod tests;
 
-use crate::accounts::{Account, Accounts};
+use crate::accounts::Accounts;
 use crate::book::{Sides, Store, Taker};
 use crate::command::{
     Command, Input, Limits, Liquidity, NewOrder, OrderKind, RefusedRequest, ReplaceOrder,
@@ -38,11 +41,14 @@ use crate::orders::{Done, Order, Orders};
 use crate::pool::{Id, Pooled};
 use crate::sessions::{NotFound, Sessions};
 use crate::types::{
-    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, ParticipantId, Price, Qty, SessionId,
-    Side, TimeInForce,
+    InstrumentId, MsgSeqNum, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
+    TimeInForce,
 };
 
+use bust::Busts;
 pub use govern::LIMITS_MAX;
+use permit::{Groups, admit_permission};
+use risk::admit_risk;
 
 /// All books, all sessions, and the one way to change them: [`Engine::apply`].
 ///
@@ -52,6 +58,8 @@ pub struct Engine {
     limits: Limits,
     books: Vec<Sides>,
     store: Store,
+    groups: Groups,
+    busts: Busts,
 }
 
 impl Default for Engine {
@@ -73,7 +81,7 @@ impl Engine {
             trades: 0,
             places: 0,
         };
-        Engine { limits, books: Vec::new(), store }
+        Engine { limits, books: Vec::new(), store, groups: Groups::new(), busts: Busts::new() }
     }
 
     /// Applies `input` and tells `events` what happened.
@@ -183,6 +191,7 @@ impl Engine {
     #[inline]
     fn admit(&mut self, session: SessionId, new: &NewOrder) -> Result<Taker, RejectReason> {
         let book = self.books.get(new.instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
+        admit_permission(self.store.sessions.permission(session), book.permission)?;
         admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, new.qty)?;
         let post_only = new.liquidity == Liquidity::PostOnly;
@@ -206,7 +215,9 @@ impl Engine {
         if post_only && book.would_trade(new.side, limit) {
             return Err(RejectReason::WouldTrade);
         }
-        let (account, stp_key) = account_of(&mut self.store, session, new.instrument)?;
+        let account = self.store.account_of(session, new.instrument)?;
+        admit_risk(self.store.accounts.get(account), book, new)?;
+        let (stp_key, flags) = self.store.sessions.self_trade_key(session);
         if remainder(new).is_none() {
             if self.store.orders.is_full() {
                 return Err(RejectReason::TooManyOrders);
@@ -230,7 +241,7 @@ impl Engine {
             extra: 0,
             time_in_force: new.time_in_force,
             liquidity: new.liquidity,
-            flags: 0,
+            flags,
         })
     }
 
@@ -285,6 +296,7 @@ impl Engine {
             return Err(RejectReason::OrderMismatch);
         }
         let book = &self.books[level.instrument.index()];
+        admit_permission(self.store.sessions.permission(order.session), book.permission)?;
         admit_phase(book.instrument.phase)?;
         admit_qty(&book.instrument, qty)?;
         admit_price(&book.instrument, price)?;
@@ -297,6 +309,7 @@ impl Engine {
         if order.liquidity == Liquidity::PostOnly && book.would_trade(side, price) {
             return Err(RejectReason::WouldTrade);
         }
+        self.admit_risk_again(slot, qty - cum_qty, price)?;
         // The order's own slot gets free, and its level if it stands there alone.
         let levels = &self.store.levels;
         if levels.pool.is_full() && level.orders > 1 && !book.has_level(levels, side, price) {
@@ -360,24 +373,6 @@ impl Engine {
             reason,
         }));
     }
-}
-
-/// The account of a session in an instrument, and the key of its orders against self-trades.
-#[inline]
-fn account_of(
-    store: &mut Store,
-    session: SessionId,
-    instrument: InstrumentId,
-) -> Result<(Id<Account>, u32), RejectReason> {
-    let Store { sessions, accounts, .. } = store;
-    let (row, stp_key) = sessions.terms(session);
-    let account = accounts.find(row, instrument);
-    if account.is_some() {
-        return Ok((account, stp_key));
-    }
-    let participant = sessions.state(session).map_or(ParticipantId(0), |it| it.participant);
-    let account = accounts.open(row, participant, instrument);
-    account.some().map(|account| (account, stp_key)).ok_or(RejectReason::TableFull)
 }
 
 /// Why what is left of an order after matching is canceled; `None` if it rests.

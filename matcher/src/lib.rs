@@ -63,5 +63,5 @@ pub use engine::{Engine, LIMITS_MAX};
 pub use event::*;
 pub use instrument::*;
 pub use market::Market;
-pub use sessions::SessionState;
+pub use sessions::{SessionSettings, SessionState};
 pub use types::*;

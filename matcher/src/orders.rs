@@ -29,7 +29,8 @@ pub(crate) struct Order {
     pub(crate) number: OrderNumber,
     /// Where its risk is counted.
     pub(crate) account: Id<Account>,
-    /// Orders with the same key do not trade with each other; 0: it trades with all.
+    /// Whose it is, for self-trade prevention: a group or a row of accounts + 1, as its flags say; 0: it
+    /// trades with all.
     pub(crate) stp_key: u32,
     /// Names what a special order has beside this; 0: nothing, it is a plain limit order.
     pub(crate) extra: u32,
@@ -37,11 +38,18 @@ pub(crate) struct Order {
     pub(crate) done: Id<Done>,
     pub(crate) time_in_force: TimeInForce,
     pub(crate) liquidity: Liquidity,
-    /// Free for special orders.
+    /// The bits of its self-trade prevention; the others are free for special orders.
     pub(crate) flags: u8,
 }
 
 const _: () = assert!(size_of::<Order>() == 64);
+
+impl Order {
+    /// Bits of `flags`: the mode of its self-trade prevention, as its session had it on entry.
+    pub(crate) const SELF_TRADE: u8 = 0b0111;
+    /// Bit of `flags`: `stp_key` is a group.
+    pub(crate) const GROUP_KEY: u8 = 0b1000;
+}
 
 impl Pooled for Order {
     const EMPTY: Order = Order {

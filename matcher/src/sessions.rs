@@ -9,7 +9,9 @@
 //! doubles when a session goes past 2^18 numbers and takes 512 MiB at 2^32.
 
 use std::collections::TryReserveError;
+use std::mem;
 
+use crate::command::{Permission, SelfTradePrevention};
 use crate::orders::{Order, Orders};
 use crate::pool::{Id, Pool, Pooled};
 use crate::types::{MsgSeqNum, OrderNumber, ParticipantId, SessionId};
@@ -30,6 +32,18 @@ pub struct SessionState {
     pub last_outbound: MsgSeqNum,
     /// The last order number used up, or [`OrderNumber::NONE`].
     pub last_number: OrderNumber,
+}
+
+/// What the venue has set for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Sessions of one group are one owner; 0: the participant is.
+    pub group: u32,
+    /// What happens where two orders of one owner would trade.
+    pub self_trade: SelfTradePrevention,
+    /// What is permitted to the session itself; its participant, its group or an instrument may be
+    /// permitted less.
+    pub permission: Permission,
 }
 
 /// Orders of 64 adjacent numbers.
@@ -82,8 +96,15 @@ struct Session {
     state: SessionState,
     /// The participant's row in the table of accounts.
     account_row: u32,
-    /// What an order gets as its `stp_key`.
+    /// What an order gets as its `stp_key` and in its `flags`.
     stp_key: u32,
+    stp_flags: u8,
+    group: u32,
+    self_trade: SelfTradePrevention,
+    /// Its own.
+    own_permission: Permission,
+    /// The strictest of its own, its participant's and its group's.
+    permission: Permission,
     first_page: Id<Page>,
     last_page: Id<Page>,
     root: Vec<Block>,
@@ -120,7 +141,7 @@ impl Sessions {
     pub(crate) fn new() -> Sessions {
         let mut sessions =
             Sessions { sessions: Vec::new(), pages: Pool::new(), neighbors: Vec::new() };
-        sessions.define(ParticipantId(0), 0, 0);
+        sessions.define(ParticipantId(0), 0, Permission::Trade, 0);
         sessions
     }
 
@@ -138,7 +159,13 @@ impl Sessions {
     }
 
     /// Adds a session.
-    fn define(&mut self, participant: ParticipantId, account_row: u32, root_reserved: usize) {
+    fn define(
+        &mut self,
+        participant: ParticipantId,
+        account_row: u32,
+        permission: Permission,
+        root_reserved: usize,
+    ) {
         self.sessions.push(Session {
             state: SessionState {
                 participant,
@@ -148,6 +175,11 @@ impl Sessions {
             },
             account_row,
             stp_key: 0,
+            stp_flags: 0,
+            group: 0,
+            self_trade: SelfTradePrevention::None,
+            own_permission: Permission::Trade,
+            permission,
             first_page: Id::NONE,
             last_page: Id::NONE,
             root: Vec::with_capacity(root_reserved),
@@ -155,8 +187,13 @@ impl Sessions {
     }
 
     /// Adds the session of a counterparty.
-    pub(crate) fn define_counterparty(&mut self, participant: ParticipantId, account_row: u32) {
-        self.define(participant, account_row, ROOT_RESERVED);
+    pub(crate) fn define_counterparty(
+        &mut self,
+        participant: ParticipantId,
+        account_row: u32,
+        permission: Permission,
+    ) {
+        self.define(participant, account_row, permission, ROOT_RESERVED);
     }
 
     /// Sessions, the venue's own not counted.
@@ -187,11 +224,69 @@ impl Sessions {
         state.last_outbound
     }
 
-    /// What an order of that session gets from it: row of accounts, key against self-trades.
+    /// Whether a counterparty's session of that id is defined.
+    pub(crate) fn is_counterparty(&self, id: SessionId) -> bool {
+        id != SessionId::VENUE && id.index() < self.sessions.len()
+    }
+
+    /// The sessions of counterparties, by id.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> + use<> {
+        (1..).map(SessionId).take(self.len())
+    }
+
+    /// The row of accounts of the session's participant.
     #[inline]
-    pub(crate) fn terms(&self, id: SessionId) -> (u32, u32) {
-        let Session { account_row, stp_key, .. } = self.sessions[id.index()];
-        (account_row, stp_key)
+    pub(crate) fn account_row(&self, id: SessionId) -> u32 {
+        self.sessions[id.index()].account_row
+    }
+
+    /// What an order of the session gets as its key against self-trades, and in its flags.
+    #[inline]
+    pub(crate) fn self_trade_key(&self, id: SessionId) -> (u32, u8) {
+        let Session { stp_key, stp_flags, .. } = self.sessions[id.index()];
+        (stp_key, stp_flags)
+    }
+
+    /// What is permitted to the session, whatever the instrument.
+    #[inline]
+    pub(crate) fn permission(&self, id: SessionId) -> Permission {
+        self.sessions[id.index()].permission
+    }
+
+    /// What the venue has set for the session.
+    pub(crate) fn settings(&self, id: SessionId) -> Option<SessionSettings> {
+        let Session { group, self_trade, own_permission: permission, .. } =
+            *self.sessions.get(id.index())?;
+        Some(SessionSettings { group, self_trade, permission })
+    }
+
+    /// Sets what the venue has set for the session. `permission` is the strictest that concerns it.
+    ///
+    /// The key of its orders to come is the group or, without one, the participant; `flags` say which,
+    /// and the mode.
+    pub(crate) fn set(
+        &mut self,
+        id: SessionId,
+        settings: &SessionSettings,
+        permission: Permission,
+    ) {
+        let session = &mut self.sessions[id.index()];
+        let SessionSettings { group, self_trade, permission: own_permission } = *settings;
+        let (key, flags) = match (self_trade, group) {
+            (SelfTradePrevention::None, _) => (0, 0),
+            (mode, 0) => (session.account_row + 1, mode as u8),
+            (mode, group) => (group, mode as u8 | Order::GROUP_KEY),
+        };
+        *session = Session {
+            stp_key: key,
+            stp_flags: flags,
+            group,
+            self_trade,
+            own_permission,
+            permission,
+            root: mem::take(&mut session.root),
+            ..*session
+        };
     }
 
     /// The resting order of that number.
@@ -323,6 +418,7 @@ impl Sessions {
             while at.is_some() {
                 let order = &orders[at];
                 assert_eq!(order.session, session_id);
+                assert!((order.stp_key != 0) == (order.flags & Order::SELF_TRADE != 0));
                 assert!(order.number > last && order.number <= session.state.last_number);
                 assert_eq!(self.find(session_id, order.number), Ok(at));
                 last = order.number;

@@ -27,14 +27,23 @@ impl Engine {
             Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
             Command::DefineSession { id, participant } => self.define_session(*id, *participant),
             Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase),
+            Command::SetSession { session, group, self_trade } => {
+                self.set_session(*session, *group, *self_trade)
+            }
+            Command::SetRisk { participant, instrument, limits } => {
+                self.set_risk(*participant, *instrument, limits)
+            }
+            Command::SetPermission { scope, permission } => {
+                return match self.set_permission(*scope, *permission, events) {
+                    Ok(()) => {}
+                    Err(reason) => refuse(reason, events),
+                };
+            }
+            Command::Bust(bust) => self.bust(bust),
             Command::SetBands { .. }
             | Command::SetReference { .. }
-            | Command::SetSession { .. }
-            | Command::SetRisk { .. }
-            | Command::SetPermission { .. }
             | Command::PublishIndicative { .. }
-            | Command::Expire
-            | Command::Bust(_) => Err(RejectReason::Unsupported),
+            | Command::Expire => Err(RejectReason::Unsupported),
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
                 return self.clear(*id, events);
@@ -112,7 +121,8 @@ impl Engine {
             return Err(RejectReason::TableFull);
         }
         let row = self.store.accounts.define(participant).map_err(|_| RejectReason::TableFull)?;
-        self.store.sessions.define_counterparty(participant, row);
+        let permission = self.store.accounts.firm(row).permission;
+        self.store.sessions.define_counterparty(participant, row, permission);
         Ok(Event::SessionDefined { id })
     }
 
@@ -134,12 +144,23 @@ impl Engine {
 
     fn clear<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {
         let (session, msg) = (SessionId::VENUE, MsgSeqNum::NONE);
-        let Some(book) = self.books.get_mut(instrument.index()) else {
+        if instrument.index() >= self.books.len() {
             let reason = RejectReason::UnknownInstrument;
             return events.event(&Event::MassCancelRejected { session, msg, reason });
-        };
-        let orders = book.cancel_all(&mut self.store, |_| true, CancelReason::Venue, events);
+        }
+        let orders = self.clear_book(instrument, CancelReason::Venue, events);
         events.event(&Event::MassCanceled { session, msg, orders });
+    }
+
+    /// Takes every working order of an instrument off; returns how many there were.
+    pub(super) fn clear_book<S: EventSink>(
+        &mut self,
+        instrument: InstrumentId,
+        reason: CancelReason,
+        events: &mut S,
+    ) -> u32 {
+        let book = &mut self.books[instrument.index()];
+        book.cancel_all(&mut self.store, |_| true, reason, events)
     }
 }
 

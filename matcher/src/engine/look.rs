@@ -3,9 +3,9 @@
 use super::Engine;
 use crate::accounts::AccountState;
 use crate::book::Book;
-use crate::command::Limits;
+use crate::command::{Limits, RiskLimits};
 use crate::instrument::Instrument;
-use crate::sessions::SessionState;
+use crate::sessions::{SessionSettings, SessionState};
 use crate::types::{InstrumentId, ParticipantId, SessionId};
 
 /// What it holds.
@@ -39,6 +39,12 @@ impl Engine {
         self.store.sessions.state(id).copied()
     }
 
+    /// What the venue has set for that session.
+    #[must_use]
+    pub fn session_settings(&self, id: SessionId) -> Option<SessionSettings> {
+        self.store.sessions.settings(id)
+    }
+
     /// Whether an order of this session rests.
     #[must_use]
     pub fn session_has_orders(&self, id: SessionId) -> bool {
@@ -55,6 +61,13 @@ impl Engine {
     #[must_use]
     pub fn account(&self, of: ParticipantId, id: InstrumentId) -> Option<AccountState> {
         self.books.get(id.index()).map(|_| self.store.accounts.state(of, id))
+    }
+
+    /// The limits of a participant in an instrument, its own or else those of the participant; `None` if
+    /// there is no such instrument.
+    #[must_use]
+    pub fn risk_limits(&self, of: ParticipantId, id: InstrumentId) -> Option<RiskLimits> {
+        self.books.get(id.index()).map(|_| self.store.accounts.limits(of, id))
     }
 
     /// Resting orders.

@@ -7,7 +7,7 @@ use crate::event::{
     WorkingOrder,
 };
 use crate::orders::{Done, Order};
-use crate::types::{MsgSeqNum, OrderNumber, SessionId};
+use crate::types::{InstrumentId, MsgSeqNum, OrderNumber, SessionId};
 
 /// Requests that concern a session.
 impl Engine {
@@ -29,18 +29,7 @@ impl Engine {
                 return self.reject_mass_cancel(session, RejectReason::NotPermitted, events);
             }
         };
-        let mut orders = 0;
-        let mut at = self.store.sessions.first(session);
-        while at.is_some() {
-            let next = self.store.sessions.after(session, self.store.orders[at].number);
-            let instrument = self.instrument_of(at);
-            if only.is_none_or(|only| only == instrument) {
-                let book = &mut self.books[instrument.index()];
-                book.cancel(&mut self.store, at, CancelReason::MassCancel, events);
-                orders += 1;
-            }
-            at = next;
-        }
+        let orders = self.clear_session(session, only, CancelReason::MassCancel, events);
         // One that no message of the session asked for (its connection ended) is not reported to it as
         // such: it sees its orders canceled.
         let msg = match input.inbound {
@@ -48,6 +37,30 @@ impl Engine {
             _ => self.store.sessions.next_msg(session),
         };
         events.event(&Event::MassCanceled { session, msg, orders });
+    }
+
+    /// Takes the working orders of a session off, all or those in one instrument; returns how many there
+    /// were.
+    pub(super) fn clear_session<S: EventSink>(
+        &mut self,
+        session: SessionId,
+        only: Option<InstrumentId>,
+        reason: CancelReason,
+        events: &mut S,
+    ) -> u32 {
+        let mut orders = 0;
+        let mut at = self.store.sessions.first(session);
+        while at.is_some() {
+            let next = self.store.sessions.after(session, self.store.orders[at].number);
+            let instrument = self.instrument_of(at);
+            if only.is_none_or(|only| only == instrument) {
+                let book = &mut self.books[instrument.index()];
+                book.cancel(&mut self.store, at, reason, events);
+                orders += 1;
+            }
+            at = next;
+        }
+        orders
     }
 
     fn reject_mass_cancel<S: EventSink>(

@@ -137,7 +137,7 @@ impl Profile {
     #[must_use]
     pub fn hostile() -> Profile {
         Profile {
-            limits: Limits { orders_max: 120, levels_max: 50, instruments_max: 5, sessions_max: 6 },
+            limits: Limits { orders_max: 120, levels_max: 24, instruments_max: 5, sessions_max: 6 },
             instruments: vec![
                 instrument("NARROW", (-5, 5), 100),
                 instrument("WIDE", (-(1 << 40), 1 << 40), 1 << 20),

@@ -19,14 +19,22 @@
 //! | `refuse REASON new ORDER`, `cancel ORDER`, `replace ORDER with ORDER`, `mass-cancel SESSION` | `Refuse` |
 //! | `note SESSION next`, `reset`, `inbound` | `Note` |
 //! | `open`, `halt`, `close SYMBOL`; `expire` | `SetPhase`, `ExpireDay` |
+//! | `self-trade SESSION MODE [group N]` | `SetSession`; modes as `cancel-newest` |
+//! | `risk SESSION [on SYMBOL]`, then limits: `order-qty order-notional collar orders notional position N` | `SetRisk` of the session's participant |
+//! | `permit trade`, `cancel-only`, `killed` with `session`, `firm SESSION`, `group N`, `on SYMBOL` | `SetPermission` |
+//! | `bust TRADE QTY @ PRICE buy ORDER sell ORDER [on SYMBOL]` | `Bust` |
 //! | `limits ORDERS LEVELS INSTRUMENTS SESSIONS` | `Configure` |
 //! | `define SYMBOL [qty MIN..MAX] [price MIN..MAX] [id N]` | `DefineInstrument` |
+//! | `firm SESSION SESSION ..` | defines sessions of one participant |
 //! | `book [SYMBOL]`, `session SESSION` | prints the book, the session's counters |
+//! | `account SESSION [on SYMBOL]` | prints what its participant has at work and holds |
 //! | `show rested`, `show numbers` | from here on prints `Rested`; message numbers |
 //!
 //! Before a command, `by NAME` lets another session give it (`venue`, `nobody`, a letter); after it,
 //! `in N` gives it an inbound message number. Sessions are defined when first named; a script that does
 //! not define an instrument first trades `X`, with quantities 1..1000000 and prices ±1000000.
+
+mod venue;
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -115,6 +123,10 @@ impl<'a> Words<'a> {
         parse(self.next()?)
     }
 
+    fn expect(&mut self, word: &str) -> Understood<()> {
+        if self.take(word) { Ok(()) } else { Err(word.to_owned()) }
+    }
+
     /// Whether the next word is `word`; takes it then.
     fn take(&mut self, word: &str) -> bool {
         let found = self.0.first() == Some(&word);
@@ -163,6 +175,8 @@ impl Runner {
             "show" => return self.show(&mut words),
             "book" => return self.print_book(&mut words, out),
             "session" => return self.print_session(words.next()?, out),
+            "account" => return self.print_account(&mut words, out),
+            "firm" => return self.firm(&mut words),
             "define" => return self.run_define(&mut words, by, out),
             "limits" => {
                 self.configured = true;
@@ -200,7 +214,10 @@ impl Runner {
                 };
                 (session, Command::Note(numbering))
             }
-            other => return Err(other.to_owned()),
+            other => {
+                let command = self.venue_command(other, &mut words)?;
+                (SessionId::VENUE, command.ok_or_else(|| other.to_owned())?)
+            }
         };
         let inbound = if words.take("in") { words.parse()? } else { 0 };
         words.end()?;
@@ -226,6 +243,15 @@ impl Runner {
     }
 
     fn session(&mut self, name: &str) -> Understood<SessionId> {
+        self.session_of(name, None)
+    }
+
+    /// The session of that name; a new one is `participant`'s, or has a participant of its own.
+    fn session_of(
+        &mut self,
+        name: &str,
+        participant: Option<ParticipantId>,
+    ) -> Understood<SessionId> {
         let letter = match name {
             "venue" => return Ok(SessionId::VENUE),
             "nobody" => return Ok(SessionId(9_999)),
@@ -236,7 +262,7 @@ impl Runner {
         let id = SessionId(u32::try_from(at).unwrap_or(u32::MAX) + 1);
         if at == self.sessions.len() {
             self.sessions.push(letter);
-            let participant = ParticipantId(id.0);
+            let participant = participant.unwrap_or(ParticipantId(id.0));
             self.govern(Command::DefineSession { id, participant }, &mut String::new());
         }
         Ok(id)
@@ -293,15 +319,11 @@ impl Runner {
 
     fn replace_order(&mut self, words: &mut Words<'_>) -> Understood<(SessionId, Command)> {
         let (session, target) = self.order(words.next()?)?;
-        if !words.take("with") {
-            return Err("with".to_owned());
-        }
+        words.expect("with")?;
         let (_, number) = self.order(words.next()?)?;
         let side = side(words.next()?)?;
         let qty = Qty::from_lots(words.parse()?);
-        if !words.take("@") {
-            return Err("@".to_owned());
-        }
+        words.expect("@")?;
         let price = Price::from_ticks(words.parse()?);
         let instrument = self.on(words)?.unwrap_or(InstrumentId(0));
         let replace = ReplaceOrder { number, target, instrument, side, price, qty };
@@ -474,14 +496,14 @@ impl Runner {
                 (format!("phase {} {}", self.symbol(*instrument), kebab(phase)), vec![])
             }
             Event::CommandRefused { reason } => (format!("refused {}", kebab(reason)), vec![]),
-            Event::Applied
-            | Event::Held(_)
+            Event::Applied => ("applied".to_owned(), vec![]),
+            Event::Busted(e) => (self.busted(e), vec![e.buy.msg, e.sell.msg]),
+            Event::Held(_)
             | Event::Triggered(_)
             | Event::Restated(_)
             | Event::Replenished(_)
             | Event::Uncrossed(_)
-            | Event::Indicative { .. }
-            | Event::Busted(_) => (format!("{event:?}"), vec![]),
+            | Event::Indicative { .. } => (format!("{event:?}"), vec![]),
             Event::Accepted(e) => (format!("accepted {}", name(e.session, e.number)), vec![e.msg]),
             Event::Rejected(e) => {
                 let reason = kebab(&e.reason);
