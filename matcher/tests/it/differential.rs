@@ -61,7 +61,12 @@ fn compare_books(engine: &Engine, reference: &Reference, id: InstrumentId) {
             .orders(side)
             .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
             .collect();
-        assert_eq!(queue, reference.queue(id, side));
+        let expected: Vec<_> = reference
+            .queue(id, side)
+            .iter()
+            .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
+            .collect();
+        assert_eq!(queue, expected);
         let levels: Vec<_> = book.levels(side).collect();
         assert!(levels.windows(2).all(|pair| side.accepts(pair[0].price, pair[1].price)));
         let orders: u32 = levels.iter().map(|level| level.orders).sum();
