@@ -187,6 +187,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Uses up the number of a replace, unless the order is to keep the one it has.
+    #[inline]
+    fn use_replace_number(
+        &mut self,
+        id: SessionId,
+        number: OrderNumber,
+    ) -> Result<(), RejectReason> {
+        if number == OrderNumber::NONE { Ok(()) } else { self.use_number(id, number) }
+    }
+
     /// Decides whether an order may come in; returns it as it is to be matched.
     #[inline]
     fn admit(&mut self, session: SessionId, new: &NewOrder) -> Result<Taker, RejectReason> {
@@ -267,9 +277,11 @@ impl Engine {
         // The target is looked for first: what is asked for is no order of that name yet.
         let found = self.store.sessions.find(session, target);
         let admitted = self
-            .use_number(session, number)
+            .use_replace_number(session, number)
             .and_then(|()| found.map_err(RejectReason::from))
             .and_then(|slot| Ok((slot, self.admit_replace(replace, slot)?)));
+        let number = if number == OrderNumber::NONE { target } else { number };
+        let replace = &ReplaceOrder { number, ..*replace };
         match admitted {
             Ok((slot, Priority::Kept)) => {
                 let book = &mut self.books[replace.instrument.index()];

@@ -131,6 +131,9 @@ impl Engine {
         if phase.is_call() {
             return Err(RejectReason::Unsupported);
         }
+        if phase == book.instrument.phase {
+            return Err(RejectReason::WrongPhase);
+        }
         book.instrument.phase = phase;
         Ok(Event::PhaseChanged { instrument, phase, reason: PhaseReason::Command })
     }

@@ -106,7 +106,7 @@ impl Engine {
                 self.reject_cancel(session, target, CancelRequest::Cancel, reason, events);
             }
             RefusedRequest::Replace { number, target } => {
-                let reason = self.use_number(session, number).err().unwrap_or(reason);
+                let reason = self.use_replace_number(session, number).err().unwrap_or(reason);
                 self.reject_cancel(session, target, CancelRequest::Replace, reason, events);
             }
             RefusedRequest::MassCancel => self.reject_mass_cancel(session, reason, events),

@@ -606,8 +606,11 @@ impl Flow {
             4 => Command::Configure(Limits { orders_max: orders_max - 1, ..self.profile.limits }),
             5 => Command::Configure(Limits { sessions_max: u32::MAX, ..LIMITS_MAX }),
             6 => {
-                self.profile.limits.orders_max += self.rng.number(3);
-                self.profile.limits.levels_max += self.rng.number(3);
+                // Rarely: tables that are never full would answer less.
+                if self.rng.percent(5) {
+                    self.profile.limits.orders_max += self.rng.number(3);
+                    self.profile.limits.levels_max += self.rng.number(3);
+                }
                 Command::Configure(self.profile.limits)
             }
             7 => {

@@ -408,6 +408,7 @@ fn contradicts(new: &NewOrder, terms: &Terms) -> bool {
     let limit = matches!(new.kind, OrderKind::Limit(_));
     let market = new.kind == OrderKind::Market;
     let any = new.liquidity == Liquidity::Any;
+    let post_only = !any;
     let ioc = new.time_in_force == TimeInForce::Ioc;
     let stays = matches!(new.time_in_force, TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Gtd);
     let for_auction =
@@ -426,7 +427,7 @@ fn contradicts(new: &NewOrder, terms: &Terms) -> bool {
         || (stop && !((limit || market) && stays && any))
         || (trailing && !(market && stays && any))
         || (peg && !((limit || market) && stays && any))
-        || (!any && !(limit && stays))
+        || (post_only && !(limit && stays))
         || (new.kind == OrderKind::MarketToLimit && !(stays && any && asked == 0))
         || (for_auction && !((limit || market) && any && asked == 0))
 }
