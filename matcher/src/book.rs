@@ -9,7 +9,7 @@ use crate::command::{Liquidity, Permission};
 use crate::event::{
     CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, TradeKind, Traded,
 };
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, Phase};
 use crate::ladder::Ladder;
 use crate::levels::{Level, Levels};
 use crate::orders::{Done, Order, Orders};
@@ -53,9 +53,14 @@ impl Store {
 }
 
 /// One instrument and its two ladders.
+#[repr(C, align(64))]
 pub(crate) struct Sides {
-    pub(crate) instrument: Instrument,
+    /// What needs no second look.
+    pub(crate) gate: Gate,
     pub(crate) id: InstrumentId,
+    /// Not 0: a trade, or a best price that changes, has to be told to somebody beside the book.
+    pub(crate) special: u32,
+    /// To change it is to call [`Sides::set_gate`] after.
     pub(crate) permission: Permission,
     /// The price of the last trade.
     pub(crate) last: Option<Price>,
@@ -63,6 +68,34 @@ pub(crate) struct Sides {
     pub(crate) reference: Option<Price>,
     bids: Ladder,
     asks: Ladder,
+    /// To change it, or what else the gate depends on, is to call [`Sides::set_gate`] after.
+    pub(crate) instrument: Instrument,
+}
+
+/// The limit orders that a book takes without a second look. Where it has to look twice at all of them
+/// (it does not trade, it waits for an auction), no price is within.
+pub(crate) struct Gate {
+    price_min: Price,
+    price_max: Price,
+    qty_min: Qty,
+    qty_max: Qty,
+}
+
+impl Gate {
+    const CLOSED: Gate = Gate {
+        price_min: Price::MAX,
+        price_max: Price::MIN,
+        qty_min: Qty::ZERO,
+        qty_max: Qty::ZERO,
+    };
+
+    #[inline]
+    pub(crate) fn admits(&self, price: Price, qty: Qty) -> bool {
+        self.price_min <= price
+            && price <= self.price_max
+            && self.qty_min <= qty
+            && qty <= self.qty_max
+    }
 }
 
 /// An order off the book: one that came in and is being matched, or one just taken off.
@@ -128,16 +161,31 @@ fn add_notional(notional: Notional, price: Price, qty: Qty) -> Notional {
 }
 
 impl Sides {
-    pub(crate) const fn new(id: InstrumentId, instrument: Instrument) -> Sides {
-        Sides {
-            instrument,
+    pub(crate) fn new(id: InstrumentId, instrument: Instrument) -> Sides {
+        let mut book = Sides {
+            gate: Gate::CLOSED,
             id,
+            special: 0,
             permission: Permission::Trade,
             last: None,
             reference: None,
             bids: Ladder::new(id, Side::Buy),
             asks: Ladder::new(id, Side::Sell),
-        }
+            instrument,
+        };
+        book.set_gate();
+        book
+    }
+
+    /// Brings the gate up to date with what it depends on.
+    pub(crate) fn set_gate(&mut self) {
+        let Instrument { phase, price_min, price_max, qty_min, qty_max, .. } = self.instrument;
+        self.gate = match (phase, self.permission) {
+            (Phase::Continuous, Permission::Trade) => {
+                Gate { price_min, price_max, qty_min, qty_max }
+            }
+            _ => Gate::CLOSED,
+        };
     }
 
     #[inline]
@@ -183,7 +231,7 @@ impl Sides {
                 return false;
             }
             found += level.qty;
-            if found >= qty.lots().into() {
+            if found >= qty.lots() {
                 return true;
             }
         }
@@ -193,6 +241,21 @@ impl Sides {
     /// Whether there is a level of that price.
     pub(crate) fn has_level(&self, levels: &Levels, side: Side, price: Price) -> bool {
         self.ladder(side).find(levels, ladder_key(side, price)).is_some()
+    }
+
+    /// The level of that price, a new one if need be; the table of levels is not full then.
+    #[inline]
+    pub(crate) fn level_for(&mut self, levels: &mut Levels, side: Side, price: Price) -> Id<Level> {
+        let key = ladder_key(side, price);
+        let ladder = self.ladder_mut(side);
+        let level = ladder.find(levels, key);
+        if level.is_some() { level } else { ladder.insert(levels, key) }
+    }
+
+    /// Takes out a level that nobody stands at any more.
+    #[inline]
+    pub(crate) fn remove_level(&mut self, levels: &mut Levels, side: Side, level: Id<Level>) {
+        self.ladder_mut(side).remove(levels, level);
     }
 
     /// Trades `taker` against the resting side until it is filled or its limit is reached.
@@ -234,7 +297,7 @@ impl Sides {
             assert!(!qty.is_zero());
             maker.leaves_qty -= qty;
             taker.leaves_qty -= qty;
-            traded += u128::from(qty.lots());
+            traded += qty.lots();
             taker.done.add(price, qty);
             let Order { session, number, account, leaves_qty, next, .. } = *maker;
             let (order_id, maker_ref, kept) = (maker.order_id, maker.order_ref, maker.done);
@@ -305,12 +368,7 @@ impl Sides {
     pub(crate) fn rest<S: EventSink>(&mut self, store: &mut Store, taker: &Taker, events: &mut S) {
         let Taker { side, limit, leaves_qty, session, number, .. } = *taker;
         let order_ref = store.next_place();
-        let key = ladder_key(side, limit);
-        let ladder = self.ladder_mut(side);
-        let mut level_id = ladder.find(&store.levels, key);
-        if level_id.is_none() {
-            level_id = ladder.insert(&mut store.levels, key);
-        }
+        let level_id = self.level_for(&mut store.levels, side, limit);
         let level = &mut store.levels.pool[level_id];
         let done = store.orders.keep_done(Id::NONE, taker.done);
         let (slot, order) = store.orders.take();
@@ -331,13 +389,7 @@ impl Sides {
             liquidity: taker.liquidity,
             flags: taker.flags,
         };
-        match level.tail.some() {
-            None => level.head = slot,
-            Some(tail) => store.orders[tail].next = slot,
-        }
-        level.tail = slot;
-        level.orders += 1;
-        level.qty += u128::from(leaves_qty.lots());
+        level.append(&mut store.orders, slot, leaves_qty);
         store.accounts.get_mut(taker.account).reserve(side, leaves_qty, limit);
         store.sessions.insert(session, number, slot);
         events.event(&Event::Rested(Rested {
@@ -373,16 +425,7 @@ impl Sides {
             liquidity: order.liquidity,
             flags: order.flags,
         };
-        level.qty -= u128::from(taken.leaves_qty.lots());
-        level.orders -= 1;
-        match prev.some() {
-            None => level.head = next,
-            Some(prev) => store.orders[prev].next = next,
-        }
-        match next.some() {
-            None => level.tail = prev,
-            Some(next) => store.orders[next].prev = prev,
-        }
+        level.unlink(&mut store.orders, (prev, next), taken.leaves_qty);
         if level.orders == 0 {
             self.ladder_mut(taken.side).remove(&mut store.levels, level_id);
         }
@@ -455,7 +498,7 @@ impl Sides {
         order.leaves_qty = order_qty - done.cum_qty;
         order.number = number;
         let cut = old_leaves_qty - order.leaves_qty;
-        level.qty -= u128::from(cut.lots());
+        level.qty -= cut.lots();
         store.accounts.get_mut(order.account).lessen(level.side, cut, level.price());
         store.sessions.remove(order.session, old_number);
         store.sessions.insert(order.session, number, slot);

@@ -21,6 +21,7 @@ mod bust;
 mod govern;
 mod look;
 mod permit;
+mod plain;
 mod requests;
 mod risk;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use crate::types::{
 use bust::Busts;
 pub use govern::LIMITS_MAX;
 use permit::{Groups, admit_permission};
+use plain::Handled;
 use risk::admit_risk;
 
 /// All books, all sessions, and the one way to change them: [`Engine::apply`].
@@ -94,6 +96,21 @@ impl Engine {
     /// levels for FOK, a handful of steps for the rest.
     #[inline]
     pub fn apply<S: EventSink>(&mut self, input: &Input, events: &mut S) {
+        let handled = match &input.command {
+            Command::New(new) => self.enter_plain(input, new, events),
+            Command::Cancel { target } => self.cancel_plain(input, *target, events),
+            _ => Handled::No,
+        };
+        if handled == Handled::No {
+            // A copy, so that the caller's may stand in registers.
+            let input = *input;
+            self.apply_any(&input, events);
+        }
+    }
+
+    /// Applies `input`, whatever it is.
+    #[inline(never)]
+    fn apply_any<S: EventSink>(&mut self, input: &Input, events: &mut S) {
         let Some(session) = self.store.sessions.state_mut(input.session) else {
             return refuse(RejectReason::UnknownSession, events);
         };

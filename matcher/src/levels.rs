@@ -3,9 +3,9 @@
 use std::collections::TryReserveError;
 
 use crate::book::ladder_key;
-use crate::orders::Order;
+use crate::orders::{Order, Orders};
 use crate::pool::{Id, Pool, Pooled};
-use crate::types::{InstrumentId, Price, Side};
+use crate::types::{InstrumentId, Price, Qty, Side};
 
 /// All orders of one side of one book at one price.
 ///
@@ -14,8 +14,8 @@ use crate::types::{InstrumentId, Price, Side};
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Level {
-    /// Sum of the leaves of its orders, in lots. Wide, because 2^32 orders of 2^63 lots may meet.
-    pub(crate) qty: u128,
+    /// Sum of the leaves of its orders, in lots: below 2^63, `Limits::qty_max` sees to it.
+    pub(crate) qty: u64,
     /// Price in the order of its ladder: the lower, the better.
     pub(crate) key: i64,
     /// First in the queue.
@@ -36,6 +36,38 @@ impl Level {
     #[inline]
     pub(crate) const fn price(&self) -> Price {
         Price::from_ticks(ladder_key(self.side, Price::from_ticks(self.key)))
+    }
+
+    /// Puts an order of `qty` at the end of the queue; its `prev` was the level's tail.
+    #[inline]
+    pub(crate) fn append(&mut self, orders: &mut Orders, slot: Id<Order>, qty: Qty) {
+        match self.tail.some() {
+            None => self.head = slot,
+            Some(tail) => orders[tail].next = slot,
+        }
+        self.tail = slot;
+        self.orders += 1;
+        self.qty += qty.lots();
+    }
+
+    /// Takes an order of `qty` with these neighbors out of the queue.
+    #[inline]
+    pub(crate) fn unlink(
+        &mut self,
+        orders: &mut Orders,
+        (prev, next): (Id<Order>, Id<Order>),
+        qty: Qty,
+    ) {
+        match prev.some() {
+            None => self.head = next,
+            Some(prev) => orders[prev].next = next,
+        }
+        match next.some() {
+            None => self.tail = prev,
+            Some(next) => orders[next].prev = prev,
+        }
+        self.orders -= 1;
+        self.qty -= qty.lots();
     }
 }
 

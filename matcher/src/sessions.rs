@@ -91,14 +91,15 @@ impl Block {
     const EMPTY: Block = Block { page: Id::NONE, orders: 0 };
 }
 
+/// A session, the first cache line of its directory included.
 #[repr(align(64))]
-struct Session {
+pub(crate) struct Session {
     state: SessionState,
     /// The participant's row in the table of accounts.
-    account_row: u32,
+    pub(crate) account_row: u32,
     /// What an order gets as its `stp_key` and in its `flags`.
-    stp_key: u32,
-    stp_flags: u8,
+    pub(crate) stp_key: u32,
+    pub(crate) stp_flags: u8,
     group: u32,
     self_trade: SelfTradePrevention,
     /// Its own.
@@ -111,6 +112,44 @@ struct Session {
 }
 
 const _: () = assert!(size_of::<Session>() == 64);
+
+impl Session {
+    /// Whether it may do everything.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.permission == Permission::Trade
+    }
+
+    /// Whether `number` is the one after the last used up.
+    #[inline]
+    pub(crate) const fn is_next(&self, number: OrderNumber) -> bool {
+        number.0 != 0 && number.0 - 1 == self.state.last_number.0
+    }
+
+    /// Uses up `number`, the next.
+    #[inline]
+    pub(crate) const fn use_number(&mut self, number: OrderNumber) {
+        self.state.last_number = number;
+    }
+
+    /// Takes note of the number of an inbound message.
+    #[inline]
+    pub(crate) fn take_inbound(&mut self, inbound: MsgSeqNum) {
+        if inbound != MsgSeqNum::NONE {
+            self.state.last_inbound = inbound;
+        }
+    }
+
+    /// The number of the next message to the session.
+    ///
+    /// A session that has used all 2^32 - 1 gets the last one again; the gateway resets long before.
+    #[inline]
+    pub(crate) const fn next_msg(&mut self) -> MsgSeqNum {
+        let msg = MsgSeqNum(self.state.last_outbound.0.saturating_add(1));
+        self.state.last_outbound = msg;
+        msg
+    }
+}
 
 /// Why a number names no resting order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +171,11 @@ const fn block_index(number: OrderNumber) -> usize {
 /// All sessions, the venue's own first, and the directory of their resting orders.
 pub(crate) struct Sessions {
     sessions: Vec<Session>,
+    directory: Directory,
+}
+
+/// The pages of all sessions.
+pub(crate) struct Directory {
     pages: Pool<Page>,
     /// By page.
     neighbors: Vec<Neighbors>,
@@ -139,8 +183,8 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new() -> Sessions {
-        let mut sessions =
-            Sessions { sessions: Vec::new(), pages: Pool::new(), neighbors: Vec::new() };
+        let directory = Directory { pages: Pool::new(), neighbors: Vec::new() };
+        let mut sessions = Sessions { sessions: Vec::new(), directory };
         sessions.define(ParticipantId(0), 0, Permission::Trade, 0);
         sessions
     }
@@ -154,8 +198,9 @@ impl Sessions {
         self.sessions.try_reserve_exact(wanted.saturating_sub(self.sessions.len()))?;
         let reserved = orders_max / 32;
         let wanted = reserved as usize + 1;
-        self.neighbors.try_reserve_exact(wanted.saturating_sub(self.neighbors.len()))?;
-        self.pages.grow(orders_max, reserved)
+        let Directory { pages, neighbors } = &mut self.directory;
+        neighbors.try_reserve_exact(wanted.saturating_sub(neighbors.len()))?;
+        pages.grow(orders_max, reserved)
     }
 
     /// Adds a session.
@@ -211,17 +256,19 @@ impl Sessions {
         self.sessions.get_mut(id.index()).map(|session| &mut session.state)
     }
 
-    /// The number of the next message to the session.
-    ///
-    /// A session that has used all 2^32 - 1 gets the last one again; the gateway resets long before.
+    /// A counterparty's session, and where its orders are found.
+    #[inline]
+    pub(crate) fn split(&mut self, id: SessionId) -> Option<(&mut Session, &mut Directory)> {
+        if id == SessionId::VENUE {
+            return None;
+        }
+        self.sessions.get_mut(id.index()).map(|session| (session, &mut self.directory))
+    }
+
+    /// The number of the next message to the session, which is a counterparty's.
     #[inline]
     pub(crate) fn next_msg(&mut self, id: SessionId) -> MsgSeqNum {
-        if id == SessionId::VENUE {
-            return MsgSeqNum::NONE;
-        }
-        let state = &mut self.sessions[id.index()].state;
-        state.last_outbound = MsgSeqNum(state.last_outbound.0.saturating_add(1));
-        state.last_outbound
+        self.sessions[id.index()].next_msg()
     }
 
     /// Whether a counterparty's session of that id is defined.
@@ -293,12 +340,9 @@ impl Sessions {
     #[inline]
     pub(crate) fn find(&self, id: SessionId, number: OrderNumber) -> Result<Id<Order>, NotFound> {
         let session = &self.sessions[id.index()];
-        if let Some(block) = session.root.get(block_index(number)) {
-            // Where there is no page, page 0 says so: nothing stands in it.
-            let order = self.pages[block.page].orders[page_index(number)];
-            if order.is_some() {
-                return Ok(order);
-            }
+        let order = self.directory.find(session, number);
+        if order.is_some() {
+            return Ok(order);
         }
         let used = number != OrderNumber::NONE && number <= session.state.last_number;
         Err(if used { NotFound::TooLate } else { NotFound::Unknown })
@@ -307,21 +351,96 @@ impl Sessions {
     /// Notes a resting order.
     #[inline]
     pub(crate) fn insert(&mut self, id: SessionId, number: OrderNumber, order: Id<Order>) {
-        let session = &mut self.sessions[id.index()];
+        self.directory.insert(&mut self.sessions[id.index()], number, order);
+    }
+
+    /// Forgets a resting order.
+    #[inline]
+    pub(crate) fn remove(&mut self, id: SessionId, number: OrderNumber) {
+        self.directory.remove(&mut self.sessions[id.index()], number);
+    }
+
+    /// The resting order of the session with the lowest number.
+    pub(crate) fn first(&self, id: SessionId) -> Id<Order> {
+        self.directory.first_in(self.sessions[id.index()].first_page, 0)
+    }
+
+    /// The resting order of the session with the lowest number above `number`, which rests.
+    pub(crate) fn after(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
+        let page = self.sessions[id.index()].root[block_index(number)].page;
+        self.directory.first_in(page, page_index(number) + 1)
+    }
+
+    /// Walks the directory.
+    ///
+    /// # Panics
+    ///
+    /// If something does not agree.
+    pub(crate) fn check(&self, orders: &Orders) {
+        let (mut pages, mut live) = (0, 0);
+        for (session_id, session) in (0..).map(SessionId).zip(&self.sessions) {
+            let mut count = 0;
+            let mut last = OrderNumber::NONE;
+            let mut at = self.first(session_id);
+            while at.is_some() {
+                let order = &orders[at];
+                assert_eq!(order.session, session_id);
+                assert!((order.stp_key != 0) == (order.flags & Order::SELF_TRADE != 0));
+                assert!(order.number > last && order.number <= session.state.last_number);
+                assert_eq!(self.find(session_id, order.number), Ok(at));
+                last = order.number;
+                count += 1;
+                at = self.after(session_id, last);
+            }
+            let (mut prev, mut counted) = (Id::NONE, 0);
+            for (index, block) in (0..).zip(&session.root) {
+                if block.page.is_some() {
+                    let neighbors = self.directory.neighbors[block.page.raw() as usize];
+                    assert_eq!((neighbors.prev, neighbors.block), (prev, index));
+                    prev = block.page;
+                    pages += 1;
+                }
+                let stand = &self.directory.pages[block.page].orders;
+                let stand = stand.iter().filter(|order| order.is_some()).count();
+                assert_eq!(stand, block.orders as usize);
+                assert!((stand > 0) == block.page.is_some());
+                counted += block.orders;
+            }
+            assert_eq!((counted, session.last_page), (count, prev));
+            live += count;
+        }
+        assert_eq!(live, orders.len());
+        assert_eq!(pages, self.directory.pages.len());
+    }
+}
+
+impl Directory {
+    /// The resting order of that number, or none.
+    #[inline]
+    pub(crate) fn find(&self, session: &Session, number: OrderNumber) -> Id<Order> {
+        match session.root.get(block_index(number)) {
+            // Where there is no page, page 0 says so: nothing stands in it.
+            Some(block) => self.pages[block.page].orders[page_index(number)],
+            None => Id::NONE,
+        }
+    }
+
+    /// Notes a resting order.
+    #[inline]
+    pub(crate) fn insert(&mut self, session: &mut Session, number: OrderNumber, order: Id<Order>) {
         let page = match session.root.get_mut(block_index(number)) {
             Some(block) if block.page.is_some() => {
                 block.orders += 1;
                 block.page
             }
-            _ => self.open_page(id, number),
+            _ => self.open_page(session, number),
         };
         self.pages[page].orders[page_index(number)] = order;
     }
 
     #[cold]
     #[inline(never)]
-    fn open_page(&mut self, id: SessionId, number: OrderNumber) -> Id<Page> {
-        let session = &mut self.sessions[id.index()];
+    fn open_page(&mut self, session: &mut Session, number: OrderNumber) -> Id<Page> {
         let index = block_index(number);
         if session.root.len() <= index {
             session.root.resize(index + 1, Block::EMPTY);
@@ -352,19 +471,18 @@ impl Sessions {
 
     /// Forgets a resting order.
     #[inline]
-    pub(crate) fn remove(&mut self, id: SessionId, number: OrderNumber) {
-        let block = &mut self.sessions[id.index()].root[block_index(number)];
+    pub(crate) fn remove(&mut self, session: &mut Session, number: OrderNumber) {
+        let block = &mut session.root[block_index(number)];
         self.pages[block.page].orders[page_index(number)] = Id::NONE;
         block.orders -= 1;
         if block.orders == 0 {
-            self.close_page(id, number);
+            self.close_page(session, number);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_page(&mut self, id: SessionId, number: OrderNumber) {
-        let session = &mut self.sessions[id.index()];
+    fn close_page(&mut self, session: &mut Session, number: OrderNumber) {
         let block = &mut session.root[block_index(number)];
         let page = block.page;
         *block = Block::EMPTY;
@@ -380,17 +498,6 @@ impl Sessions {
         }
     }
 
-    /// The resting order of the session with the lowest number.
-    pub(crate) fn first(&self, id: SessionId) -> Id<Order> {
-        self.first_in(self.sessions[id.index()].first_page, 0)
-    }
-
-    /// The resting order of the session with the lowest number above `number`, which rests.
-    pub(crate) fn after(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
-        let page = self.sessions[id.index()].root[block_index(number)].page;
-        self.first_in(page, page_index(number) + 1)
-    }
-
     fn first_in(&self, page: Id<Page>, order_from: usize) -> Id<Order> {
         let (mut page, mut order_from) = (page, order_from);
         while page.is_some() {
@@ -402,47 +509,5 @@ impl Sessions {
             page = self.neighbors[page.raw() as usize].next;
         }
         Id::NONE
-    }
-
-    /// Walks the directory.
-    ///
-    /// # Panics
-    ///
-    /// If something does not agree.
-    pub(crate) fn check(&self, orders: &Orders) {
-        let (mut pages, mut live) = (0, 0);
-        for (session_id, session) in (0..).map(SessionId).zip(&self.sessions) {
-            let mut count = 0;
-            let mut last = OrderNumber::NONE;
-            let mut at = self.first(session_id);
-            while at.is_some() {
-                let order = &orders[at];
-                assert_eq!(order.session, session_id);
-                assert!((order.stp_key != 0) == (order.flags & Order::SELF_TRADE != 0));
-                assert!(order.number > last && order.number <= session.state.last_number);
-                assert_eq!(self.find(session_id, order.number), Ok(at));
-                last = order.number;
-                count += 1;
-                at = self.after(session_id, last);
-            }
-            let (mut prev, mut counted) = (Id::NONE, 0);
-            for (index, block) in (0..).zip(&session.root) {
-                if block.page.is_some() {
-                    let neighbors = self.neighbors[block.page.raw() as usize];
-                    assert_eq!((neighbors.prev, neighbors.block), (prev, index));
-                    prev = block.page;
-                    pages += 1;
-                }
-                let stand = &self.pages[block.page].orders;
-                let stand = stand.iter().filter(|order| order.is_some()).count();
-                assert_eq!(stand, block.orders as usize);
-                assert!((stand > 0) == block.page.is_some());
-                counted += block.orders;
-            }
-            assert_eq!((counted, session.last_page), (count, prev));
-            live += count;
-        }
-        assert_eq!(live, orders.len());
-        assert_eq!(pages, self.pages.len());
     }
 }

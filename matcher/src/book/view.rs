@@ -14,7 +14,7 @@ use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side};
 pub struct BookLevel {
     /// The price.
     pub price: Price,
-    /// All that is working there; [`u64::MAX`] lots if it is more than that.
+    /// All that is working there.
     pub qty: Qty,
     /// How many orders.
     pub orders: u32,
@@ -69,7 +69,7 @@ impl<'a> Book<'a> {
     pub fn levels(&self, side: Side) -> impl Iterator<Item = BookLevel> + use<'a> {
         levels_of(self.sides.ladder(side), &self.store.levels).map(|level| BookLevel {
             price: level.price(),
-            qty: Qty::from_lots(u64::try_from(level.qty).unwrap_or(u64::MAX)),
+            qty: Qty::from_lots(level.qty),
             orders: level.orders,
         })
     }
@@ -142,7 +142,7 @@ fn check_level(store: &Store, level: &Level) -> u32 {
         assert!(store.levels.pool[order.level].key == level.key);
         assert_eq!(order.prev, prev);
         assert_eq!(store.sessions.find(order.session, order.number), Ok(at));
-        qty += u128::from(order.leaves_qty.lots());
+        qty += order.leaves_qty.lots();
         orders += 1;
         prev = at;
         at = order.next;

@@ -135,6 +135,7 @@ impl Engine {
             return Err(RejectReason::WrongPhase);
         }
         book.instrument.phase = phase;
+        book.set_gate();
         Ok(Event::PhaseChanged { instrument, phase, reason: PhaseReason::Command })
     }
 

@@ -82,7 +82,9 @@ impl Engine {
             }
             PermissionScope::Instrument(instrument) => {
                 let book = self.books.get_mut(instrument.index());
-                book.ok_or(RejectReason::UnknownInstrument)?.permission = permission;
+                let book = book.ok_or(RejectReason::UnknownInstrument)?;
+                book.permission = permission;
+                book.set_gate();
             }
         }
         events.event(&Event::Applied);
