@@ -267,7 +267,7 @@ fn fold(
     let Turn { input, attachment, events } = turn;
     entry.input(position, input, attachment);
     for (event_index, event) in (0..).zip(events) {
-        entry.event(position, input, attachment, event);
+        entry.event(position, input, event_index, event);
         let session = SessionId::VENUE;
         each(entry, &Told { session, position, input, attachment, event, event_index });
     }

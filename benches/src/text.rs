@@ -114,8 +114,8 @@ pub fn order_entry(sessions: u32) -> OrderEntry {
         let mut events: Vec<Event> = Vec::new();
         engine.apply(&input, &mut events);
         entry.input(sequence, &input, &[]);
-        for event in &events {
-            entry.event(sequence, &input, &[], event);
+        for (event_index, event) in (0..).zip(&events) {
+            entry.event(sequence, &input, event_index, event);
         }
     }
     entry

@@ -3,22 +3,23 @@
 use std::fmt;
 
 use matcher::{
-    Canceled, Command, Event, Input, Instrument, InstrumentId, Phase, Price, Priority, Qty,
-    Replaced, Rested, Sequence, Traded,
+    Busted, Command, Event, Input, Instrument, InstrumentId, OrderRef, Phase, Price, Priority, Qty,
+    Replaced, Replenished, Restated, Rested, Sequence, Side, TradeKind, Traded, Uncrossed,
 };
 
 use crate::message::{
-    AddOrder, Alpha, EventCode, Header, OrderCancel, OrderDelete, OrderExecuted, OrderReplace,
-    Stock, StockDirectory, SystemEvent, TradingAction, TradingStatus, YesNo,
+    AddOrder, Alpha, BrokenTrade, CrossTrade, CrossType, EventCode, Header, ImbalanceDirection,
+    NetOrderImbalance, OrderCancel, OrderDelete, OrderExecuted, OrderExecutedWithPrice,
+    OrderReplace, Stock, StockDirectory, SystemEvent, Trade, TradingAction, TradingStatus, YesNo,
 };
 use crate::scale::PriceScale;
 
 /// Nanoseconds of a day. Source: UTC days as counted by `Timestamp`, without leap seconds.
 const DAY_NS: u64 = 86_400_000_000_000;
 
-/// The types of messages that [`Publisher`] sends. The others of [`crate::Message`] wait for orders and
-/// phases that the engine does not know yet.
-pub const MESSAGE_KINDS_PUBLISHED: &[u8] = b"SRHAEXDU";
+/// The types of messages that [`Publisher`] sends. The others of [`crate::Message`] say what this venue
+/// does not have.
+pub const MESSAGE_KINDS_PUBLISHED: &[u8] = b"SRHAECXDUPQBI";
 
 /// Where the publisher puts its messages. Numbering is counting: the n-th message of a journal has
 /// number n, from 1.
@@ -65,7 +66,7 @@ struct Listed {
     stock: Stock,
     scale: PriceScale,
     stock_locate: u16,
-    state: Phase,
+    phase: Phase,
 }
 
 /// What must be known of a turn until its end.
@@ -75,8 +76,20 @@ struct Turn {
     first: bool,
     expires_day: bool,
     definition: Option<(InstrumentId, Instrument)>,
-    /// A replace that lost its place and whose next Event is not seen yet.
-    replaced: Option<Replaced>,
+    waiting: Option<Waiting>,
+}
+
+/// What is not published before the next Event of the turn is seen.
+#[derive(Clone, Copy, Debug)]
+enum Waiting {
+    /// An order was taken off to be entered again: with what rests of it, one message.
+    TakenOff(Replaced),
+    /// An order rests. If it crosses the other side an auction begins, and the reader is told so first.
+    Add(Rested),
+    /// The same, of an order that was taken off before.
+    Replace(Replaced, Rested),
+    /// An order lost quantity without a trade: part of it, or the slice that an iceberg showed.
+    Cut(Restated),
 }
 
 impl Publisher {
@@ -121,37 +134,53 @@ impl Publisher {
                 Command::DefineInstrument { id, instrument } => Some((id, instrument)),
                 _ => None,
             },
-            replaced: None,
+            waiting: None,
         };
     }
 
     /// Publishes the next Event of the turn.
     #[inline]
     pub fn event<S: MessageSink>(&mut self, event: &Event, out: &mut S) {
-        if let Some(replaced) = self.turn.replaced.take() {
-            if let Event::Rested(rested) = event {
-                return self.replace(&replaced, rested, out);
-            }
-            self.delete(replaced.instrument, replaced.old_ref.0, out);
+        if let Some(waiting) = self.turn.waiting.take()
+            && self.continues(&waiting, event, out)
+        {
+            return;
         }
         match event {
-            Event::Traded(traded) => self.execute(traded, out),
-            Event::Rested(rested) => self.add(rested, out),
-            Event::Canceled(canceled) => self.cancel(canceled, out),
+            Event::Traded(traded) => self.trade(traded, out),
+            Event::Rested(rested) => self.turn.waiting = Some(Waiting::Add(*rested)),
+            Event::Canceled(canceled) => self.delete(canceled.instrument, canceled.order_ref, out),
             Event::Replaced(replaced) => match replaced.priority {
-                Priority::Kept => self.reduce(replaced, out),
-                Priority::Lost => self.turn.replaced = Some(*replaced),
+                Priority::Kept => {
+                    self.reduce(replaced.instrument, replaced.old_ref, replaced.cut_qty, out);
+                }
+                Priority::Lost => self.turn.waiting = Some(Waiting::TakenOff(*replaced)),
             },
-            Event::PhaseChanged { instrument, state } => {
-                self.phase(*instrument, *state, out);
-            }
+            Event::Restated(restated) => self.turn.waiting = Some(Waiting::Cut(*restated)),
+            Event::Replenished(slice) => self.replenish(slice, out),
+            Event::PhaseChanged { instrument, phase, .. } => self.phase(*instrument, *phase, out),
             Event::InstrumentDefined { id } => self.define(*id, out),
             Event::Configured if self.turn.first => {
                 self.system(EventCode::StartOfMessages, out);
             }
             Event::CommandRefused { .. } => self.turn.expires_day = false,
+            Event::Uncrossed(uncrossed) => self.cross(uncrossed, out),
+            Event::Indicative { instrument, phase, price, qty, imbalance, side } => {
+                let direction = match (price, side) {
+                    (None, _) => ImbalanceDirection::Insufficient,
+                    (_, None) => ImbalanceDirection::None,
+                    (_, Some(Side::Buy)) => ImbalanceDirection::Buy,
+                    (_, Some(Side::Sell)) => ImbalanceDirection::Sell,
+                };
+                self.indicate(*instrument, *phase, *price, [*qty, *imbalance], direction, out);
+            }
+            Event::Busted(busted) => self.bust(busted, out),
+            // What stands beside the book is not shown, nor are answers to one session.
             Event::Configured
             | Event::SessionDefined { .. }
+            | Event::Applied
+            | Event::Held(_)
+            | Event::Triggered(_)
             | Event::Accepted(_)
             | Event::Rejected(_)
             | Event::CancelRejected(_)
@@ -165,8 +194,8 @@ impl Publisher {
     /// Ends the turn: publishes what waited for a further Event.
     #[inline]
     pub fn end_turn<S: MessageSink>(&mut self, out: &mut S) {
-        if let Some(replaced) = self.turn.replaced.take() {
-            self.delete(replaced.instrument, replaced.old_ref.0, out);
+        if let Some(waiting) = self.turn.waiting.take() {
+            self.publish(&waiting, out);
         }
         if self.turn.expires_day {
             self.system(EventCode::EndOfMarketHours, out);
@@ -218,56 +247,208 @@ impl Publisher {
         Header { stock_locate, tracking_number: 0, since_midnight_ns }
     }
 
+    /// Whether `event` goes with what waits; if not, what waits is published.
     #[inline]
-    fn add<S: MessageSink>(&self, rested: &Rested, out: &mut S) {
-        let Some(listed) = self.listed(rested.instrument) else { return };
-        let add = AddOrder {
-            header: self.header(listed.stock_locate),
-            order_ref: rested.order_ref.0,
-            side: rested.side,
-            shares: shares(rested.leaves_qty),
-            stock: listed.stock,
-            price: listed.price(rested.price),
-        };
-        out.message(&add.encode());
+    fn continues<S: MessageSink>(&mut self, waiting: &Waiting, event: &Event, out: &mut S) -> bool {
+        match (waiting, event) {
+            (Waiting::TakenOff(replaced), Event::Rested(rested))
+                if replaced.old_ref != OrderRef::NONE
+                    && (replaced.session, replaced.number) == (rested.session, rested.number) =>
+            {
+                self.turn.waiting = Some(Waiting::Replace(*replaced, *rested));
+                return true;
+            }
+            // It slides on its way back: nothing of it is displayed yet.
+            (Waiting::TakenOff(replaced), Event::Restated(restated))
+                if restated.order_ref == OrderRef::NONE
+                    && (replaced.session, replaced.number)
+                        == (restated.session, restated.number) =>
+            {
+                self.turn.waiting = Some(*waiting);
+                return true;
+            }
+            (
+                Waiting::Add(rested) | Waiting::Replace(_, rested),
+                Event::PhaseChanged { instrument, phase, .. },
+            ) if rested.instrument == *instrument => {
+                self.phase(*instrument, *phase, out);
+                self.publish(waiting, out);
+                return true;
+            }
+            // The slice is gone, so it is not cut but deleted.
+            (Waiting::Cut(restated), Event::Replenished(slice))
+                if (restated.session, restated.number) == (slice.session, slice.number) =>
+            {
+                self.delete(restated.instrument, restated.order_ref, out);
+                self.replenish(slice, out);
+                return true;
+            }
+            _ => {}
+        }
+        self.publish(waiting, out);
+        false
     }
 
+    /// Publishes what waited.
     #[inline]
-    fn execute<S: MessageSink>(&self, traded: &Traded, out: &mut S) {
-        let Some(listed) = self.listed(traded.instrument) else { return };
-        let executed = OrderExecuted {
-            header: self.header(listed.stock_locate),
-            order_ref: traded.maker_ref.0,
-            shares: shares(traded.qty),
-            match_number: traded.id.0,
-        };
-        out.message(&executed.encode());
-    }
-
-    #[inline]
-    fn cancel<S: MessageSink>(&self, canceled: &Canceled, out: &mut S) {
-        if let Some(order_ref) = canceled.order_ref {
-            self.delete(canceled.instrument, order_ref.0, out);
+    fn publish<S: MessageSink>(&self, waiting: &Waiting, out: &mut S) {
+        match waiting {
+            Waiting::TakenOff(replaced) => {
+                self.delete(replaced.instrument, replaced.old_ref, out);
+            }
+            Waiting::Add(rested) => {
+                let (order_ref, shares) = (rested.order_ref, rested.leaves_qty);
+                self.add(rested.instrument, order_ref, rested.side, shares, rested.price, out);
+            }
+            Waiting::Replace(replaced, rested) => self.replace(replaced, rested, out),
+            Waiting::Cut(restated) => {
+                self.reduce(restated.instrument, restated.order_ref, restated.cut_qty, out);
+            }
         }
     }
 
     #[inline]
-    fn delete<S: MessageSink>(&self, instrument: InstrumentId, order_ref: u64, out: &mut S) {
+    fn add<S: MessageSink>(
+        &self,
+        instrument: InstrumentId,
+        order_ref: OrderRef,
+        side: Side,
+        qty: Qty,
+        price: Price,
+        out: &mut S,
+    ) {
         let Some(listed) = self.listed(instrument) else { return };
-        let delete = OrderDelete { header: self.header(listed.stock_locate), order_ref };
-        out.message(&delete.encode());
+        let add = AddOrder {
+            header: self.header(listed.stock_locate),
+            order_ref: order_ref.0,
+            side,
+            shares: shares(qty),
+            stock: listed.stock,
+            price: listed.price(price),
+        };
+        out.message(&add.encode());
+    }
+
+    fn replenish<S: MessageSink>(&self, slice: &Replenished, out: &mut S) {
+        self.add(slice.instrument, slice.order_ref, slice.side, slice.qty, slice.price, out);
     }
 
     #[inline]
-    fn reduce<S: MessageSink>(&self, replaced: &Replaced, out: &mut S) {
-        let Some(listed) = self.listed(replaced.instrument) else { return };
-        assert!(replaced.leaves_qty < replaced.old_leaves_qty);
-        let cancel = OrderCancel {
+    fn trade<S: MessageSink>(&self, traded: &Traded, out: &mut S) {
+        let Some(listed) = self.listed(traded.instrument) else { return };
+        let executed = |order_ref: OrderRef| OrderExecuted {
             header: self.header(listed.stock_locate),
-            order_ref: replaced.old_ref.0,
-            shares: shares(replaced.old_leaves_qty - replaced.leaves_qty),
+            order_ref: order_ref.0,
+            shares: shares(traded.qty),
+            match_number: traded.id.0,
         };
-        out.message(&cancel.encode());
+        match traded.kind {
+            TradeKind::Continuous if traded.maker_ref != OrderRef::NONE => {
+                out.message(&executed(traded.maker_ref).encode());
+            }
+            TradeKind::Continuous => self.trade_hidden(listed, traded, out),
+            TradeKind::Auction => {
+                let (printable, price) = (YesNo::No, listed.price(traded.price));
+                for order_ref in [traded.maker_ref, traded.taker_ref] {
+                    if order_ref != OrderRef::NONE {
+                        let executed = executed(order_ref);
+                        let crossed = OrderExecutedWithPrice { executed, printable, price };
+                        out.message(&crossed.encode());
+                    }
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn trade_hidden<S: MessageSink>(&self, listed: &Listed, traded: &Traded, out: &mut S) {
+        let trade = Trade {
+            header: self.header(listed.stock_locate),
+            order_ref: 0,
+            side: Side::Buy,
+            shares: shares(traded.qty),
+            stock: listed.stock,
+            price: listed.price(traded.price),
+            match_number: traded.id.0,
+        };
+        out.message(&trade.encode());
+    }
+
+    #[cold]
+    fn cross<S: MessageSink>(&self, uncrossed: &Uncrossed, out: &mut S) {
+        let Some(listed) = self.listed(uncrossed.instrument) else { return };
+        let cross = CrossTrade {
+            header: self.header(listed.stock_locate),
+            shares: uncrossed.qty.lots(),
+            stock: listed.stock,
+            price: listed.price(uncrossed.price),
+            match_number: NO_MATCH,
+            cross: cross_type(uncrossed.phase),
+        };
+        out.message(&cross.encode());
+    }
+
+    #[cold]
+    fn indicate<S: MessageSink>(
+        &self,
+        instrument: InstrumentId,
+        phase: Phase,
+        price: Option<Price>,
+        [paired, imbalance]: [Qty; 2],
+        direction: ImbalanceDirection,
+        out: &mut S,
+    ) {
+        let Some(listed) = self.listed(instrument) else { return };
+        let price = price.map_or(0, |price| listed.price(price));
+        let imbalance = NetOrderImbalance {
+            header: self.header(listed.stock_locate),
+            paired_shares: paired.lots(),
+            imbalance_shares: imbalance.lots(),
+            direction,
+            stock: listed.stock,
+            far_price: price,
+            near_price: price,
+            reference_price: price,
+            cross: cross_type(phase),
+            variation: b' ',
+        };
+        out.message(&imbalance.encode());
+    }
+
+    #[cold]
+    fn bust<S: MessageSink>(&self, busted: &Busted, out: &mut S) {
+        let Some(listed) = self.listed(busted.instrument) else { return };
+        let header = self.header(listed.stock_locate);
+        out.message(&BrokenTrade { header, match_number: busted.trade.0 }.encode());
+    }
+
+    /// An order without a place was never displayed.
+    #[inline]
+    fn delete<S: MessageSink>(&self, instrument: InstrumentId, order_ref: OrderRef, out: &mut S) {
+        let Some(listed) = self.listed(instrument) else { return };
+        if order_ref == OrderRef::NONE {
+            return;
+        }
+        let header = self.header(listed.stock_locate);
+        out.message(&OrderDelete { header, order_ref: order_ref.0 }.encode());
+    }
+
+    /// Nothing is said of an order without a place, nor of an iceberg's reserve.
+    #[inline]
+    fn reduce<S: MessageSink>(
+        &self,
+        instrument: InstrumentId,
+        order_ref: OrderRef,
+        cut: Qty,
+        out: &mut S,
+    ) {
+        let Some(listed) = self.listed(instrument) else { return };
+        if order_ref == OrderRef::NONE || cut.is_zero() {
+            return;
+        }
+        let header = self.header(listed.stock_locate);
+        let shares = shares(cut);
+        out.message(&OrderCancel { header, order_ref: order_ref.0, shares }.encode());
     }
 
     #[inline]
@@ -317,16 +498,20 @@ impl Publisher {
             inverse: YesNo::No,
         };
         out.message(&directory.encode());
-        self.phase(id, listed.state, out);
+        self.phase(id, listed.phase, out);
     }
 
     #[cold]
-    fn phase<S: MessageSink>(&self, id: InstrumentId, state: Phase, out: &mut S) {
+    fn phase<S: MessageSink>(&self, id: InstrumentId, phase: Phase, out: &mut S) {
         let Some(listed) = self.listed(id) else { return };
-        let (status, reason) = match state {
+        let (status, reason) = match phase {
             Phase::Continuous => (TradingStatus::Trading, REASON_NONE),
             Phase::Halt => (TradingStatus::Halted, REASON_HALTED),
             Phase::Closed => (TradingStatus::Halted, REASON_CLOSED),
+            Phase::VolatilityAuction => (TradingStatus::Paused, REASON_VOLATILITY),
+            Phase::PreOpen | Phase::OpeningAuction | Phase::ClosingAuction => {
+                (TradingStatus::QuotationOnly, REASON_NONE)
+            }
         };
         let header = self.header(listed.stock_locate);
         out.message(&TradingAction { header, stock: listed.stock, status, reason }.encode());
@@ -345,7 +530,7 @@ impl Listed {
             stock: Stock::new(instrument.symbol.as_bytes())?,
             scale: PriceScale::new(instrument),
             stock_locate: u16::try_from(id.0.checked_add(1)?).ok()?,
-            state: instrument.state,
+            phase: instrument.phase,
         })
     }
 
@@ -367,6 +552,19 @@ const REASON_NONE: Alpha<4> = Alpha::literal(*b"    ");
 const REASON_HALTED: Alpha<4> = Alpha::literal(*b"O1  ");
 /// Reason of a TradingAction: quotation not available.
 const REASON_CLOSED: Alpha<4> = Alpha::literal(*b"M2  ");
+/// Reason of a TradingAction: volatility trading pause.
+const REASON_VOLATILITY: Alpha<4> = Alpha::literal(*b"LUDP");
+/// Match number of a CrossTrade: it is the sum of trades, which have theirs.
+const NO_MATCH: u64 = 0;
+
+/// Which cross ends, or would end, a phase.
+const fn cross_type(phase: Phase) -> CrossType {
+    match phase {
+        Phase::PreOpen | Phase::OpeningAuction | Phase::Closed => CrossType::Opening,
+        Phase::ClosingAuction => CrossType::Closing,
+        Phase::VolatilityAuction | Phase::Halt | Phase::Continuous => CrossType::Halt,
+    }
+}
 
 /// The engine takes no quantity above `qty_max`, which `check` has seen.
 #[inline]

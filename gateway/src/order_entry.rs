@@ -17,11 +17,11 @@ use hashbrown::HashMap;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, OrderId,
-    OrderNumber, RefusedRequest, RejectReason, SessionId, Symbol,
+    OrderNumber, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated, SessionId, Symbol,
 };
 
 use crate::fix::{Header, Identity, Message, tag};
-use crate::orders::{Ending, ORDERS_PER_SESSION_MAX, Orders, terms_of};
+use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
 use echo::{Echoes, echo};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
 use report::Report;
@@ -200,7 +200,9 @@ impl OrderEntry {
     }
 
     /// Follows an Event of the journal, after its Input and before any report of it.
-    pub fn event(&mut self, position: u64, input: &Input, _attachment: &[u8], event: &Event) {
+    /// `event_index` is its place among the Events of the turn, from 0.
+    pub fn event(&mut self, position: u64, input: &Input, event_index: u32, event: &Event) {
+        let moment = (position, event_index);
         match event {
             Event::InstrumentDefined { id } => {
                 if let Command::DefineInstrument { instrument, .. } = &input.command {
@@ -244,7 +246,20 @@ impl OrderEntry {
             }),
             Event::Replaced(replaced) => self.with(replaced.session, |orders| {
                 orders.replaced(replaced.old_number, replaced.number);
+                if replaced.number == replaced.old_number {
+                    let Replaced { number, price, order_qty, .. } = *replaced;
+                    restate(orders, number, moment, price, order_qty);
+                }
             }),
+            Event::Restated(restated) => self.with(restated.session, |orders| {
+                let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
+                restate(orders, number, moment, price, cum_qty + leaves_qty);
+            }),
+            Event::Busted(busted) => {
+                for part in [&busted.buy, &busted.sell] {
+                    self.with(part.session, |orders| orders.busted(part.number, position));
+                }
+            }
             _ => {}
         }
     }
@@ -256,6 +271,13 @@ impl OrderEntry {
     }
 }
 
+fn restate(orders: &mut Orders, number: OrderNumber, at: Moment, price: Price, order_qty: Qty) {
+    if let Some(terms) = orders.terms(number) {
+        let price = terms.has_limit().then_some(price);
+        orders.restated(number, at, Restatement { price, order_qty });
+    }
+}
+
 fn orders_mut(sessions: &mut [Option<Orders>], session: SessionId) -> Option<&mut Orders> {
     sessions.get_mut(session.index())?.as_mut()
 }
@@ -263,8 +285,8 @@ fn orders_mut(sessions: &mut [Option<Orders>], session: SessionId) -> Option<&mu
 /// The number that a Command enters.
 fn number_of(command: &Command) -> Option<OrderNumber> {
     match command {
-        Command::New(new) => Some(new.number),
-        Command::Replace(replace) => Some(replace.number),
+        Command::New(new) | Command::NewSpecial(new, _) => Some(new.number),
+        Command::Replace(replace) | Command::ReplaceStop(replace, _) => Some(replace.number),
         Command::Refuse { request: RefusedRequest::New(number), .. }
         | Command::Refuse { request: RefusedRequest::Replace { number, .. }, .. } => Some(*number),
         _ => None,

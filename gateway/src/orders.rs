@@ -2,7 +2,11 @@
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use matcher::{Command, Liquidity, Notional, OrderId, OrderKind, OrderNumber, Qty, TimeInForce};
+use matcher::{
+    Command, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Peg, Price, Qty,
+    TimeInForce, Trigger,
+};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 /// Numbers a session can have at most: the texts of more would not be reached by 32 bits.
@@ -34,7 +38,8 @@ const NEVER: u64 = u64::MAX;
 ///
 /// Bounds: a number takes 64 bytes, at most 21 in the index, and the bytes of its ClOrdID and Account; with
 /// the free part of the pages under 90 bytes and the text, once a session has some thousand orders. The first
-/// order takes 21 KiB. A refused order takes a number too. Growing never moves entries or text; it
+/// order takes 21 KiB. An order whose price or quantity the venue changed, and one of whose trades was busted,
+/// takes some 50 bytes more each time. A refused order takes a number too. Growing never moves entries or text; it
 /// rehashes a part of the index from hashes kept there, without touching the text.
 pub struct Orders {
     entries: Vec<Vec<Entry>>,
@@ -42,6 +47,31 @@ pub struct Orders {
     texts: Vec<Vec<u8>>,
     index: Index,
     hasher: RandomState,
+    restated: BTreeMap<(OrderNumber, Moment), Restatement>,
+    busted: BTreeMap<(OrderNumber, u64), WhenBusted>,
+}
+
+/// A place in the journal: of a turn, and in it of an Event, from 0.
+pub type Moment = (u64, u32);
+
+/// What an order became without a number of its own: a price or a quantity that no Command said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restatement {
+    /// The limit price from then on, `None` if it has none.
+    pub price: Option<Price>,
+    /// OrderQty(38) from then on.
+    pub order_qty: Qty,
+}
+
+/// Where an order stood when a trade of it was busted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhenBusted {
+    /// What it was called.
+    pub present: OrderNumber,
+    /// Done over its life.
+    pub cum_qty: Qty,
+    /// Price × quantity of all its fills.
+    pub notional: Notional,
 }
 
 /// Where the number of a ClOrdID is found: half its hash, so that neither a probe nor a growth has to
@@ -87,47 +117,111 @@ enum State {
     Expired,
 }
 
-/// What an order keeps through its replaces, in one byte.
+/// What an order keeps through its replaces, in one byte: TimeInForce in the low three bits, its form in
+/// the next four, and whether more than that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms(u8);
 
+/// OrdType(40) and ExecInst(18) of each form. FIX has no word for a post-only order that slides: it is
+/// post-only, and ExecType(150)=D tells its price.
+const FORMS: [(u8, Option<u8>); 13] = [
+    (b'2', None),
+    (b'1', None),
+    (b'2', Some(b'6')),
+    (b'2', Some(b'6')),
+    (b'K', None),
+    (b'3', None),
+    (b'4', None),
+    (b'P', Some(b'a')),
+    (b'P', Some(b'R')),
+    (b'P', Some(b'M')),
+    (b'P', Some(b'R')),
+    (b'P', Some(b'M')),
+    // Refused, and told as it was asked for.
+    (b'1', Some(b'6')),
+];
+
 impl Terms {
-    const MARKET: u8 = 0x10;
-    const POST_ONLY: u8 = 0x20;
+    const DETAILED: u8 = 0x80;
 
     /// A day limit order.
-    pub const PLAIN: Terms = Terms(TimeInForce::Day as u8);
+    pub const PLAIN: Terms = Terms(0);
 
-    /// The terms of an order with these characteristics.
+    /// The terms of an order.
     #[must_use]
-    pub const fn new(kind: OrderKind, time_in_force: TimeInForce, liquidity: Liquidity) -> Terms {
-        let market = match kind {
-            OrderKind::Market => Terms::MARKET,
-            OrderKind::Limit(_) => 0,
+    pub const fn new(new: &NewOrder, terms: &matcher::Terms) -> Terms {
+        let time_in_force = match new.time_in_force {
+            TimeInForce::Day => 0,
+            TimeInForce::Gtc => 1,
+            TimeInForce::AtOpen => 2,
+            TimeInForce::Ioc => 3,
+            TimeInForce::Fok => 4,
+            TimeInForce::Gtd => 5,
+            TimeInForce::AtClose => 6,
+            TimeInForce::Gfa => 7,
         };
-        let post_only = match liquidity {
-            Liquidity::PostOnly => Terms::POST_ONLY,
-            Liquidity::Any => 0,
+        let form = match (terms.trigger, terms.peg, new.kind, new.liquidity) {
+            (Trigger::Stop(_), _, OrderKind::Limit(_), _) => 6,
+            (Trigger::Stop(_), ..) => 5,
+            (Trigger::Trailing(_), ..) => 7,
+            (_, Peg::Primary(_), OrderKind::Limit(_), _) => 10,
+            (_, Peg::Midpoint(_), OrderKind::Limit(_), _) => 11,
+            (_, Peg::Primary(_), ..) => 8,
+            (_, Peg::Midpoint(_), ..) => 9,
+            (_, _, OrderKind::MarketToLimit, _) => 4,
+            (_, _, OrderKind::Market, Liquidity::Any) => 1,
+            (_, _, OrderKind::Market, _) => 12,
+            (_, _, OrderKind::Limit(_), Liquidity::PostOnly) => 2,
+            (_, _, OrderKind::Limit(_), Liquidity::Slide) => 3,
+            (_, _, OrderKind::Limit(_), Liquidity::Any) => 0,
         };
-        Terms(time_in_force as u8 | market | post_only)
+        let plain = terms.display_qty.is_zero()
+            && terms.min_qty.is_zero()
+            && terms.expire_at.0 == 0
+            && matches!(terms.trigger, Trigger::None)
+            && matches!(terms.peg, Peg::None);
+        let detailed = if plain { 0 } else { Terms::DETAILED };
+        Terms(time_in_force | form << 3 | detailed)
     }
 
-    /// TimeInForce(59).
+    /// TimeInForce(59); `None` for good for auction, which FIX 4.4 has no word for.
     #[must_use]
-    pub const fn time_in_force(self) -> u8 {
-        b'0' + (self.0 & 0x0f)
+    pub const fn time_in_force(self) -> Option<u8> {
+        match self.0 & 7 {
+            7 => None,
+            code if code < 5 => Some(b'0' + code),
+            code => Some(b'1' + code),
+        }
     }
 
     /// OrdType(40).
     #[must_use]
     pub const fn ord_type(self) -> u8 {
-        if self.0 & Terms::MARKET == 0 { b'2' } else { b'1' }
+        FORMS[(self.0 >> 3 & 0xf) as usize].0
+    }
+
+    /// ExecInst(18).
+    #[must_use]
+    pub const fn exec_inst(self) -> Option<u8> {
+        FORMS[(self.0 >> 3 & 0xf) as usize].1
     }
 
     /// Whether ExecInst(18)=6, participate do not initiate.
     #[must_use]
     pub const fn is_post_only(self) -> bool {
-        self.0 & Terms::POST_ONLY != 0
+        matches!(self.exec_inst(), Some(b'6'))
+    }
+
+    /// Whether the order has a limit price.
+    #[must_use]
+    pub const fn has_limit(self) -> bool {
+        !matches!(self.0 >> 3 & 0xf, 1 | 5 | 7 | 8 | 9 | 12)
+    }
+
+    /// Whether the order was entered with [`matcher::Terms`] that its first Command tells.
+    #[must_use]
+    pub const fn is_detailed(self) -> bool {
+        self.0 & Terms::DETAILED != 0
     }
 }
 
@@ -181,6 +275,8 @@ impl Orders {
             texts: Vec::new(),
             index: Index::new(),
             hasher: RandomState::default(),
+            restated: BTreeMap::new(),
+            busted: BTreeMap::new(),
         }
     }
 
@@ -233,6 +329,25 @@ impl Orders {
     #[must_use]
     pub fn present(&self, number: OrderNumber) -> OrderNumber {
         self.root(number).map_or(number, |root| OrderNumber(root.present))
+    }
+
+    /// The number that the order of `number` began with.
+    #[must_use]
+    pub fn first(&self, number: OrderNumber) -> OrderNumber {
+        self.root_number(number).unwrap_or(number)
+    }
+
+    /// What the order of `number` was restated to last, up to `moment`.
+    #[must_use]
+    pub fn restatement(&self, number: OrderNumber, moment: Moment) -> Option<Restatement> {
+        let known = self.restated.range((number, (0, 0))..=(number, moment));
+        known.last().map(|(_, restatement)| *restatement)
+    }
+
+    /// Where the order of `number` stood when a trade of it was busted in the turn at `position`.
+    #[must_use]
+    pub fn when_busted(&self, number: OrderNumber, position: u64) -> Option<WhenBusted> {
+        self.busted.get(&(number, position)).copied()
     }
 
     /// Where the order of a number stood when the turn at `position` was done.
@@ -359,6 +474,20 @@ impl Orders {
         }
     }
 
+    /// The order of `number` has another price or quantity since `moment`.
+    pub fn restated(&mut self, number: OrderNumber, moment: Moment, to: Restatement) {
+        self.restated.insert((number, moment), to);
+    }
+
+    /// A trade of the order of `number` was busted in the turn at `position`.
+    pub fn busted(&mut self, number: OrderNumber, position: u64) {
+        if let Some(root) = self.root(number) {
+            let Entry { present, cum_qty, notional, .. } = *root;
+            let present = OrderNumber(present);
+            self.busted.insert((number, position), WhenBusted { present, cum_qty, notional });
+        }
+    }
+
     /// The order of `number` ended in the turn at `position` without being filled.
     pub fn ended(&mut self, number: OrderNumber, position: u64, ending: Ending) {
         let Some(root) = self.working_root_mut(number) else { return };
@@ -440,8 +569,11 @@ impl Orders {
 #[must_use]
 pub fn terms_of(command: &Command, orders: &Orders) -> Terms {
     match command {
-        Command::New(new) => Terms::new(new.kind, new.time_in_force, new.liquidity),
-        Command::Replace(replace) => orders.terms(replace.target).unwrap_or(Terms::PLAIN),
+        Command::New(new) => Terms::new(new, &matcher::Terms::NONE),
+        Command::NewSpecial(new, terms) => Terms::new(new, terms),
+        Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
+            orders.terms(replace.target).unwrap_or(Terms::PLAIN)
+        }
         _ => Terms::PLAIN,
     }
 }

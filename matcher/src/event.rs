@@ -64,6 +64,8 @@ pub enum Event {
     Indicative {
         /// In which book.
         instrument: InstrumentId,
+        /// The call it is in.
+        phase: Phase,
         /// The price, or `None`: nothing would trade, the rest is zero.
         price: Option<Price>,
         /// How much would trade.
@@ -149,7 +151,7 @@ pub struct Rested {
     pub order_ref: OrderRef,
     /// At which price.
     pub price: Price,
-    /// How much.
+    /// How much of it is displayed.
     pub leaves_qty: Qty,
 }
 
@@ -268,6 +270,8 @@ pub struct Replenished {
 pub struct Uncrossed {
     /// Which book.
     pub instrument: InstrumentId,
+    /// The phase that it ends.
+    pub phase: Phase,
     /// The price of all its trades.
     pub price: Price,
     /// How much traded.
@@ -454,7 +458,7 @@ pub struct Replaced {
     pub instrument: InstrumentId,
     /// Whether its place was kept.
     pub priority: Priority,
-    /// The place it had.
+    /// The place it had, [`OrderRef::NONE`] if it was not displayed.
     pub old_ref: OrderRef,
     /// The limit price from now on.
     pub price: Price,

@@ -1003,13 +1003,14 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
         }
         Event::Uncrossed(event) => {
             let mut put = Put::<40>::event(out, kind, side_code(event.side), event.instrument.0);
-            put.i64(event.price.ticks()).u64(event.qty.lots()).u64(event.imbalance.lots()).u64(0);
+            put.i64(event.price.ticks()).u64(event.qty.lots()).u64(event.imbalance.lots());
+            put.u8(event.phase as u8).u8(0).u16(0).u32(0);
         }
-        Event::Indicative { instrument, price, qty, imbalance, side } => {
+        Event::Indicative { instrument, phase, price, qty, imbalance, side } => {
             let code = side_code(*side) | u8::from(price.is_some()) << 4;
             let mut put = Put::<40>::event(out, kind, code, instrument.0);
             put.i64(price.unwrap_or_default().ticks()).u64(qty.lots()).u64(imbalance.lots());
-            put.u64(0);
+            put.u8(*phase as u8).u8(0).u16(0).u32(0);
         }
         Event::Busted(event) => {
             let mut put = Put::<56>::event(out, kind, 0, event.instrument.0);
@@ -1276,26 +1277,31 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
         }
         kind::UNCROSSED => {
             let mut get = Get::<32>::new(bytes, 8)?;
+            let price = Price::from_ticks(get.i64());
+            let (qty, imbalance) = (Qty::from_lots(get.u64()), Qty::from_lots(get.u64()));
             Event::Uncrossed(Uncrossed {
                 instrument: InstrumentId(first),
-                price: Price::from_ticks(get.i64()),
-                qty: Qty::from_lots(get.u64()),
-                imbalance: Qty::from_lots(get.u64()),
+                phase: phase_of(&mut get)?,
+                price,
+                qty,
+                imbalance,
                 side: some_side(sub).ok_or(sub_error)?,
             })
         }
         kind::INDICATIVE => {
             let mut get = Get::<32>::new(bytes, 8)?;
             let price = Price::from_ticks(get.i64());
+            let (qty, imbalance) = (Qty::from_lots(get.u64()), Qty::from_lots(get.u64()));
             Event::Indicative {
                 instrument: InstrumentId(first),
+                phase: phase_of(&mut get)?,
                 price: match sub >> 4 {
                     0 => None,
                     1 => Some(price),
                     _ => return Err(sub_error),
                 },
-                qty: Qty::from_lots(get.u64()),
-                imbalance: Qty::from_lots(get.u64()),
+                qty,
+                imbalance,
                 side: some_side(sub & 0xf).ok_or(sub_error)?,
             }
         }
@@ -1331,6 +1337,12 @@ const fn some_side(code: u8) -> Option<Option<Side>> {
 fn reason<const N: usize>(get: &mut Get<'_, N>) -> Result<RejectReason, RecordError> {
     let code = get.u16();
     get.code(RejectReason::from_code(code))
+}
+
+#[inline]
+fn phase_of<const N: usize>(get: &mut Get<'_, N>) -> Result<Phase, RecordError> {
+    let code = get.u8();
+    get.code(phase(code))
 }
 
 #[inline]

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
 use matcher::{
-    CancelReason, CancelRequest, Command, Event, Fill, Instrument, InstrumentId, Liquidity,
-    MassCancelScope, NewOrder, Numbering, OrderKind, OrderNumber, Phase, Price, Priority, Qty,
-    RefusedRequest, SessionId, Side, TimeInForce,
+    BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason,
+    Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
+    OrderNumber, OrderRef, Peg, Permission, PermissionScope, Phase, PhaseReason, Price, Priority,
+    Qty, RefusedRequest, ReplaceOrder, RestateReason, RiskLimits, SelfTradePrevention, SessionId,
+    Side, Terms, TimeInForce, TradeKind, Trigger,
 };
 use venue::Names;
 use venue::turns::TurnHead;
 
-use crate::text;
+use crate::text::{self, Rfc3339};
 
 /// Tag of ClOrdID in an attachment.
 const CL_ORD_ID: u16 = 11;
@@ -86,19 +88,19 @@ fn command(command: &Command, names: &Names) -> String {
             text::qty(Qty::from_lots(1), instrument)
         ),
         Command::DefineSession { id, .. } => format!("define-session {id}"),
-        Command::SetPhase { instrument, state } => {
-            format!("set-state {} {}", symbol(*instrument, names), phase(*state))
+        Command::SetPhase { instrument, phase } => {
+            format!("set-phase {} {}", symbol(*instrument, names), phase_word(*phase))
         }
         Command::New(new) => new_order(new, names),
+        Command::NewSpecial(new, terms) => {
+            format!("{}{}", new_order(new, names), terms_words(terms, new.instrument, names))
+        }
         Command::Cancel { target } => format!("cancel {}", order(*target)),
-        Command::Replace(replace) => format!(
-            "replace {} by {} {} {} {} @ {}",
-            order(replace.target),
-            order(replace.number),
-            symbol(replace.instrument, names),
-            side(replace.side),
-            qty(replace.qty, replace.instrument, names),
-            price(replace.price, replace.instrument, names)
+        Command::Replace(replace) => replace_order(replace, names),
+        Command::ReplaceStop(replace, trigger) => format!(
+            "{} stop {}",
+            replace_order(replace, names),
+            price(*trigger, replace.instrument, names)
         ),
         Command::MassCancel(MassCancelScope::Session) => "mass-cancel".into(),
         Command::MassCancel(
@@ -120,23 +122,168 @@ fn command(command: &Command, names: &Names) -> String {
         Command::Note(Numbering::Reset) => "note reset".into(),
         Command::Note(Numbering::InboundOnly) => "note inbound".into(),
         Command::ExpireDay => "expire-day".into(),
+        Command::Expire => "expire".into(),
+        Command::SetBands { .. }
+        | Command::SetReference { .. }
+        | Command::SetSession { .. }
+        | Command::SetRisk { .. }
+        | Command::SetPermission { .. }
+        | Command::PublishIndicative { .. }
+        | Command::Bust(_) => rule(command, names),
     }
+}
+
+/// What the venue sets beside phases, and what it undoes.
+fn rule(command: &Command, names: &Names) -> String {
+    match command {
+        Command::SetBands { instrument, bands } => {
+            let ticks = |ticks: u64| match i64::try_from(ticks) {
+                Ok(0) => "off".into(),
+                Ok(ticks) => price(Price::from_ticks(ticks), *instrument, names),
+                Err(_) => format!("{ticks} ticks"),
+            };
+            let action = match bands.action {
+                BandAction::Reject => "reject",
+                BandAction::Interrupt => "interrupt",
+            };
+            format!(
+                "set-bands {} static {} dynamic {} {action}",
+                symbol(*instrument, names),
+                ticks(bands.static_ticks),
+                ticks(bands.dynamic_ticks)
+            )
+        }
+        Command::SetReference { instrument, price: reference } => format!(
+            "set-reference {} {}",
+            symbol(*instrument, names),
+            price(*reference, *instrument, names)
+        ),
+        Command::SetSession { session, group, self_trade } => format!(
+            "set-session {} group {group} self-trade {}",
+            names.session(*session),
+            self_trade_word(*self_trade)
+        ),
+        Command::SetRisk { participant, instrument, limits } => {
+            let of = match *instrument {
+                InstrumentId::NONE => "every instrument",
+                id => symbol(id, names),
+            };
+            format!("set-risk participant {participant} in {of}:{}", risk_words(limits))
+        }
+        Command::SetPermission { scope, permission } => {
+            let scope = match scope {
+                PermissionScope::Session(id) => format!("session {}", names.session(*id)),
+                PermissionScope::Participant(id) => format!("participant {id}"),
+                PermissionScope::Group(group) => format!("group {group}"),
+                PermissionScope::Instrument(id) => symbol(*id, names).into(),
+            };
+            let permission = match permission {
+                Permission::Trade => "trade",
+                Permission::CancelOnly => "cancel-only",
+                Permission::Killed => "killed",
+            };
+            format!("set-permission {scope} {permission}")
+        }
+        Command::PublishIndicative { instrument } => {
+            format!("publish-indicative {}", symbol(*instrument, names))
+        }
+        Command::Bust(bust) => format!(
+            "bust {} {} {} @ {} buy {} sell {}",
+            bust.trade,
+            symbol(bust.instrument, names),
+            qty(bust.qty, bust.instrument, names),
+            price(bust.price, bust.instrument, names),
+            who(bust.buy.0, bust.buy.1, names),
+            who(bust.sell.0, bust.sell.1, names)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// The limits that there are, in lots, ticks and ticks × lots.
+fn risk_words(limits: &RiskLimits) -> String {
+    let mut words = String::new();
+    for (name, limit) in [
+        ("order_qty_max", limits.order_qty_max.lots()),
+        ("order_notional_max", limits.order_notional_max),
+        ("collar_ticks", limits.collar_ticks),
+        ("open_notional_max", limits.open_notional_max),
+        ("position_max", limits.position_max),
+    ] {
+        if limit != u64::MAX {
+            let _ = write!(words, " {name} {limit}");
+        }
+    }
+    if limits.open_orders_max != u32::MAX {
+        let _ = write!(words, " open_orders_max {}", limits.open_orders_max);
+    }
+    if words.is_empty() { " no limits".into() } else { words }
+}
+
+fn replace_order(replace: &ReplaceOrder, names: &Names) -> String {
+    format!(
+        "replace {} by {} {} {} {} @ {}",
+        order(replace.target),
+        order(replace.number),
+        symbol(replace.instrument, names),
+        side(replace.side),
+        qty(replace.qty, replace.instrument, names),
+        price(replace.price, replace.instrument, names)
+    )
+}
+
+/// What an order asks for beside the order, each with a blank before it.
+fn terms_words(terms: &Terms, instrument: InstrumentId, names: &Names) -> String {
+    let mut words = String::new();
+    let offset = |offset: u64| match i64::try_from(offset) {
+        Ok(ticks) => price(Price::from_ticks(ticks), instrument, names),
+        Err(_) => format!("{offset} ticks"),
+    };
+    if !terms.display_qty.is_zero() {
+        let _ = write!(words, " display {}", qty(terms.display_qty, instrument, names));
+    }
+    if !terms.min_qty.is_zero() {
+        let _ = write!(words, " min {}", qty(terms.min_qty, instrument, names));
+    }
+    if terms.expire_at.0 != 0 {
+        let _ = write!(words, " until {}", Rfc3339(terms.expire_at));
+    }
+    let _ = match terms.trigger {
+        Trigger::None => Ok(()),
+        Trigger::Stop(at) => write!(words, " stop {}", price(at, instrument, names)),
+        Trigger::Trailing(by) => write!(words, " trailing {}", offset(by)),
+    };
+    let _ = match terms.peg {
+        Peg::None => Ok(()),
+        Peg::Primary(by) => write!(words, " primary peg {}", offset(by)),
+        Peg::Midpoint(by) => write!(words, " midpoint peg {}", offset(by)),
+    };
+    words
 }
 
 fn new_order(new: &NewOrder, names: &Names) -> String {
     let limit = match new.kind {
         OrderKind::Limit(limit) => format!("@ {}", price(limit, new.instrument, names)),
         OrderKind::Market => "market".into(),
+        OrderKind::MarketToLimit => "market-to-limit".into(),
     };
-    let how = match (new.time_in_force, new.liquidity) {
-        (_, Liquidity::PostOnly) => " post-only",
-        (TimeInForce::Day, _) => "",
-        (TimeInForce::Gtc, _) => " gtc",
-        (TimeInForce::Ioc, _) => " ioc",
-        (TimeInForce::Fok, _) => " fok",
+    let time_in_force = match new.time_in_force {
+        TimeInForce::Day => "",
+        TimeInForce::Gtc => " gtc",
+        TimeInForce::Ioc => " ioc",
+        TimeInForce::Fok => " fok",
+        TimeInForce::AtOpen => " at-open",
+        TimeInForce::Gtd => " gtd",
+        TimeInForce::AtClose => " at-close",
+        TimeInForce::Gfa => " good-for-auction",
+    };
+    let liquidity = match new.liquidity {
+        Liquidity::Any => "",
+        Liquidity::PostOnly => " post-only",
+        Liquidity::Slide => " post-only-slide",
     };
     format!(
-        "new {} {} {} {} {limit}{how}",
+        "new {} {} {} {} {limit}{time_in_force}{liquidity}",
         order(new.number),
         symbol(new.instrument, names),
         side(new.side),
@@ -151,9 +298,14 @@ pub fn event(event: &Event, names: &Names) -> String {
         Event::Configured => "configured".into(),
         Event::InstrumentDefined { id } => format!("instrument-defined {}", symbol(*id, names)),
         Event::SessionDefined { id } => format!("session-defined {id}"),
-        Event::PhaseChanged { instrument, state } => {
-            format!("state {} {}", symbol(*instrument, names), phase(*state))
+        Event::PhaseChanged { instrument, phase, reason } => {
+            let why = match reason {
+                PhaseReason::Command => "",
+                PhaseReason::Volatility => " (volatility)",
+            };
+            format!("phase {} {}{why}", symbol(*instrument, names), phase_word(*phase))
         }
+        Event::Applied => "applied".into(),
         Event::CommandRefused { reason } => format!("command-refused: {}", reason.text()),
         Event::Accepted(it) => format!("accepted {}", told(it.session, it.number, it.msg.0, names)),
         Event::Rejected(it) => {
@@ -170,14 +322,26 @@ pub fn event(event: &Event, names: &Names) -> String {
             it.order_ref
         ),
         Event::Traded(it) => format!(
-            "traded {} {} {} @ {}  maker {}  taker {}",
+            "traded {} {} {} @ {}{}  maker {}  taker {}",
             it.id,
             symbol(it.instrument, names),
             qty(it.qty, it.instrument, names),
             price(it.price, it.instrument, names),
+            match (it.kind, it.maker_ref) {
+                (TradeKind::Auction, _) => " (auction)",
+                (TradeKind::Continuous, OrderRef::NONE) => " (hidden)",
+                (TradeKind::Continuous, _) => "",
+            },
             fill(&it.maker, it.instrument, names),
             fill(&it.taker, it.instrument, names)
         ),
+        Event::Held(_)
+        | Event::Triggered(_)
+        | Event::Restated(_)
+        | Event::Replenished(_)
+        | Event::Uncrossed(_)
+        | Event::Indicative { .. }
+        | Event::Busted(_) => by_itself(event, names),
         Event::Canceled(it) => format!(
             "canceled {} {} {} ({})",
             told(it.session, it.number, it.msg.0, names),
@@ -221,6 +385,93 @@ pub fn event(event: &Event, names: &Names) -> String {
     }
 }
 
+/// What happens to orders and books without a request that names them.
+fn by_itself(event: &Event, names: &Names) -> String {
+    match event {
+        Event::Held(it) => format!(
+            "held {} {} {} {} ref {} ({})",
+            who(it.session, it.number, names),
+            symbol(it.instrument, names),
+            side(it.side),
+            qty(it.leaves_qty, it.instrument, names),
+            it.order_ref,
+            match it.reason {
+                HeldReason::Stop => "stop",
+                HeldReason::Peg => "peg",
+                HeldReason::Waiting => "waits for its auction",
+                HeldReason::Auction => "market order in a call",
+            }
+        ),
+        Event::Triggered(it) => format!(
+            "triggered {} {} {}",
+            told(it.session, it.number, it.msg.0, names),
+            symbol(it.instrument, names),
+            qty(it.leaves_qty, it.instrument, names)
+        ),
+        Event::Restated(it) => format!(
+            "restated {} {} left {} @ {} less {} ({})",
+            told(it.session, it.number, it.msg.0, names),
+            symbol(it.instrument, names),
+            qty(it.leaves_qty, it.instrument, names),
+            price(it.price, it.instrument, names),
+            qty(it.cut_qty, it.instrument, names),
+            match it.reason {
+                RestateReason::SelfTrade => "self-trade prevention",
+                RestateReason::MarketToLimit => "market-to-limit",
+                RestateReason::Slide => "slide",
+            }
+        ),
+        Event::Replenished(it) => format!(
+            "replenished {} {} {} {} @ {} ref {}",
+            who(it.session, it.number, names),
+            symbol(it.instrument, names),
+            side(it.side),
+            qty(it.qty, it.instrument, names),
+            price(it.price, it.instrument, names),
+            it.order_ref
+        ),
+        Event::Uncrossed(it) => format!(
+            "uncrossed {} {} {} @ {}{}",
+            symbol(it.instrument, names),
+            phase_word(it.phase),
+            qty(it.qty, it.instrument, names),
+            price(it.price, it.instrument, names),
+            left_over(it.side, it.imbalance, it.instrument, names)
+        ),
+        Event::Indicative { instrument, price: None, .. } => {
+            format!("indicative {} none", symbol(*instrument, names))
+        }
+        Event::Indicative { instrument, price: Some(at), qty: paired, imbalance, side, .. } => {
+            format!(
+                "indicative {} {} @ {}{}",
+                symbol(*instrument, names),
+                qty(*paired, *instrument, names),
+                price(*at, *instrument, names),
+                left_over(*side, *imbalance, *instrument, names)
+            )
+        }
+        Event::Busted(it) => {
+            let part = |part: &BustedPart| told(part.session, part.number, part.msg.0, names);
+            format!(
+                "busted {} {} {} @ {}  buy {}  sell {}",
+                it.trade,
+                symbol(it.instrument, names),
+                qty(it.qty, it.instrument, names),
+                price(it.price, it.instrument, names),
+                part(&it.buy),
+                part(&it.sell)
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn left_over(more: Option<Side>, imbalance: Qty, id: InstrumentId, names: &Names) -> String {
+    more.map_or(String::new(), |more| {
+        format!(" left over {} {}", side(more), qty(imbalance, id, names))
+    })
+}
+
 /// The kind of an Event, for counts.
 #[must_use]
 pub const fn event_kind(event: &Event) -> &'static str {
@@ -241,6 +492,14 @@ pub const fn event_kind(event: &Event) -> &'static str {
         Event::MassCancelRejected { .. } => "mass_cancel_rejected",
         Event::StatusReported(_) => "status_reported",
         Event::Numbered { .. } => "numbered",
+        Event::Applied => "applied",
+        Event::Held(_) => "held",
+        Event::Triggered(_) => "triggered",
+        Event::Restated(_) => "restated",
+        Event::Replenished(_) => "replenished",
+        Event::Uncrossed(_) => "uncrossed",
+        Event::Indicative { .. } => "indicative",
+        Event::Busted(_) => "busted",
     }
 }
 
@@ -260,6 +519,16 @@ pub const fn command_kind(command: &Command) -> &'static str {
         Command::Refuse { .. } => "refuse",
         Command::Note(_) => "note",
         Command::ExpireDay => "expire_day",
+        Command::NewSpecial(..) => "new_special",
+        Command::ReplaceStop(..) => "replace_stop",
+        Command::SetBands { .. } => "set_bands",
+        Command::SetReference { .. } => "set_reference",
+        Command::SetSession { .. } => "set_session",
+        Command::SetRisk { .. } => "set_risk",
+        Command::SetPermission { .. } => "set_permission",
+        Command::PublishIndicative { .. } => "publish_indicative",
+        Command::Expire => "expire",
+        Command::Bust(_) => "bust",
     }
 }
 
@@ -268,9 +537,20 @@ pub const fn command_kind(command: &Command) -> &'static str {
 pub const fn command_instrument(command: &Command) -> Option<InstrumentId> {
     match command {
         Command::DefineInstrument { id, .. } => Some(*id),
-        Command::SetPhase { instrument, .. } => Some(*instrument),
-        Command::New(new) => Some(new.instrument),
-        Command::Replace(replace) => Some(replace.instrument),
+        Command::SetPhase { instrument, .. }
+        | Command::SetBands { instrument, .. }
+        | Command::SetReference { instrument, .. }
+        | Command::PublishIndicative { instrument }
+        | Command::SetPermission { scope: PermissionScope::Instrument(instrument), .. } => {
+            Some(*instrument)
+        }
+        Command::SetRisk { instrument, .. } => match *instrument {
+            InstrumentId::NONE => None,
+            id => Some(id),
+        },
+        Command::Bust(bust) => Some(bust.instrument),
+        Command::New(new) | Command::NewSpecial(new, _) => Some(new.instrument),
+        Command::Replace(replace) | Command::ReplaceStop(replace, _) => Some(replace.instrument),
         Command::MassCancel(
             MassCancelScope::SessionInstrument(id) | MassCancelScope::Instrument(id),
         ) => Some(*id),
@@ -288,6 +568,13 @@ pub const fn event_instrument(event: &Event) -> Option<InstrumentId> {
         Event::Traded(it) => Some(it.instrument),
         Event::Canceled(it) => Some(it.instrument),
         Event::Replaced(it) => Some(it.instrument),
+        Event::Held(it) => Some(it.instrument),
+        Event::Triggered(it) => Some(it.instrument),
+        Event::Restated(it) => Some(it.instrument),
+        Event::Replenished(it) => Some(it.instrument),
+        Event::Uncrossed(it) => Some(it.instrument),
+        Event::Indicative { instrument, .. } => Some(*instrument),
+        Event::Busted(it) => Some(it.instrument),
         _ => None,
     }
 }
@@ -301,11 +588,26 @@ pub const fn side(side: Side) -> &'static str {
     }
 }
 
-fn phase(state: Phase) -> &'static str {
-    match state {
-        Phase::Continuous => "open",
-        Phase::Halt => "halted",
+/// The configuration's word for a phase.
+const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::PreOpen => "pre-open",
+        Phase::OpeningAuction => "opening-auction",
+        Phase::Continuous => "continuous",
+        Phase::Halt => "halt",
+        Phase::VolatilityAuction => "volatility-auction",
+        Phase::ClosingAuction => "closing-auction",
         Phase::Closed => "closed",
+    }
+}
+
+const fn self_trade_word(mode: SelfTradePrevention) -> &'static str {
+    match mode {
+        SelfTradePrevention::None => "none",
+        SelfTradePrevention::CancelNewest => "cancel-newest",
+        SelfTradePrevention::CancelOldest => "cancel-oldest",
+        SelfTradePrevention::CancelBoth => "cancel-both",
+        SelfTradePrevention::Decrement => "decrement",
     }
 }
 
@@ -318,6 +620,12 @@ fn cancel_reason(reason: CancelReason) -> &'static str {
         CancelReason::Fok => "fok",
         CancelReason::Market => "rest of market",
         CancelReason::Expired => "expired",
+        CancelReason::MinQty => "minimum quantity",
+        CancelReason::SelfTrade => "self-trade prevention",
+        CancelReason::PriceBand => "price band",
+        CancelReason::KillSwitch => "kill switch",
+        CancelReason::AuctionEnd => "its auction is over",
+        CancelReason::NoRoom => "no room for a price level",
     }
 }
 

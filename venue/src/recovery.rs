@@ -92,7 +92,7 @@ impl Follower for Folds {
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
         self.names.event(head, index, event);
         self.outbound.event(head.position, event);
-        self.entry.event(head.position.0, &head.input, head.attachment(), event);
+        self.entry.event(head.position.0, &head.input, index, event);
         self.feed.event(head, index, event);
     }
 

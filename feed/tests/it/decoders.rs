@@ -72,7 +72,7 @@ fn itchy_text(message: &itchy::Message) -> String {
                 yes_no(m.inverse_indicator)
             )
         }
-        Body::TradingAction { stock, phase: itchy::Phase::Halt, reason } => {
+        Body::TradingAction { stock, trading_state: itchy::TradingState::Halted, reason } => {
             format!(" {} H [{}]", stock.trim_end(), reason.trim_end())
         }
         Body::RegShoRestriction { stock, action: itchy::RegShoAction::Intraday } => {

@@ -70,9 +70,9 @@ impl Flow {
             }
             996 => (SessionId::VENUE, Command::MassCancel(MassCancelScope::Instrument(instrument))),
             997..999 => {
-                let state =
+                let phase =
                     [Phase::Continuous, Phase::Continuous, Phase::Halt][self.random.index(3)];
-                (SessionId::VENUE, Command::SetPhase { instrument, state })
+                (SessionId::VENUE, Command::SetPhase { instrument, phase })
             }
             _ => (SessionId::VENUE, Command::ExpireDay),
         }
@@ -171,7 +171,7 @@ fn the_mirror_shows_the_books_of_the_engine_after_every_turn() {
             kinds[usize::from(bytes[0])] += 1;
         }
     }
-    for kind in MESSAGE_KINDS_PUBLISHED {
+    for kind in b"SRHAEXDU" {
         assert!(kinds[usize::from(*kind)] > 0, "the flow makes no '{}'", kind.escape_ascii());
     }
     let published: u64 = MESSAGE_KINDS_PUBLISHED.iter().map(|kind| kinds[usize::from(*kind)]).sum();

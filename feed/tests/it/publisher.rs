@@ -2,7 +2,8 @@
 
 use feed::{MessageCount, PriceScale, Publisher, UnfitForFeed};
 use matcher::{
-    Command, Event, Instrument, InstrumentId, Limits, Phase, Price, Qty, RejectReason, Symbol,
+    Command, Event, Instrument, InstrumentId, Limits, Phase, PhaseReason, Price, Qty, RejectReason,
+    Symbol,
 };
 
 use crate::support::{input, instrument, message};
@@ -156,9 +157,9 @@ fn an_instrument_that_does_not_fit_leaves_no_trace() {
     let id = InstrumentId(0);
     let define = Command::DefineInstrument { id, instrument: instrument("TOO-LONG-1", 4, 1) };
     publisher.turn(&input(2, 0, define), &[Event::InstrumentDefined { id }], &mut out);
-    let state = Phase::Halt;
-    let halt = Command::SetPhase { instrument: id, state };
-    let events = [Event::PhaseChanged { instrument: id, state }];
+    let (phase, reason) = (Phase::Halt, PhaseReason::Command);
+    let halt = Command::SetPhase { instrument: id, phase };
+    let events = [Event::PhaseChanged { instrument: id, phase, reason }];
     assert_eq!(publisher.messages_in_turn(&input(3, 0, halt), &events), 0);
     assert_eq!(out, MessageCount(0));
     assert_eq!(publisher.scale(1), None);

@@ -101,7 +101,7 @@ impl Desk {
                 };
                 let mut definition = instrument(symbol, decimals, tick_size);
                 if let [state] = state {
-                    definition.state = parse_state(state);
+                    definition.phase = parse_state(state);
                 }
                 let (id, turn) = self.market.define_instrument(definition);
                 self.instruments.insert((*symbol).to_owned(), id);
@@ -109,8 +109,8 @@ impl Desk {
                 turn
             }
             [state @ ("open" | "halt" | "close"), symbol] => {
-                let (instrument, state) = (self.instruments[*symbol], parse_state(state));
-                self.market.venue(Command::SetPhase { instrument, state })
+                let (instrument, phase) = (self.instruments[*symbol], parse_state(state));
+                self.market.venue(Command::SetPhase { instrument, phase })
             }
             ["expire-day"] => self.market.venue(Command::ExpireDay),
             ["mass-cancel", who] => match self.instruments.get(*who) {

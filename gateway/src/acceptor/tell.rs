@@ -23,7 +23,7 @@ impl Acceptor {
 
     /// An Event of the journal that may leave: whom it tells is told, or will be when there is room.
     pub fn event(&mut self, now: Timestamp, told: &Told<'_>, inputs: &mut impl Inputs) {
-        self.entry.event(told.position, told.input, told.attachment, told.event);
+        self.entry.event(told.position, told.input, told.event_index, told.event);
         for (session, msg) in told.event.recipients().into_iter().flatten() {
             let Some(Some(slot)) = self.slots.get_mut(session.index()) else { continue };
             slot.session.numbered(msg);

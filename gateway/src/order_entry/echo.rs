@@ -63,11 +63,19 @@ impl<'a> Echoes<'a> {
 
 /// The value of a field of an attachment.
 pub(super) fn echo(attachment: &[u8], wanted: u32) -> Option<&[u8]> {
-    let mut rest = attachment;
+    echo_nth(attachment, wanted, 0)
+}
+
+/// The value of a field of an attachment that has it more than once; `nth` counts from 0.
+pub(super) fn echo_nth(attachment: &[u8], wanted: u32, nth: usize) -> Option<&[u8]> {
+    let (mut rest, mut before) = (attachment, nth);
     while let [low, high, len, after @ ..] = rest {
         let value = after.get(..usize::from(*len))?;
         if u32::from(u16::from_le_bytes([*low, *high])) == wanted {
-            return Some(value);
+            if before == 0 {
+                return Some(value);
+            }
+            before -= 1;
         }
         rest = &after[value.len()..];
     }

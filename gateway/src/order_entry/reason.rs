@@ -8,14 +8,15 @@ pub const fn ord_rej_reason(reason: RejectReason) -> u16 {
     use RejectReason as R;
     match reason {
         R::Throttled | R::JournalFull | R::TooManyOrders | R::TooManyLevels => 0,
-        R::NumbersExhausted | R::NotPermitted => 0,
+        R::NumbersExhausted | R::NotPermitted | R::CancelOnly | R::KillSwitch => 0,
         R::UnknownInstrument => 1,
-        R::Halted | R::Closed => 2,
-        R::QtyTooLarge => 3,
+        R::Halted | R::Closed | R::WrongPhase => 2,
+        R::QtyTooLarge | R::RiskOrderQty | R::RiskOrderNotional | R::RiskCollar => 3,
+        R::RiskOpenOrders | R::RiskOpenNotional | R::RiskPosition => 3,
         R::UnknownOrder => 5,
         R::DuplicateClOrdId => 6,
         R::Unsupported | R::Contradiction => 11,
-        R::QtyZero | R::QtyTooSmall | R::QtyOffLot => 13,
+        R::QtyZero | R::QtyTooSmall | R::QtyOffLot | R::DisplayQty | R::MinQty => 13,
         _ => 99,
     }
 }
@@ -28,7 +29,10 @@ pub const fn cxl_rej_reason(reason: RejectReason) -> u16 {
         R::TooLate => 0,
         R::UnknownOrder => 1,
         R::Throttled | R::JournalFull | R::TooManyOrders | R::TooManyLevels => 2,
-        R::NumbersExhausted | R::NotPermitted | R::Halted | R::Closed => 2,
+        R::NumbersExhausted | R::NotPermitted | R::CancelOnly | R::KillSwitch => 2,
+        R::Halted | R::Closed | R::WrongPhase => 2,
+        R::RiskOrderQty | R::RiskOrderNotional | R::RiskCollar => 2,
+        R::RiskOpenOrders | R::RiskOpenNotional | R::RiskPosition => 2,
         R::DuplicateClOrdId => 6,
         _ => 99,
     }

@@ -7,18 +7,18 @@ mod status;
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    CancelReason, Canceled, Event, Fill, Notional, OrderId, OrderNumber, Price, Qty, RejectReason,
-    Replaced, Side, TradeId, Traded,
+    Busted, BustedPart, CancelReason, Canceled, Event, Fill, Notional, OrderId, OrderNumber, Price,
+    Qty, RejectReason, Replaced, RestateReason, Restated, Side, TradeId, Traded, Triggered,
 };
 
-use super::echo::echo;
+use super::echo::{echo, echo_nth};
 use super::reason::ord_rej_reason;
 use super::{Directory, Inputs, Told, Unreadable};
 use crate::fix::{Header, Identity, tag};
-use crate::orders::Orders;
+use crate::orders::{Orders, Standing, WhenBusted};
 
 use entered::Entered;
-use field::{ExecId, avg_px, put_price, put_qty};
+use field::{ExecId, avg_px, ord_status, put_price, put_qty};
 
 /// SecondaryExecID(527): the trade, the same for both sides. FIX 4.4 has no TrdMatchID(880) here.
 const SECONDARY_EXEC_ID: u32 = 527;
@@ -44,6 +44,8 @@ struct Execution<'b> {
     cum_qty: Qty,
     notional: Notional,
     reason: Option<RejectReason>,
+    restatement: Option<u16>,
+    exec_ref_id: &'b [u8],
     text: &'static str,
     fill: Option<LastFill>,
 }
@@ -55,10 +57,13 @@ struct LastFill {
     role: Role,
 }
 
+/// Which of an Event's two reports; also the last letter of its ExecID(17).
 #[derive(Clone, Copy)]
 enum Role {
     Maker,
     Taker,
+    Bought,
+    Sold,
 }
 
 /// ExecType(150), and the values that it shares with OrdStatus(39).
@@ -72,6 +77,16 @@ mod exec {
     pub(super) const EXPIRED: u8 = b'C';
     pub(super) const TRADE: u8 = b'F';
     pub(super) const STATUS: u8 = b'I';
+    pub(super) const RESTATED: u8 = b'D';
+    pub(super) const TRADE_CANCEL: u8 = b'H';
+    pub(super) const TRIGGERED: u8 = b'L';
+}
+
+/// ExecRestatementReason(378).
+mod restatement {
+    pub(super) const REPRICING_OF_ORDER: u16 = 3;
+    pub(super) const PARTIAL_DECLINE_OF_ORDER_QTY: u16 = 5;
+    pub(super) const MARKET_OPTION: u16 = 8;
 }
 
 impl<'a> Report<'a, '_> {
@@ -84,6 +99,9 @@ impl<'a> Report<'a, '_> {
             Event::Traded(traded) => self.own_fill(traded).0.number,
             Event::Canceled(canceled) => canceled.number,
             Event::Replaced(replaced) => replaced.number,
+            Event::Triggered(triggered) => triggered.number,
+            Event::Restated(restated) => restated.number,
+            Event::Busted(busted) => self.when_busted(busted).present,
             Event::StatusReported(status) if self.orders.position(status.target).is_none() => {
                 self.status_of_nothing();
                 return Ok(());
@@ -110,6 +128,9 @@ impl<'a> Report<'a, '_> {
             Event::Traded(traded) => self.traded(&order, traded),
             Event::Canceled(canceled) => self.canceled(&order, canceled),
             Event::Replaced(replaced) => self.replaced(&order, replaced),
+            Event::Triggered(triggered) => self.triggered(&order, triggered),
+            Event::Restated(restated) => self.restated(&order, restated),
+            Event::Busted(busted) => self.busted(&order, busted),
             Event::StatusReported(status) => self.status(&order, status),
             _ => {}
         }
@@ -124,6 +145,23 @@ impl<'a> Report<'a, '_> {
         } else {
             (&traded.taker, Role::Taker)
         }
+    }
+
+    /// The same of a trade that is undone.
+    fn own_part<'t>(&self, busted: &'t Busted) -> (&'t BustedPart, Role) {
+        let buy = &busted.buy;
+        if buy.session == self.told.session && buy.msg == self.header.msg {
+            (buy, Role::Bought)
+        } else {
+            (&busted.sell, Role::Sold)
+        }
+    }
+
+    /// Where the order stood when its trade was undone.
+    fn when_busted(&self, busted: &Busted) -> WhenBusted {
+        let present = self.own_part(busted).0.number;
+        let nothing = WhenBusted { present, cum_qty: Qty::ZERO, notional: Notional::ZERO };
+        self.orders.when_busted(present, self.told.position).unwrap_or(nothing)
     }
 
     fn accepted(&mut self, order: &Entered<'_>) {
@@ -168,12 +206,36 @@ impl<'a> Report<'a, '_> {
             CancelReason::Ioc => (exec::CANCELED, "immediate or cancel: the rest found no match"),
             CancelReason::Fok => (exec::CANCELED, "fill or kill: could not be filled whole"),
             CancelReason::Market => (exec::CANCELED, "market order: the rest found no match"),
+            CancelReason::Expired if order.terms.time_in_force() == Some(b'6') => {
+                (exec::EXPIRED, "its ExpireTime is reached")
+            }
             CancelReason::Expired => (exec::EXPIRED, "end of the trading day"),
+            CancelReason::MinQty => {
+                (exec::CANCELED, "minimum quantity: less than that could be traded")
+            }
+            CancelReason::SelfTrade => (exec::CANCELED, "self-trade prevention"),
+            CancelReason::PriceBand => {
+                (exec::CANCELED, "the rest would have traded beyond the price band")
+            }
+            CancelReason::KillSwitch => (exec::CANCELED, "kill switch"),
+            CancelReason::AuctionEnd => (exec::CANCELED, "the auction that it was for is over"),
+            CancelReason::NoRoom => {
+                (exec::CANCELED, "the venue's limit of price levels is reached")
+            }
+        };
+        let restatement = match canceled.reason {
+            CancelReason::Venue
+            | CancelReason::SelfTrade
+            | CancelReason::PriceBand
+            | CancelReason::KillSwitch
+            | CancelReason::NoRoom => Some(restatement::MARKET_OPTION),
+            _ => None,
         };
         let mut execution = Execution {
             order_id: Some(canceled.order_id),
             cum_qty: canceled.cum_qty,
             notional: canceled.notional,
+            restatement,
             text,
             ..self.execution(order, code, code)
         };
@@ -202,6 +264,67 @@ impl<'a> Report<'a, '_> {
         self.write(order, &execution);
     }
 
+    fn triggered(&mut self, order: &Entered<'_>, triggered: &Triggered) {
+        let execution = Execution {
+            order_id: Some(triggered.order_id),
+            leaves_qty: triggered.leaves_qty,
+            ..self.execution(order, exec::TRIGGERED, exec::NEW)
+        };
+        self.write(order, &execution);
+    }
+
+    fn restated(&mut self, order: &Entered<'_>, restated: &Restated) {
+        let (reason, text) = match restated.reason {
+            RestateReason::SelfTrade => {
+                (restatement::PARTIAL_DECLINE_OF_ORDER_QTY, "self-trade prevention")
+            }
+            RestateReason::MarketToLimit => {
+                (restatement::REPRICING_OF_ORDER, "limit at the best price of the other side")
+            }
+            RestateReason::Slide => {
+                (restatement::REPRICING_OF_ORDER, "post-only: one tick behind the other side")
+            }
+        };
+        let ord_status =
+            if restated.cum_qty.is_zero() { exec::NEW } else { exec::PARTIALLY_FILLED };
+        let execution = Execution {
+            order_id: Some(restated.order_id),
+            leaves_qty: restated.leaves_qty,
+            cum_qty: restated.cum_qty,
+            notional: restated.notional,
+            restatement: Some(reason),
+            text,
+            ..self.execution(order, exec::RESTATED, ord_status)
+        };
+        self.write(order, &execution);
+    }
+
+    /// The order stays as it is: what it has done is not turned back, what it leaves does not work again.
+    fn busted(&mut self, order: &Entered<'_>, busted: &Busted) {
+        let (_, role) = self.own_part(busted);
+        let WhenBusted { present, cum_qty, notional } = self.when_busted(busted);
+        let standing = self.orders.standing_at(present, self.told.position);
+        let leaves_qty = match standing {
+            Standing::Working { .. } => order.qty().checked_sub(cum_qty),
+            _ => None,
+        };
+        let nth = match role {
+            Role::Maker | Role::Bought => 0,
+            Role::Taker | Role::Sold => 1,
+        };
+        let last = LastFill { trade: busted.trade, price: busted.price, qty: busted.qty, role };
+        let execution = Execution {
+            order_id: self.orders.order_id(present),
+            leaves_qty: leaves_qty.unwrap_or_default(),
+            cum_qty,
+            notional,
+            exec_ref_id: echo_nth(self.told.attachment, tag::EXEC_REF_ID, nth).unwrap_or(&[]),
+            fill: Some(last),
+            ..self.execution(order, exec::TRADE_CANCEL, ord_status(standing))
+        };
+        self.write(order, &execution);
+    }
+
     /// A report of nothing done, to be filled in.
     fn execution<'b>(&self, order: &Entered<'b>, exec_type: u8, ord_status: u8) -> Execution<'b>
     where
@@ -222,6 +345,8 @@ impl<'a> Report<'a, '_> {
             cum_qty: Qty::ZERO,
             notional: Notional::ZERO,
             reason: None,
+            restatement: None,
+            exec_ref_id: &[],
             text: "",
             fill: None,
         }
@@ -251,8 +376,12 @@ impl<'a> Report<'a, '_> {
         }
         let role = execution.fill.as_ref().map(|fill| fill.role);
         message.bytes(tag::EXEC_ID, ExecId::new(told, role).as_bytes());
+        message.bytes(tag::EXEC_REF_ID, execution.exec_ref_id);
         message.char(tag::EXEC_TYPE, execution.exec_type);
         message.char(tag::ORD_STATUS, execution.ord_status);
+        if let Some(restatement) = execution.restatement {
+            message.uint(tag::EXEC_RESTATEMENT_REASON, restatement.into());
+        }
         if let Some(reason) = execution.reason {
             message.uint(tag::ORD_REJ_REASON, ord_rej_reason(reason).into());
         }
@@ -273,11 +402,11 @@ impl<'a> Report<'a, '_> {
         if let Some(fill) = &execution.fill {
             put_price(&mut message, tag::LAST_PX, fill.price, instrument);
             put_qty(&mut message, tag::LAST_QTY, fill.qty, instrument);
-            let liquidity = match fill.role {
-                Role::Maker => b'1',
-                Role::Taker => b'2',
+            match fill.role {
+                Role::Maker => message.char(tag::LAST_LIQUIDITY_IND, b'1'),
+                Role::Taker => message.char(tag::LAST_LIQUIDITY_IND, b'2'),
+                Role::Bought | Role::Sold => &mut message,
             };
-            message.char(tag::LAST_LIQUIDITY_IND, liquidity);
             message.uint(SECONDARY_EXEC_ID, fill.trade.0);
         }
         put_qty(&mut message, tag::LEAVES_QTY, execution.leaves_qty, instrument);

@@ -134,7 +134,8 @@ impl<'m> Order<'m> {
         let (side, liquidity) = (self.side()?, self.liquidity?);
         // TimeInForce and post-only stay what they are; to change them takes a new order.
         if let Some(terms) = orders.terms(target) {
-            let other_time = self.time_in_force.is_some_and(|code| code != terms.time_in_force());
+            let other_time =
+                self.time_in_force.is_some_and(|code| Some(code) != terms.time_in_force());
             if other_time || (liquidity == Liquidity::PostOnly && !terms.is_post_only()) {
                 return Err(RejectReason::Unsupported);
             }

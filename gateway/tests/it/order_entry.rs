@@ -257,8 +257,8 @@ fn follow(entry: &mut OrderEntry, turns: &Turns, index: usize) {
     let turn = &turns.0[index];
     let position = Turns::position(index);
     entry.input(position, &turn.input, &turn.attachment);
-    for event in &turn.events {
-        entry.event(position, &turn.input, &turn.attachment, event);
+    for (event_index, event) in (0..).zip(&turn.events) {
+        entry.event(position, &turn.input, event_index, event);
     }
 }
 
@@ -344,11 +344,11 @@ fn scene(venue: &mut Venue, line: &str) -> bool {
         "venue" => {
             let (what, symbol) = rest.split_once(' ').unwrap_or((rest, ""));
             let id = venue.entry.directory().find(symbol.as_bytes()).unwrap_or(InstrumentId::NONE);
-            let state = |state| Command::SetPhase { instrument: id, state };
+            let phase = |phase| Command::SetPhase { instrument: id, phase };
             venue.govern(match what {
-                "halt" => state(Phase::Halt),
-                "open" => state(Phase::Continuous),
-                "close" => state(Phase::Closed),
+                "halt" => phase(Phase::Halt),
+                "open" => phase(Phase::Continuous),
+                "close" => phase(Phase::Closed),
                 "expire-day" => Command::ExpireDay,
                 "cancel-all" => Command::MassCancel(MassCancelScope::Instrument(id)),
                 _ => panic!("the venue does not {what}"),

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use gateway::orders::{Ending, Orders, Standing, Terms};
-use matcher::{Liquidity, Notional, OrderId, OrderKind, OrderNumber, Price, Qty, TimeInForce};
+use matcher::{
+    InstrumentId, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Price, Qty, Side,
+    TimeInForce,
+};
 
 fn n(number: u32) -> OrderNumber {
     OrderNumber(number)
@@ -106,6 +109,15 @@ fn orders_end_in_three_ways() {
 #[test]
 fn terms_are_those_of_the_order() {
     let limit = OrderKind::Limit(Price::default());
+    let order = NewOrder {
+        number: n(1),
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        kind: limit,
+        qty: Qty::from_lots(1),
+        time_in_force: TimeInForce::Day,
+        liquidity: Liquidity::Any,
+    };
     for (time_in_force, code) in [
         (TimeInForce::Day, b'0'),
         (TimeInForce::Gtc, b'1'),
@@ -114,8 +126,9 @@ fn terms_are_those_of_the_order() {
     ] {
         for (kind, ord_type) in [(limit, b'2'), (OrderKind::Market, b'1')] {
             for (liquidity, post_only) in [(Liquidity::Any, false), (Liquidity::PostOnly, true)] {
-                let terms = Terms::new(kind, time_in_force, liquidity);
-                assert_eq!(terms.time_in_force(), code);
+                let new = NewOrder { kind, time_in_force, liquidity, ..order };
+                let terms = Terms::new(&new, &matcher::Terms::NONE);
+                assert_eq!(terms.time_in_force(), Some(code));
                 assert_eq!(terms.ord_type(), ord_type);
                 assert_eq!(terms.is_post_only(), post_only);
             }

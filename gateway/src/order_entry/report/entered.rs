@@ -1,14 +1,17 @@
 //! The order that a report is about, as it was entered.
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Command, Instrument, InstrumentId, NewOrder, OrderKind, OrderNumber, Qty, Side};
+use matcher::{
+    Command, Instrument, InstrumentId, NewOrder, OrderKind, OrderNumber, Peg, Price, Qty, Side,
+    Timestamp, Trigger,
+};
 
 use super::Report;
 use super::field::{put_price, put_qty};
 use crate::fix::{Encoder, tag};
 use crate::order_entry::echo::echo;
 use crate::order_entry::{Inputs, Told, Unreadable, number_of};
-use crate::orders::{Terms, terms_of};
+use crate::orders::{Restatement, Terms, terms_of};
 
 /// An order as it was entered under one of its numbers.
 pub(super) struct Entered<'b> {
@@ -16,6 +19,10 @@ pub(super) struct Entered<'b> {
     pub(super) command: Command,
     pub(super) attachment: &'b [u8],
     pub(super) terms: Terms,
+    /// What it was entered with under its first number.
+    pub(super) details: matcher::Terms,
+    /// What the venue made of its price and quantity since.
+    pub(super) restated: Option<Restatement>,
 }
 
 impl<'a> Report<'a, '_> {
@@ -41,43 +48,99 @@ impl<'a> Report<'a, '_> {
                 (input.command, buffer.get(..len).ok_or(unreadable)?)
             };
         let terms = terms_of(&command, self.orders);
-        Ok(Entered { number, command, attachment, terms })
+        let details = self.details(&command, terms, number, inputs)?;
+        let restated = self.restatement(number);
+        Ok(Entered { number, command, attachment, terms, details, restated })
+    }
+
+    /// What the order was entered with, which a replace does not say again.
+    fn details(
+        &self,
+        command: &Command,
+        terms: Terms,
+        number: OrderNumber,
+        inputs: &mut impl Inputs,
+    ) -> Result<matcher::Terms, Unreadable> {
+        match command {
+            Command::NewSpecial(_, details) => return Ok(*details),
+            Command::Replace(_) | Command::ReplaceStop(..) if terms.is_detailed() => {}
+            _ => return Ok(matcher::Terms::NONE),
+        }
+        let first = self.orders.first(number);
+        let position = self.orders.position(first);
+        let unreadable = Unreadable { session: self.told.session, number: first, position };
+        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+        let input = inputs.input(position.ok_or(unreadable)?, &mut attachment);
+        let details = match input.ok_or(unreadable)?.0.command {
+            Command::NewSpecial(_, details) => details,
+            _ => return Ok(matcher::Terms::NONE),
+        };
+        // A stop price is said by the Command that set it; there may have been several.
+        let trigger = match (command, details.trigger) {
+            (Command::ReplaceStop(_, price), _) => Trigger::Stop(*price),
+            (_, Trigger::Stop(_)) => Trigger::None,
+            (_, trigger) => trigger,
+        };
+        Ok(matcher::Terms { trigger, ..details })
+    }
+
+    /// What the venue made of the order's price and quantity, as of the Event that is told.
+    fn restatement(&self, number: OrderNumber) -> Option<Restatement> {
+        let moment = (self.told.position, self.told.event_index);
+        self.orders.restatement(number, moment)
     }
 }
 
 impl Entered<'_> {
     pub(super) fn instrument(&self) -> Option<InstrumentId> {
         match &self.command {
-            Command::New(new) => Some(new.instrument),
-            Command::Replace(replace) => Some(replace.instrument),
+            Command::New(new) | Command::NewSpecial(new, _) => Some(new.instrument),
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
+                Some(replace.instrument)
+            }
             _ => None,
         }
     }
 
     pub(super) fn side(&self) -> Option<Side> {
         match &self.command {
-            Command::New(new) => Some(new.side),
-            Command::Replace(replace) => Some(replace.side),
+            Command::New(new) | Command::NewSpecial(new, _) => Some(new.side),
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) => Some(replace.side),
             _ => None,
         }
     }
 
     pub(super) fn qty(&self) -> Qty {
-        match &self.command {
-            Command::New(new) => new.qty,
-            Command::Replace(replace) => replace.qty,
+        match (&self.command, self.restated) {
+            (_, Some(restated)) => restated.order_qty,
+            (Command::New(new) | Command::NewSpecial(new, _), _) => new.qty,
+            (Command::Replace(replace) | Command::ReplaceStop(replace, _), _) => replace.qty,
             _ => Qty::ZERO,
         }
     }
 
-    /// OrderQty(38), OrdType(40), Price(44), TimeInForce(59), ExecInst(18): from the Command, or as the
-    /// counterparty wrote them where no Command could say them.
-    pub(super) fn write_terms(&self, message: &mut Encoder<'_>, instrument: Option<&Instrument>) {
-        let limit = match &self.command {
-            Command::New(NewOrder { kind: OrderKind::Limit(price), .. }) => Some(*price),
-            Command::Replace(replace) => Some(replace.price),
+    /// The limit price, if it has one.
+    fn limit(&self) -> Option<Price> {
+        if let Some(restated) = self.restated {
+            return restated.price;
+        }
+        match &self.command {
+            Command::New(NewOrder { kind: OrderKind::Limit(price), .. })
+            | Command::NewSpecial(NewOrder { kind: OrderKind::Limit(price), .. }, _) => {
+                Some(*price)
+            }
+            Command::Replace(replace) | Command::ReplaceStop(replace, _)
+                if self.terms.has_limit() =>
+            {
+                Some(replace.price)
+            }
             _ => None,
-        };
+        }
+    }
+
+    /// OrderQty(38), OrdType(40), Price(44), TimeInForce(59), ExecInst(18) and what else was asked for: from
+    /// the Commands, or as the counterparty wrote it where no Command could say it.
+    pub(super) fn write_terms(&self, message: &mut Encoder<'_>, instrument: Option<&Instrument>) {
         if instrument.is_none() {
             for tag in [tag::ORDER_QTY, tag::ORD_TYPE, tag::PRICE, tag::TIME_IN_FORCE] {
                 message.bytes(tag, echo(self.attachment, tag).unwrap_or(&[]));
@@ -86,12 +149,44 @@ impl Entered<'_> {
         }
         put_qty(message, tag::ORDER_QTY, self.qty(), instrument);
         message.char(tag::ORD_TYPE, self.terms.ord_type());
-        if let Some(price) = limit {
+        if let Some(price) = self.limit() {
             put_price(message, tag::PRICE, price, instrument);
         }
-        message.char(tag::TIME_IN_FORCE, self.terms.time_in_force());
-        if self.terms.is_post_only() {
-            message.char(tag::EXEC_INST, b'6');
+        if let Some(time_in_force) = self.terms.time_in_force() {
+            message.char(tag::TIME_IN_FORCE, time_in_force);
+        }
+        if let Some(exec_inst) = self.terms.exec_inst() {
+            message.char(tag::EXEC_INST, exec_inst);
+        }
+        if self.terms.is_detailed() {
+            self.write_details(message, instrument);
+        }
+    }
+
+    /// StopPx(99), MinQty(110), MaxFloor(111), ExpireTime(126), PegOffsetValue(211).
+    fn write_details(&self, message: &mut Encoder<'_>, instrument: Option<&Instrument>) {
+        let matcher::Terms { display_qty, min_qty, expire_at, trigger, peg } = self.details;
+        if let Trigger::Stop(price) = trigger {
+            put_price(message, tag::STOP_PX, price, instrument);
+        }
+        for (tag, qty) in [(tag::MIN_QTY, min_qty), (tag::MAX_FLOOR, display_qty)] {
+            if !qty.is_zero() {
+                put_qty(message, tag, qty, instrument);
+            }
+        }
+        if expire_at != Timestamp(0) {
+            message.utc(tag::EXPIRE_TIME, expire_at);
+        }
+        // Ours is a distance; that of FIX is added to what is followed. A stop follows from behind.
+        let offset = match (trigger, peg) {
+            (Trigger::Trailing(offset), _) => Some((offset, Side::Buy)),
+            (_, Peg::Primary(offset) | Peg::Midpoint(offset)) => Some((offset, Side::Sell)),
+            _ => None,
+        };
+        if let Some((offset, adds)) = offset {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let signed = if self.side() == Some(adds) { offset } else { -offset };
+            put_price(message, tag::PEG_OFFSET_VALUE, Price::from_ticks(signed), instrument);
         }
     }
 }

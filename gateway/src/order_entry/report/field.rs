@@ -23,6 +23,8 @@ impl ExecId {
         match role {
             Some(Role::Maker) => id.byte(b'M'),
             Some(Role::Taker) => id.byte(b'T'),
+            Some(Role::Bought) => id.byte(b'B'),
+            Some(Role::Sold) => id.byte(b'S'),
             None => {}
         }
         id.number(told.event_index.into());

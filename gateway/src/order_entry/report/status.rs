@@ -57,7 +57,8 @@ impl Report<'_, '_> {
         let told = self.told;
         let command = told.input.command;
         let (number, terms) = (OrderNumber::NONE, Terms::PLAIN);
-        let order = Entered { number, command, attachment: told.attachment, terms };
+        let (attachment, details) = (told.attachment, matcher::Terms::NONE);
+        let order = Entered { number, command, attachment, terms, details, restated: None };
         let execution = Execution {
             cl_ord_id: echo(told.attachment, tag::CL_ORD_ID).unwrap_or(&[]),
             reason: Some(RejectReason::UnknownOrder),
