@@ -100,6 +100,7 @@ impl Reference {
                 let qty = saturated(traded);
                 self.events.push(Event::Uncrossed(Uncrossed {
                     instrument: id,
+                    phase: self.markets[id.index()].instrument.phase,
                     price,
                     qty,
                     imbalance,
@@ -136,11 +137,12 @@ impl Reference {
         if !market.instrument.phase.is_call() {
             return Err(RejectReason::WrongPhase);
         }
-        let outcome = self.outcome(id);
+        let (phase, outcome) = (market.instrument.phase, self.outcome(id));
         let (imbalance, side) =
             outcome.as_ref().map_or((Qty::ZERO, None), |at| imbalance(at.bought, at.sold));
         self.events.push(Event::Indicative {
             instrument: id,
+            phase,
             price: outcome.as_ref().map(|at| at.price),
             qty: outcome.map_or(Qty::ZERO, |at| saturated(at.qty)),
             imbalance,
