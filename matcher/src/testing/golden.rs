@@ -12,13 +12,19 @@
 //!
 //! | line | what it does |
 //! |---|---|
-//! | `buy`, `sell ORDER QTY @ PRICE` or `market`, then `ioc fok gtc post on SYMBOL` | `New`, a day order if nothing else is said |
+//! | `buy`, `sell ORDER QTY @ PRICE` or `market`, `market-to-limit`, then any of the next two lines' words | `New` or `NewSpecial`, a day order if nothing else is said |
+//! | .. `ioc fok gtc at-open at-close gfa`, `until TIME`, `post slide`, `on SYMBOL` | |
+//! | .. `display QTY`, `min QTY`, `stop PRICE`, `trail TICKS`, `primary TICKS`, `midpoint TICKS` | |
 //! | `cancel ORDER`, `status ORDER` | `Cancel`, `Status` |
-//! | `replace ORDER with ORDER buy QTY @ PRICE [on SYMBOL]` | `Replace` |
+//! | `replace ORDER with ORDER buy QTY @ PRICE [on SYMBOL] [stop PRICE]` | `Replace`, `ReplaceStop`; `with same`: it keeps its number |
 //! | `mass-cancel SESSION [on SYMBOL]`, `mass-cancel venue on SYMBOL` | `MassCancel` |
 //! | `refuse REASON new ORDER`, `cancel ORDER`, `replace ORDER with ORDER`, `mass-cancel SESSION` | `Refuse` |
 //! | `note SESSION next`, `reset`, `inbound` | `Note` |
 //! | `open`, `halt`, `close SYMBOL`; `expire` | `SetPhase`, `ExpireDay` |
+//! | `phase SYMBOL PHASE` | `SetPhase`; phases as `opening-auction` |
+//! | `bands SYMBOL [static TICKS] [dynamic TICKS] [reject` or `interrupt]` | `SetBands` |
+//! | `reference SYMBOL PRICE`, `indicative SYMBOL` | `SetReference`, `PublishIndicative` |
+//! | `time N`, `expire-due` | the time from here on (0 before that), `Expire` |
 //! | `self-trade SESSION MODE [group N]` | `SetSession`; modes as `cancel-newest` |
 //! | `risk SESSION [on SYMBOL]`, then limits: `order-qty order-notional collar orders notional position N` | `SetRisk` of the session's participant |
 //! | `permit trade`, `cancel-only`, `killed` with `session`, `firm SESSION`, `group N`, `on SYMBOL` | `SetPermission` |
@@ -28,12 +34,13 @@
 //! | `firm SESSION SESSION ..` | defines sessions of one participant |
 //! | `book [SYMBOL]`, `session SESSION` | prints the book, the session's counters |
 //! | `account SESSION [on SYMBOL]` | prints what its participant has at work and holds |
-//! | `show rested`, `show numbers` | from here on prints `Rested`; message numbers |
+//! | `show rested`, `show numbers` | from here on prints `Rested` and places; message numbers |
 //!
 //! Before a command, `by NAME` lets another session give it (`venue`, `nobody`, a letter); after it,
 //! `in N` gives it an inbound message number. Sessions are defined when first named; a script that does
 //! not define an instrument first trades `X`, with quantities 1..1000000 and prices ±1000000.
 
+mod special;
 mod venue;
 
 use std::fmt::{self, Write};
@@ -105,6 +112,7 @@ struct Runner {
     sequence: u64,
     configured: bool,
     sessions: Vec<char>,
+    time: Timestamp,
     show_rested: bool,
     show_numbers: bool,
 }
@@ -173,6 +181,10 @@ impl Runner {
         }
         let (session, command) = match verb {
             "show" => return self.show(&mut words),
+            "time" => {
+                self.time = Timestamp(words.parse()?);
+                return words.end();
+            }
             "book" => return self.print_book(&mut words, out),
             "session" => return self.print_session(words.next()?, out),
             "account" => return self.print_account(&mut words, out),
@@ -215,7 +227,10 @@ impl Runner {
                 (session, Command::Note(numbering))
             }
             other => {
-                let command = self.venue_command(other, &mut words)?;
+                let command = match self.market_command(other, &mut words)? {
+                    None => self.venue_command(other, &mut words)?,
+                    found => found,
+                };
                 (SessionId::VENUE, command.ok_or_else(|| other.to_owned())?)
             }
         };
@@ -233,7 +248,7 @@ impl Runner {
     fn give(&mut self, session: SessionId, inbound: MsgSeqNum, command: Command, out: &mut String) {
         self.sequence += 1;
         let sequence = Sequence(self.sequence);
-        let input = Input { sequence, timestamp: Timestamp(0), session, inbound, command };
+        let input = Input { sequence, timestamp: self.time, session, inbound, command };
         let mut events = Vec::new();
         self.engine.apply(&input, &mut events);
         self.engine.check();
@@ -288,10 +303,11 @@ impl Runner {
         let qty = Qty::from_lots(words.parse()?);
         let kind = match words.next()? {
             "market" => OrderKind::Market,
+            "market-to-limit" => OrderKind::MarketToLimit,
             "@" => OrderKind::Limit(Price::from_ticks(words.parse()?)),
             other => return Err(other.to_owned()),
         };
-        let mut new = NewOrder {
+        let new = NewOrder {
             number,
             instrument: InstrumentId(0),
             side,
@@ -300,34 +316,23 @@ impl Runner {
             time_in_force: TimeInForce::Day,
             liquidity: Liquidity::Any,
         };
-        loop {
-            if words.take("ioc") {
-                new.time_in_force = TimeInForce::Ioc;
-            } else if words.take("fok") {
-                new.time_in_force = TimeInForce::Fok;
-            } else if words.take("gtc") {
-                new.time_in_force = TimeInForce::Gtc;
-            } else if words.take("post") {
-                new.liquidity = Liquidity::PostOnly;
-            } else if let Some(id) = self.on(words)? {
-                new.instrument = id;
-            } else {
-                return Ok((session, Command::New(new)));
-            }
-        }
+        Ok((session, self.order_words(new, words)?))
     }
 
     fn replace_order(&mut self, words: &mut Words<'_>) -> Understood<(SessionId, Command)> {
         let (session, target) = self.order(words.next()?)?;
         words.expect("with")?;
-        let (_, number) = self.order(words.next()?)?;
+        let number = match words.take("same") {
+            true => OrderNumber::NONE,
+            false => self.order(words.next()?)?.1,
+        };
         let side = side(words.next()?)?;
         let qty = Qty::from_lots(words.parse()?);
         words.expect("@")?;
         let price = Price::from_ticks(words.parse()?);
         let instrument = self.on(words)?.unwrap_or(InstrumentId(0));
         let replace = ReplaceOrder { number, target, instrument, side, price, qty };
-        Ok((session, Command::Replace(replace)))
+        Ok((session, Runner::replace_words(replace, words)?))
     }
 
     fn mass_cancel(&mut self, words: &mut Words<'_>) -> Understood<(SessionId, Command)> {
@@ -492,8 +497,8 @@ impl Runner {
             Event::SessionDefined { id } => {
                 (format!("defined session {}", self.session_name(*id)), vec![])
             }
-            Event::PhaseChanged { instrument, phase, .. } => {
-                (format!("phase {} {}", self.symbol(*instrument), kebab(phase)), vec![])
+            Event::PhaseChanged { instrument, .. } => {
+                (Runner::phase_changed(event, self.symbol(*instrument).as_str()), vec![])
             }
             Event::CommandRefused { reason } => (format!("refused {}", kebab(reason)), vec![]),
             Event::Applied => ("applied".to_owned(), vec![]),
@@ -503,7 +508,7 @@ impl Runner {
             | Event::Restated(_)
             | Event::Replenished(_)
             | Event::Uncrossed(_)
-            | Event::Indicative { .. } => (format!("{event:?}"), vec![]),
+            | Event::Indicative { .. } => self.special_line(event),
             Event::Accepted(e) => (format!("accepted {}", name(e.session, e.number)), vec![e.msg]),
             Event::Rejected(e) => {
                 let reason = kebab(&e.reason);
@@ -517,15 +522,7 @@ impl Runner {
                 let order = name(e.session, e.number);
                 (format!("rested {order} {qty} @ {price} place {}", e.order_ref), vec![])
             }
-            Event::Traded(e) => {
-                let fill = |fill: &crate::Fill| {
-                    format!("{} left {}", name(fill.session, fill.number), fill.leaves_qty.lots())
-                };
-                let (price, qty) = (e.price.ticks(), e.qty.lots());
-                let (maker, taker) = (fill(&e.maker), fill(&e.taker));
-                let line = format!("traded {qty} @ {price}  maker {maker}  taker {taker}");
-                (line, vec![e.maker.msg, e.taker.msg])
-            }
+            Event::Traded(e) => (self.traded(e), vec![e.maker.msg, e.taker.msg]),
             Event::Canceled(e) => {
                 let (order, reason) = (name(e.session, e.number), kebab(&e.reason));
                 (format!("canceled {order} {} {reason}", e.canceled_qty.lots()), vec![e.msg])
@@ -584,6 +581,11 @@ fn limits(words: &mut Words<'_>) -> Understood<Limits> {
         instruments_max: words.parse()?,
         sessions_max: words.parse()?,
     })
+}
+
+/// The one of `all` whose name is `word`.
+fn named<T: Copy + std::fmt::Debug>(word: &str, all: &[T]) -> Understood<T> {
+    all.iter().copied().find(|one| kebab(one) == word).ok_or_else(|| word.to_owned())
 }
 
 /// The name of an enum's variant, as `too-late`.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Runner, Understood, Words, kebab};
+use super::{Runner, Understood, Words, named};
 use crate::command::{Bust, Command, Permission, PermissionScope, RiskLimits, SelfTradePrevention};
 use crate::event::Busted;
 use crate::types::{InstrumentId, ParticipantId, Price, Qty, TradeId};
@@ -116,11 +116,6 @@ const MODES: [SelfTradePrevention; 5] = [
 
 const PERMISSIONS: [Permission; 3] =
     [Permission::Trade, Permission::CancelOnly, Permission::Killed];
-
-/// The one of `all` whose name is `word`.
-fn named<T: Copy + std::fmt::Debug>(word: &str, all: &[T]) -> Understood<T> {
-    all.iter().copied().find(|one| kebab(one) == word).ok_or_else(|| word.to_owned())
-}
 
 fn risk_limits(words: &mut Words<'_>) -> Understood<RiskLimits> {
     let mut limits = RiskLimits::NONE;
