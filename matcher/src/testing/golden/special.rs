@@ -154,12 +154,13 @@ impl Runner {
             Event::Uncrossed(e) => {
                 let (symbol, left) = (self.symbol(e.instrument), left_over(e.side, e.imbalance));
                 let (qty, price) = (e.qty.lots(), e.price.ticks());
-                (format!("uncrossed {symbol} {qty} @ {price}, {left}"), vec![])
+                let phase = kebab(&e.phase);
+                (format!("uncrossed {symbol} {phase} {qty} @ {price}, {left}"), vec![])
             }
             Event::Indicative { instrument, price: None, .. } => {
                 (format!("indicative {} none", self.symbol(*instrument)), vec![])
             }
-            Event::Indicative { instrument, price: Some(price), qty, imbalance, side } => {
+            Event::Indicative { instrument, price: Some(price), qty, imbalance, side, .. } => {
                 let (symbol, left) = (self.symbol(*instrument), left_over(*side, *imbalance));
                 let (qty, price) = (qty.lots(), price.ticks());
                 (format!("indicative {symbol} {qty} @ {price}, {left}"), vec![])
