@@ -3,7 +3,9 @@
 
 pub mod flow;
 pub mod golden;
+pub mod mix;
 pub mod reference;
 
 pub use flow::{Flow, Profile, Rng};
+pub use mix::{Mix, MixedFlow};
 pub use reference::Reference;

@@ -1,12 +1,20 @@
 //! Random flow through the engine and through the slow reference: equal Events, equal books.
+//!
+//! By hand: `VESTA_PROFILE=stops VESTA_SEED=1 VESTA_SEEDS=20 VESTA_COMMANDS=20000 cargo test -p matcher
+//! --test it differential_by_hand -- --nocapture`; `VESTA_WITHOUT=Peg,Phase` leaves topics out.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
 
-use matcher::testing::{Flow, Profile, Reference, flow};
-use matcher::{Engine, Event, InstrumentId, Side};
+use matcher::testing::{Flow, Mix, MixedFlow, Profile, Reference, flow};
+use matcher::{Engine, Event, Input, InstrumentId, SessionId, Side};
 
-/// Commands per profile; `MATCHER_COMMANDS` sets another number, `MATCHER_SEED` the first seed.
+use crate::shrink::{shrink, told};
+
+/// Commands per profile; `VESTA_COMMANDS` sets another number, `VESTA_SEED` the first seed.
 const COMMANDS: u64 = 80_000;
 
 /// Commands after which a flow starts again with the next seed.
@@ -16,61 +24,194 @@ fn number(name: &str, default: u64) -> u64 {
     env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// The engine and the reference side by side.
+#[derive(Default)]
+struct Pair {
+    engine: Engine,
+    reference: Reference,
+    events: Vec<Event>,
+}
+
+/// What the two do not agree about.
+struct Disagreement {
+    /// Index of the Input.
+    at: usize,
+    what: String,
+}
+
+impl Pair {
+    /// Both apply the Input. Where they differ: how.
+    fn apply(&mut self, input: &Input) -> Result<(), String> {
+        self.events.clear();
+        self.engine.apply(input, &mut self.events);
+        let expected = self.reference.apply(input);
+        if self.events != expected {
+            return Err(answers(&self.events, &expected));
+        }
+        self.engine.check();
+        let (is, should) = (self.engine.orders_len(), self.reference.orders_len());
+        if is != should {
+            return Err(format!("the engine has {is} orders, the reference {should}"));
+        }
+        Ok(())
+    }
+
+    fn compare_state(&self) -> Result<(), String> {
+        for (id, _) in self.engine.instruments() {
+            self.compare_book(id)?;
+        }
+        for id in (1..).map(SessionId).take(self.engine.sessions_len()) {
+            let state = self.engine.session(id).expect("it is defined");
+            let is = (state.last_inbound, state.last_outbound, state.last_number);
+            let should = self.reference.counters(id);
+            if is != should {
+                return Err(format!("session {id} of the engine: {is:?}, reference: {should:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_book(&self, id: InstrumentId) -> Result<(), String> {
+        let book = self.engine.book(id).expect("it is defined");
+        for side in [Side::Buy, Side::Sell] {
+            let is: Vec<_> = book
+                .orders(side)
+                .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
+                .collect();
+            let should: Vec<_> = self
+                .reference
+                .queue(id, side)
+                .iter()
+                .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
+                .collect();
+            if is != should {
+                return Err(format!(
+                    "{side:?} of {id}\n  engine:    {is:?}\n  reference: {should:?}"
+                ));
+            }
+            let levels: Vec<_> = book.levels(side).collect();
+            assert!(levels.windows(2).all(|pair| side.accepts(pair[0].price, pair[1].price)));
+            let orders: u32 = levels.iter().map(|level| level.orders).sum();
+            assert_eq!(orders as usize, is.len());
+        }
+        Ok(())
+    }
+}
+
+fn answers(engine: &[Event], reference: &[Event]) -> String {
+    let mut text = String::new();
+    for n in 0..engine.len().max(reference.len()) {
+        let tell = |events: &[Event]| events.get(n).map_or("–".into(), |e| format!("{e:?}"));
+        let (is, should) = (tell(engine), tell(reference));
+        if is == should {
+            text += &format!("  both:      {is}\n");
+        } else {
+            text += &format!("  engine:    {is}\n  reference: {should}\n");
+        }
+    }
+    text
+}
+
+/// The first disagreement over these Inputs; a panic of either is one.
+fn disagreement(inputs: &[Input]) -> Option<Disagreement> {
+    let at = Cell::new(0);
+    let run = || {
+        let mut pair = Pair::default();
+        inputs.iter().enumerate().try_for_each(|(n, input)| {
+            at.set(n);
+            pair.apply(input)?;
+            pair.compare_state()
+        })
+    };
+    let what = match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => return None,
+        Ok(Err(what)) => what,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("  panic: {}", text.unwrap_or("?"))
+        }
+    };
+    Some(Disagreement { at: at.get(), what })
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what may panic again and again, without a word about it.
+fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = run();
+    QUIET.set(false);
+    result
+}
+
+/// Runs one seed of a mix; a failing case as a short list of commands.
+fn compare_mix(mix: &Mix, seed: u64, commands: u64) -> Result<(), String> {
+    let mut flow = MixedFlow::new(mix.clone(), seed);
+    let opening = flow.opening_len();
+    let mut inputs = Vec::new();
+    let run = || {
+        let mut pair = Pair::default();
+        for n in 0..commands + opening as u64 {
+            let input = flow.input();
+            inputs.push(input);
+            pair.apply(&input)?;
+            if n % 20 == 0 {
+                pair.compare_state()?;
+            }
+            pair.events.iter().for_each(|event| flow.observe(event));
+        }
+        pair.compare_state()
+    };
+    if matches!(quietly(|| panic::catch_unwind(AssertUnwindSafe(run))), Ok(Ok(()))) {
+        return Ok(());
+    }
+    quietly(|| {
+        let short = shrink(inputs, opening, |inputs| disagreement(inputs).is_some());
+        let found = disagreement(&short).expect("the shrunk case fails as the long one did");
+        let list: Vec<String> = short[..=found.at].iter().map(told).collect();
+        Err(format!("{} seed {seed}:\n{}\n{}", mix.name, list.join("\n"), found.what))
+    })
+}
+
+/// Runs seeds of a mix, up to the first that fails.
+fn compare_seeds(mix: &Mix, first: u64, seeds: u64, commands: u64) {
+    for seed in first..first + seeds {
+        println!("{} seed {seed}", mix.name);
+        if let Err(text) = compare_mix(mix, seed, commands) {
+            panic!("{text}");
+        }
+    }
+}
+
+/// Runs an ordinary profile, whose flow is too long to be shrunk.
 fn compare(name: &str, profile: &Profile) {
-    let first_seed = number("MATCHER_SEED", 1);
-    let seeds = number("MATCHER_COMMANDS", COMMANDS).div_ceil(COMMANDS_PER_SEED);
+    let first_seed = number("VESTA_SEED", 1);
+    let seeds = number("VESTA_COMMANDS", COMMANDS).div_ceil(COMMANDS_PER_SEED);
     for seed in first_seed..first_seed + seeds {
         println!("{name} seed {seed}");
-        compare_seed(profile.clone(), seed);
-    }
-}
-
-fn compare_seed(profile: Profile, seed: u64) {
-    let instruments = u32::try_from(profile.instruments.len()).unwrap();
-    let sessions = profile.sessions;
-    let mut flow = Flow::new(profile, seed);
-    let (mut engine, mut reference) = (Engine::new(), Reference::new());
-    let mut events = Vec::new();
-    for n in 0..COMMANDS_PER_SEED {
-        let input = flow.input();
-        events.clear();
-        engine.apply(&input, &mut events);
-        assert_eq!(events, reference.apply(&input), "seed {seed}, {input:?}");
-        engine.check();
-        assert_eq!(engine.orders_len(), reference.orders_len());
-        if n % 100 == 0 && n > 20 {
-            for id in (0..instruments).map(InstrumentId) {
-                compare_books(&engine, &reference, id);
+        let mut flow = Flow::new(profile.clone(), seed);
+        let mut pair = Pair::default();
+        for n in 0..COMMANDS_PER_SEED {
+            let input = flow.input();
+            let agreed = pair.apply(&input);
+            agreed.unwrap_or_else(|what| panic!("seed {seed}, {input:?}\n{what}"));
+            if n % 100 == 0 {
+                pair.compare_state().unwrap_or_else(|what| panic!("seed {seed}\n{what}"));
             }
-            for id in (1..=sessions).map(matcher::SessionId) {
-                let state = engine.session(id).unwrap();
-                let counters = (state.last_inbound, state.last_outbound, state.last_number);
-                assert_eq!(counters, reference.counters(id));
-            }
+            pair.events.iter().for_each(|event| flow.observe(event));
         }
-        for event in &events {
-            flow.observe(event);
-        }
-    }
-}
-
-fn compare_books(engine: &Engine, reference: &Reference, id: InstrumentId) {
-    let book = engine.book(id).unwrap();
-    for side in [Side::Buy, Side::Sell] {
-        let queue: Vec<_> = book
-            .orders(side)
-            .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
-            .collect();
-        let expected: Vec<_> = reference
-            .queue(id, side)
-            .iter()
-            .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
-            .collect();
-        assert_eq!(queue, expected);
-        let levels: Vec<_> = book.levels(side).collect();
-        assert!(levels.windows(2).all(|pair| side.accepts(pair[0].price, pair[1].price)));
-        let orders: u32 = levels.iter().map(|level| level.orders).sum();
-        assert_eq!(orders as usize, queue.len());
     }
 }
 
@@ -88,6 +229,17 @@ fn a_hostile_flow_is_answered_by_the_rules() {
 #[test]
 fn a_jumping_market_is_matched_by_the_rules() {
     compare("jumpy", &Profile::jumpy());
+}
+
+/// A profile, a seed and a length from the environment; what it finds is shrunk and printed.
+#[test]
+fn differential_by_hand() {
+    let Ok(name) = env::var("VESTA_PROFILE") else { return };
+    let mix = Mix::named(&name).expect("the name of a profile");
+    let left_out = env::var("VESTA_WITHOUT").unwrap_or_default();
+    let mix = mix.without(&left_out.split(',').collect::<Vec<_>>());
+    let (seed, seeds) = (number("VESTA_SEED", 1), number("VESTA_SEEDS", 1));
+    compare_seeds(&mix, seed, seeds, number("VESTA_COMMANDS", 5_000));
 }
 
 /// A flow that asks nothing proves nothing: between them the flows reach every answer there is.

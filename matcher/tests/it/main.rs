@@ -5,3 +5,4 @@ mod differential;
 mod properties;
 mod records;
 mod scripts;
+mod shrink;
