@@ -1,5 +1,10 @@
 //! One book: what rests in it, and the loop that matches.
 
+mod check;
+mod self_trade;
+mod special;
+mod standing;
+mod stops;
 mod view;
 
 use std::iter;
@@ -9,6 +14,7 @@ use crate::command::{Liquidity, Permission};
 use crate::event::{
     CancelReason, Canceled, Event, EventSink, Fill, Priority, Replaced, Rested, TradeKind, Traded,
 };
+use crate::extras::{Beside, Extras};
 use crate::instrument::{Instrument, Phase};
 use crate::ladder::Ladder;
 use crate::levels::{Level, Levels};
@@ -20,6 +26,10 @@ use crate::types::{
     TimeInForce, TradeId,
 };
 
+pub(crate) use check::Counted;
+pub(crate) use special::{Ended, Settled};
+pub(crate) use standing::{Incoming, any_price};
+pub(crate) use stops::trigger_below;
 pub use view::{Book, BookLevel, BookOrder};
 
 /// What is better has the lower key, on both sides. Its own inverse.
@@ -38,6 +48,7 @@ pub(crate) struct Store {
     pub(crate) levels: Levels,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
+    pub(crate) extras: Extras,
     pub(crate) trades: u64,
     /// Places in queues given so far.
     pub(crate) places: u64,
@@ -70,6 +81,7 @@ pub(crate) struct Sides {
     asks: Ladder,
     /// To change it, or what else the gate depends on, is to call [`Sides::set_gate`] after.
     pub(crate) instrument: Instrument,
+    pub(crate) beside: Beside,
 }
 
 /// The limit orders that a book takes without a second look. Where it has to look twice at all of them
@@ -171,19 +183,19 @@ impl Sides {
             reference: None,
             bids: Ladder::new(id, Side::Buy),
             asks: Ladder::new(id, Side::Sell),
+            beside: Beside::new(&(instrument.price_min..=instrument.price_max)),
             instrument,
         };
-        book.set_gate();
+        book.mark();
         book
     }
 
     /// Brings the gate up to date with what it depends on.
     pub(crate) fn set_gate(&mut self) {
         let Instrument { phase, price_min, price_max, qty_min, qty_max, .. } = self.instrument;
-        self.gate = match (phase, self.permission) {
-            (Phase::Continuous, Permission::Trade) => {
-                Gate { price_min, price_max, qty_min, qty_max }
-            }
+        let is_open = phase == Phase::Continuous && !self.has_bands() && !self.has_pegs();
+        self.gate = match (is_open, self.permission) {
+            (true, Permission::Trade) => Gate { price_min, price_max, qty_min, qty_max },
             _ => Gate::CLOSED,
         };
     }
@@ -472,7 +484,7 @@ impl Sides {
                 while at.is_some() {
                     let next = store.orders[at].next;
                     if chosen(&store.orders[at]) {
-                        self.cancel(store, at, reason, events);
+                        self.cancel_standing(store, at, reason, events);
                         canceled += 1;
                     }
                     at = next;

@@ -18,24 +18,27 @@
 //! 8. `WouldTrade`; 9. `TooManyLevels`.
 
 mod bust;
+mod expiry;
 mod govern;
 mod look;
 mod permit;
 mod plain;
+mod replace_special;
 mod requests;
 mod risk;
+mod settle;
+mod special;
 #[cfg(test)]
 mod tests;
 
 use crate::accounts::Accounts;
 use crate::book::{Sides, Store, Taker};
-use crate::command::{
-    Command, Input, Limits, Liquidity, NewOrder, OrderKind, RefusedRequest, ReplaceOrder,
-};
+use crate::command::{Command, Input, Limits, Liquidity, NewOrder, OrderKind, ReplaceOrder, Terms};
 use crate::event::{
     Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, EventSink, Priority,
     RejectReason, Rejected, Replaced,
 };
+use crate::extras::Extras;
 use crate::instrument::{Instrument, Phase};
 use crate::levels::Levels;
 use crate::orders::{Done, Order, Orders};
@@ -62,6 +65,8 @@ pub struct Engine {
     store: Store,
     groups: Groups,
     busts: Busts,
+    /// Books that a command over several books touched, to be settled.
+    touched: Vec<InstrumentId>,
 }
 
 impl Default for Engine {
@@ -80,10 +85,18 @@ impl Engine {
             levels: Levels::new(),
             sessions: Sessions::new(),
             accounts: Accounts::new(),
+            extras: Extras::new(),
             trades: 0,
             places: 0,
         };
-        Engine { limits, books: Vec::new(), store, groups: Groups::new(), busts: Busts::new() }
+        Engine {
+            limits,
+            books: Vec::new(),
+            store,
+            groups: Groups::new(),
+            busts: Busts::new(),
+            touched: Vec::new(),
+        }
     }
 
     /// Applies `input` and tells `events` what happened.
@@ -122,13 +135,9 @@ impl Engine {
         }
         match &input.command {
             Command::New(new) => self.enter(input, new, events),
-            Command::NewSpecial(new, _) => {
-                let request = RefusedRequest::New(new.number);
-                self.refuse_request(input.session, request, RejectReason::Unsupported, events);
-            }
-            Command::ReplaceStop(ReplaceOrder { number, target, .. }, _) => {
-                let request = RefusedRequest::Replace { number: *number, target: *target };
-                self.refuse_request(input.session, request, RejectReason::Unsupported, events);
+            Command::NewSpecial(new, terms) => self.enter_special(input, new, terms, events),
+            Command::ReplaceStop(replace, stop) => {
+                self.replace_special(input, replace, Some(*stop), events);
             }
             Command::Cancel { target } => self.cancel(input.session, *target, events),
             Command::Replace(replace) => self.replace(input, replace, events),
@@ -161,6 +170,9 @@ impl Engine {
     fn enter<S: EventSink>(&mut self, input: &Input, new: &NewOrder, events: &mut S) {
         let NewOrder { number, instrument, side, .. } = *new;
         let session = input.session;
+        if !self.is_plain(session, new) {
+            return self.enter_special(input, new, &Terms::NONE, events);
+        }
         let admitted = self.use_number(session, number).and_then(|()| self.admit(session, new));
         let msg = self.store.sessions.next_msg(session);
         let mut taker = match admitted {
@@ -188,6 +200,26 @@ impl Engine {
                 events.event(&Event::Canceled(Canceled { order_ref: OrderRef::NONE, ..canceled }));
             }
         }
+    }
+
+    /// Whether a new order may take the plain path: it is plain, its book is, and it has no owner whose
+    /// orders it must not meet.
+    #[inline]
+    fn is_plain(&self, session: SessionId, new: &NewOrder) -> bool {
+        let book_is_plain = match self.books.get(new.instrument.index()) {
+            Some(book) => book.special == 0,
+            None => true,
+        };
+        let (stp_key, _) = self.store.sessions.self_trade_key(session);
+        let is_known = matches!(
+            new.time_in_force,
+            TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok
+        );
+        book_is_plain
+            && stp_key == 0
+            && is_known
+            && new.liquidity != Liquidity::Slide
+            && new.kind != OrderKind::MarketToLimit
     }
 
     /// Uses up the next order number of the session, if `number` is it.
@@ -229,16 +261,9 @@ impl Engine {
             (OrderKind::Limit(price), _) => admit_price(&book.instrument, price)?,
             (OrderKind::Market, Side::Buy) => Price::MAX,
             (OrderKind::Market, Side::Sell) => Price::MIN,
-            (OrderKind::MarketToLimit, _) => return Err(RejectReason::Unsupported),
+            // The general path's.
+            (OrderKind::MarketToLimit, _) => return Err(RejectReason::Contradiction),
         };
-        if new.liquidity == Liquidity::Slide
-            || !matches!(
-                new.time_in_force,
-                TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok
-            )
-        {
-            return Err(RejectReason::Unsupported);
-        }
         if post_only && book.would_trade(new.side, limit) {
             return Err(RejectReason::WouldTrade);
         }
@@ -278,6 +303,9 @@ impl Engine {
             Ok(slot) => {
                 let instrument = self.instrument_of(slot);
                 let book = &mut self.books[instrument.index()];
+                if book.special != 0 {
+                    return self.cancel_special(instrument, slot, events);
+                }
                 book.cancel(&mut self.store, slot, CancelReason::Requested, events);
             }
             Err(not_found) => {
@@ -293,12 +321,13 @@ impl Engine {
         let session = input.session;
         // The target is looked for first: what is asked for is no order of that name yet.
         let found = self.store.sessions.find(session, target);
+        if !self.is_plain_replace(replace, found) {
+            return self.replace_special(input, replace, None, events);
+        }
         let admitted = self
-            .use_replace_number(session, number)
+            .use_number(session, number)
             .and_then(|()| found.map_err(RejectReason::from))
             .and_then(|slot| Ok((slot, self.admit_replace(replace, slot)?)));
-        let number = if number == OrderNumber::NONE { target } else { number };
-        let replace = &ReplaceOrder { number, ..*replace };
         match admitted {
             Ok((slot, Priority::Kept)) => {
                 let book = &mut self.books[replace.instrument.index()];
@@ -309,6 +338,30 @@ impl Engine {
                 self.reject_cancel(session, target, CancelRequest::Replace, reason, events);
             }
         }
+    }
+
+    /// Whether a replace may take the plain path.
+    #[inline]
+    fn is_plain_replace(&self, replace: &ReplaceOrder, found: Result<Id<Order>, NotFound>) -> bool {
+        let Ok(slot) = found else { return replace.number != OrderNumber::NONE };
+        let order = &self.store.orders[slot];
+        replace.number != OrderNumber::NONE
+            && self.books[self.instrument_of(slot).index()].special == 0
+            && order.stp_key == 0
+            && order.liquidity != Liquidity::Slide
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cancel_special<S: EventSink>(
+        &mut self,
+        instrument: InstrumentId,
+        slot: Id<Order>,
+        events: &mut S,
+    ) {
+        let book = &mut self.books[instrument.index()];
+        book.cancel_standing(&mut self.store, slot, CancelReason::Requested, events);
+        self.settle(instrument, events);
     }
 
     /// Decides whether an order may be replaced, and whether it keeps its place.
@@ -382,7 +435,12 @@ impl Engine {
     }
 
     fn instrument_of(&self, slot: Id<Order>) -> InstrumentId {
-        self.store.levels.pool[self.store.orders[slot].level].instrument
+        let Order { level, extra, .. } = self.store.orders[slot];
+        match level.some() {
+            Some(level) => self.store.levels.pool[level].instrument,
+            // It is held.
+            None => self.store.extras[Id::from_raw(extra)].instrument,
+        }
     }
 
     fn reject_cancel<S: EventSink>(

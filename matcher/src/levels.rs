@@ -28,6 +28,8 @@ pub(crate) struct Level {
     pub(crate) right: Id<Level>,
     pub(crate) height: u8,
     pub(crate) side: Side,
+    /// Sum of the reserves of its icebergs, in lots; with `qty` below 2^63.
+    pub(crate) hidden: u64,
 }
 
 const _: () = assert!(size_of::<Level>() == 64);
@@ -83,6 +85,7 @@ impl Pooled for Level {
         right: Id::NONE,
         height: 0,
         side: Side::Buy,
+        hidden: 0,
     };
 
     #[inline]

@@ -35,23 +35,19 @@ mod engine;
 #[cfg_attr(not(test), expect(dead_code, reason = "the auction will ask it"))]
 mod equilibrium;
 mod event;
+mod extras;
 mod instrument;
 mod ladder;
 mod levels;
 mod market;
-// Until stops and orders that expire are kept in it.
-#[cfg_attr(not(test), expect(dead_code))]
 mod ordered;
 mod orders;
-#[cfg_attr(not(test), expect(dead_code, reason = "the books will ask them"))]
 mod pegs;
 mod pool;
 pub mod record;
 mod sessions;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-// Until trailing stops are kept in it.
-#[cfg_attr(not(test), expect(dead_code))]
 mod trailing;
 mod tree;
 mod types;

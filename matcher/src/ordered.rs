@@ -74,6 +74,7 @@ impl Set {
         Set { root: Id::NONE, first: Id::NONE, len: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> u32 {
         self.len
     }
@@ -122,6 +123,7 @@ impl Set {
 
     /// The member behind `member`, or none.
     #[inline]
+    #[cfg(test)]
     pub(crate) fn next(members: &Members, member: Id<Member>) -> Id<Member> {
         avl::next(members, member)
     }

@@ -285,6 +285,7 @@ impl Pegs {
     }
 
     /// The price of an order; none if it has no reference.
+    #[cfg(test)]
     pub(crate) fn price_of(
         &self,
         nodes: &Nodes,

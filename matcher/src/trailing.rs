@@ -185,6 +185,7 @@ impl Trails {
         Trails { lowest: i64::MIN, root: Id::NONE, len: 0, side, peaks: Peaks::Unset }
     }
 
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> u32 {
         self.len
     }
@@ -234,6 +235,7 @@ impl Trails {
     }
 
     /// Gives a stop of this side a new place; its peak, and where [`Trails::iter`] names it, it keeps.
+    #[cfg(test)]
     pub(crate) fn renew(&mut self, nodes: &mut Nodes, node: Id<Trailing>, seq: u64) {
         push_down_to(nodes, node);
         nodes[node].seq = seq;
@@ -270,6 +272,7 @@ impl Trails {
 
     /// The nearest trigger.
     #[inline]
+    #[cfg(test)]
     pub(crate) fn nearest(&self, nodes: &Nodes) -> Option<Price> {
         if self.root.is_none() || self.peaks == Peaks::Unset {
             return None;
@@ -299,6 +302,7 @@ impl Trails {
     }
 
     /// As [`Trails::triggered`], and takes it out.
+    #[cfg(test)]
     pub(crate) fn pop_triggered(
         &mut self,
         nodes: &mut Nodes,
@@ -315,6 +319,7 @@ impl Trails {
     }
 
     /// The price whose trade triggers that stop of this side.
+    #[cfg(test)]
     pub(crate) fn trigger_of(&self, nodes: &Nodes, node: Id<Trailing>) -> Option<Price> {
         let trigger = peak_key(nodes, node).saturating_sub_unsigned(nodes[node].offset);
         (self.peaks == Peaks::Set).then(|| self.price(trigger))

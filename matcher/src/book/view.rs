@@ -3,6 +3,7 @@
 use std::iter;
 
 use super::{Sides, Store, levels_of};
+use crate::accounts::Account;
 use crate::instrument::Instrument;
 use crate::levels::Level;
 use crate::orders::Order;
@@ -91,64 +92,29 @@ impl<'a> Book<'a> {
 }
 
 impl Sides {
-    /// Every order on the book, with its side and price.
+    /// Every working order: its account, side, what works of it, and its value price.
     pub(crate) fn working<'a>(
         &'a self,
         store: &'a Store,
-    ) -> impl Iterator<Item = (Side, Price, &'a Order)> {
-        [Side::Buy, Side::Sell].into_iter().flat_map(move |side| {
-            levels_of(self.ladder(side), &store.levels).flat_map(move |level| {
-                orders_of(level, store).map(move |order| (side, level.price(), order))
-            })
+    ) -> impl Iterator<Item = (Id<Account>, Side, Qty, Price)> {
+        let displayed = [Side::Buy, Side::Sell].into_iter().flat_map(move |side| {
+            levels_of(self.ladder(side), &store.levels)
+                .flat_map(move |level| slots_from(level.head, store))
+        });
+        displayed.chain(slots_from(self.beside.held.first(), store)).map(move |slot| {
+            let (side, value) = Sides::terms_of(store, slot);
+            let order = &store.orders[slot];
+            (order.account, side, order.leaves_qty + Sides::reserve_of(store, slot), value)
         })
-    }
-
-    /// Walks both ladders; returns how many levels and orders they hold.
-    ///
-    /// # Panics
-    ///
-    /// If something does not agree, or the book is crossed.
-    pub(crate) fn check(&self, store: &Store) -> (u32, u32) {
-        let (mut levels, mut orders) = (0, 0);
-        for side in [Side::Buy, Side::Sell] {
-            levels += self.ladder(side).check(&store.levels);
-            for level in levels_of(self.ladder(side), &store.levels) {
-                orders += check_level(store, level);
-            }
-        }
-        if let (Some(bid), Some(ask)) = (self.best_price(Side::Buy), self.best_price(Side::Sell)) {
-            assert!(bid < ask);
-        }
-        (levels, orders)
     }
 }
 
 /// The orders of a level, oldest first.
 fn orders_of<'a>(level: &'a Level, store: &'a Store) -> impl Iterator<Item = &'a Order> + use<'a> {
-    let mut at = level.head;
-    iter::from_fn(move || {
-        let order = &store.orders[at.some()?];
-        at = order.next;
-        Some(order)
-    })
+    slots_from(level.head, store).map(|slot| &store.orders[slot])
 }
 
-fn check_level(store: &Store, level: &Level) -> u32 {
-    let (mut qty, mut orders, mut prev) = (0, 0, Id::NONE);
-    let mut at = level.head;
-    while at.is_some() {
-        let order = &store.orders[at];
-        assert!(!order.leaves_qty.is_zero());
-        assert!(store.levels.pool[order.level].key == level.key);
-        assert_eq!(order.prev, prev);
-        assert_eq!(store.sessions.find(order.session, order.number), Ok(at));
-        qty += order.leaves_qty.lots();
-        orders += 1;
-        prev = at;
-        at = order.next;
-    }
-    assert!(orders > 0 && orders == level.orders);
-    assert_eq!(qty, level.qty);
-    assert_eq!(prev, level.tail);
-    orders
+/// The orders of a queue.
+fn slots_from(head: Id<Order>, store: &Store) -> impl Iterator<Item = Id<Order>> + use<'_> {
+    iter::successors(head.some(), |at| store.orders[*at].next.some())
 }

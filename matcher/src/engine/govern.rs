@@ -5,8 +5,7 @@ use crate::book::Sides;
 use crate::command::{Command, Input, Limits, MassCancelScope};
 use crate::event::{CancelReason, Event, EventSink, PhaseReason, RejectReason};
 use crate::instrument::{Instrument, Phase};
-use crate::orders::Order;
-use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId, TimeInForce};
+use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId};
 
 /// What [`Limits`] can be at most; above, `Configure` is refused with `BadDefinition`.
 ///
@@ -26,7 +25,9 @@ impl Engine {
             Command::Configure(limits) => self.configure(limits),
             Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
             Command::DefineSession { id, participant } => self.define_session(*id, *participant),
-            Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase),
+            Command::SetPhase { instrument, phase } => {
+                return self.set_phase(*instrument, *phase, events);
+            }
             Command::SetSession { session, group, self_trade } => {
                 self.set_session(*session, *group, *self_trade)
             }
@@ -42,8 +43,8 @@ impl Engine {
             Command::Bust(bust) => self.bust(bust),
             Command::SetBands { .. }
             | Command::SetReference { .. }
-            | Command::PublishIndicative { .. }
-            | Command::Expire => Err(RejectReason::Unsupported),
+            | Command::PublishIndicative { .. } => Err(RejectReason::Unsupported),
+            Command::Expire => return self.expire(input.timestamp, events),
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
                 return self.clear(*id, events);
@@ -78,9 +79,11 @@ impl Engine {
         let room = instruments_max as usize - self.books.len();
         self.books
             .try_reserve_exact(room)
+            .and_then(|()| self.touched.try_reserve_exact(instruments_max as usize))
             .and_then(|()| self.store.orders.grow(orders_max))
             .and_then(|()| self.store.levels.grow(levels_max, instruments_max))
             .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
+            .and_then(|()| self.store.extras.grow(orders_max))
             .and_then(|()| self.store.accounts.grow(sessions_max, instruments_max))
             .map_err(|_| RejectReason::TableFull)?;
         self.limits = *limits;
@@ -126,24 +129,21 @@ impl Engine {
         Ok(Event::SessionDefined { id })
     }
 
-    fn set_phase(&mut self, instrument: InstrumentId, phase: Phase) -> Result<Event, RejectReason> {
-        let book = self.books.get_mut(instrument.index()).ok_or(RejectReason::UnknownInstrument)?;
+    fn set_phase<S: EventSink>(&mut self, instrument: InstrumentId, phase: Phase, events: &mut S) {
+        let Some(book) = self.books.get_mut(instrument.index()) else {
+            return refuse(RejectReason::UnknownInstrument, events);
+        };
         if phase.is_call() {
-            return Err(RejectReason::Unsupported);
+            return refuse(RejectReason::Unsupported, events);
         }
         if phase == book.instrument.phase {
-            return Err(RejectReason::WrongPhase);
+            return refuse(RejectReason::WrongPhase, events);
         }
         book.instrument.phase = phase;
-        book.set_gate();
-        Ok(Event::PhaseChanged { instrument, phase, reason: PhaseReason::Command })
-    }
-
-    fn expire_day<S: EventSink>(&mut self, events: &mut S) {
-        let is_day = |order: &Order| order.time_in_force == TimeInForce::Day;
-        for book in &mut self.books {
-            book.cancel_all(&mut self.store, is_day, CancelReason::Expired, events);
-        }
+        book.mark();
+        let reason = PhaseReason::Command;
+        events.event(&Event::PhaseChanged { instrument, phase, reason });
+        self.settle(instrument, events);
     }
 
     fn clear<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {
@@ -154,6 +154,7 @@ impl Engine {
         }
         let orders = self.clear_book(instrument, CancelReason::Venue, events);
         events.event(&Event::MassCanceled { session, msg, orders });
+        self.settle_touched(events);
     }
 
     /// Takes every working order of an instrument off; returns how many there were.
@@ -163,8 +164,7 @@ impl Engine {
         reason: CancelReason,
         events: &mut S,
     ) -> u32 {
-        let book = &mut self.books[instrument.index()];
-        book.cancel_all(&mut self.store, |_| true, reason, events)
+        self.cancel_in_book(instrument, |_| true, reason, events)
     }
 }
 

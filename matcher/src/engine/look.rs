@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::accounts::AccountState;
-use crate::book::Book;
+use crate::book::{Book, Counted};
 use crate::command::{Limits, RiskLimits};
 use crate::instrument::Instrument;
 use crate::sessions::{SessionSettings, SessionState};
@@ -88,25 +88,17 @@ impl Engine {
     ///
     /// If an invariant does not hold.
     pub fn check(&self) {
-        let (mut levels, mut orders) = (0, 0);
+        let mut counted = Counted::default();
         for (index, book) in self.books.iter().enumerate() {
             assert_eq!(book.id.index(), index);
-            let (book_levels, book_orders) = book.check(&self.store);
-            levels += book_levels;
-            orders += book_orders;
+            counted += book.check(&self.store);
         }
-        assert_eq!(levels, self.store.levels.pool.len());
-        assert_eq!(orders, self.store.orders.len());
-        assert!(orders <= self.limits.orders_max && levels <= self.limits.levels_max);
+        assert_eq!(counted, self.store.counted());
+        assert!(counted.orders <= self.limits.orders_max);
+        assert!(counted.levels <= self.limits.levels_max);
+        assert!(self.touched.is_empty());
+        self.store.extras.check();
         self.store.sessions.check(&self.store.orders);
-        let mut done = 0;
-        self.store.accounts.check(self.books.iter().flat_map(|book| {
-            book.working(&self.store)
-                .map(|(side, price, order)| (order.account, side, order.leaves_qty, price))
-        }));
-        for (_, _, order) in self.books.iter().flat_map(|book| book.working(&self.store)) {
-            done += u32::from(order.done.is_some());
-        }
-        assert_eq!(done, self.store.orders.done_len());
+        self.store.accounts.check(self.books.iter().flat_map(|book| book.working(&self.store)));
     }
 }

@@ -99,13 +99,14 @@ impl Engine {
         let reason = CancelReason::KillSwitch;
         if let PermissionScope::Instrument(instrument) = scope {
             self.clear_book(instrument, reason, events);
-            return;
+            return self.settle_touched(events);
         }
         for session in self.store.sessions.ids() {
             if self.is_in(session, scope) {
                 self.clear_session(session, None, reason, events);
             }
         }
+        self.settle_touched(events);
     }
 
     /// Whether a permission of `scope` concerns the session, whatever the instrument.

@@ -1,6 +1,7 @@
 //! What a session asks beside orders: mass cancels, states of orders, what its border refused, numbers.
 
 use super::Engine;
+use crate::book::Sides;
 use crate::command::{Input, MassCancelScope, Numbering, RefusedRequest};
 use crate::event::{
     CancelReason, CancelRequest, Event, EventSink, RejectReason, Rejected, StatusReported,
@@ -37,6 +38,7 @@ impl Engine {
             _ => self.store.sessions.next_msg(session),
         };
         events.event(&Event::MassCanceled { session, msg, orders });
+        self.settle_touched(events);
     }
 
     /// Takes the working orders of a session off, all or those in one instrument; returns how many there
@@ -55,7 +57,8 @@ impl Engine {
             let instrument = self.instrument_of(at);
             if only.is_none_or(|only| only == instrument) {
                 let book = &mut self.books[instrument.index()];
-                book.cancel(&mut self.store, at, reason, events);
+                book.cancel_standing(&mut self.store, at, reason, events);
+                self.touch(instrument);
                 orders += 1;
             }
             at = next;
@@ -83,6 +86,7 @@ impl Engine {
             let order = &self.store.orders[slot];
             let Done { cum_qty, notional } = self.store.orders.done(order.done);
             let Order { order_id, leaves_qty, .. } = *order;
+            let leaves_qty = leaves_qty + Sides::reserve_of(&self.store, slot);
             WorkingOrder { order_id, leaves_qty, cum_qty, notional }
         });
         let msg = self.store.sessions.next_msg(session);
