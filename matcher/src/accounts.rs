@@ -7,6 +7,7 @@
 use std::collections::TryReserveError;
 use std::mem::offset_of;
 
+use crate::book::side_index;
 use crate::command::{Permission, RiskLimits};
 use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
@@ -128,14 +129,6 @@ pub(crate) struct Exposure {
     pub(crate) worth: Worth,
 }
 
-#[inline]
-const fn side_index(side: Side) -> usize {
-    match side {
-        Side::Buy => 0,
-        Side::Sell => 1,
-    }
-}
-
 /// What an order of `qty` is worth at its value price. `Instrument::validate` bounds it to 2^63 - 1.
 #[inline]
 pub(crate) fn notional_of(qty: Qty, price: Price) -> u64 {
@@ -210,7 +203,7 @@ impl Account {
     }
 
     /// An order begins to work with `qty` at `price`, its value price.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_orders += 1;
         self.open_qty[side_index(side)] += qty.lots();
@@ -218,21 +211,21 @@ impl Account {
     }
 
     /// `qty` of a working order works no more; the order goes on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lessen(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_qty[side_index(side)] -= qty.lots();
         self.open_notional -= u128::from(notional_of(qty, price));
     }
 
     /// A working order stops being one, with `qty` left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_orders -= 1;
         self.lessen(side, qty, price);
     }
 
     /// `qty` was bought or sold. What that takes from a working order is [`Account::lessen`]'s.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fill(&mut self, side: Side, qty: Qty) {
         let qty = i128::from(qty.lots());
         self.position += if matches!(side, Side::Buy) { qty } else { -qty };
@@ -342,7 +335,7 @@ impl Accounts {
     }
 
     /// The account of `row` in `instrument`, which is defined; none if it has none yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
         self.table[row as usize * self.stride + instrument.index()]
     }
@@ -391,7 +384,7 @@ impl Accounts {
         &self.pool[id]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, id: Id<Account>) -> &mut Account {
         &mut self.pool[id]
     }

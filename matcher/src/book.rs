@@ -35,10 +35,21 @@ pub use view::{Book, BookLevel, BookOrder};
 /// What is better has the lower key, on both sides. Its own inverse.
 #[inline]
 pub(crate) const fn ladder_key(side: Side, price: Price) -> i64 {
+    // No branch: which side comes next cannot be foretold. Not the negative: that of `i64::MIN` does
+    // not exist.
+    let mask = match side {
+        Side::Buy => -1,
+        Side::Sell => 0,
+    };
+    price.ticks() ^ mask
+}
+
+/// Bids come first.
+#[inline]
+pub(crate) const fn side_index(side: Side) -> usize {
     match side {
-        // Not the negative: that of `i64::MIN` does not exist.
-        Side::Buy => !price.ticks(),
-        Side::Sell => price.ticks(),
+        Side::Buy => 0,
+        Side::Sell => 1,
     }
 }
 
@@ -77,8 +88,8 @@ pub(crate) struct Sides {
     pub(crate) last: Option<Price>,
     /// The static reference price.
     pub(crate) reference: Option<Price>,
-    bids: Ladder,
-    asks: Ladder,
+    /// Bids and asks.
+    ladders: [Ladder; 2],
     /// To change it, or what else the gate depends on, is to call [`Sides::set_gate`] after.
     pub(crate) instrument: Instrument,
     pub(crate) beside: Beside,
@@ -181,8 +192,7 @@ impl Sides {
             permission: Permission::Trade,
             last: None,
             reference: None,
-            bids: Ladder::new(id, Side::Buy),
-            asks: Ladder::new(id, Side::Sell),
+            ladders: [Ladder::new(id, Side::Buy), Ladder::new(id, Side::Sell)],
             beside: Beside::new(&(instrument.price_min..=instrument.price_max)),
             instrument,
         };
@@ -200,24 +210,18 @@ impl Sides {
         };
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ladder(&self, side: Side) -> &Ladder {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
+        &self.ladders[side_index(side)]
     }
 
-    #[inline]
+    #[inline(always)]
     const fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        }
+        &mut self.ladders[side_index(side)]
     }
 
     /// The best price of a side.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn best_price(&self, side: Side) -> Option<Price> {
         let key = self.ladder(side).best_key()?;
         Some(Price::from_ticks(ladder_key(side, Price::from_ticks(key))))
@@ -230,9 +234,11 @@ impl Sides {
     }
 
     /// Whether an order of `side` with limit `limit` would trade at once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn would_trade(&self, side: Side, limit: Price) -> bool {
-        self.best_price(side.opposite()).is_some_and(|price| side.accepts(limit, price))
+        let makers = side.opposite();
+        let ladder = self.ladder(makers);
+        ladder.best().is_some() & ladder.reaches(ladder_key(makers, limit))
     }
 
     /// Whether `qty` could trade whole within `limit`. Walks levels, not orders, and stops early.
@@ -256,7 +262,7 @@ impl Sides {
     }
 
     /// The level of that price, a new one if need be; the table of levels is not full then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn level_for(&mut self, levels: &mut Levels, side: Side, price: Price) -> Id<Level> {
         let key = ladder_key(side, price);
         let ladder = self.ladder_mut(side);

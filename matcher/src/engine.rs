@@ -107,7 +107,7 @@ impl Engine {
     ///
     /// Work is bounded by what the command does: trades made and orders canceled, a walk over price
     /// levels for FOK, a handful of steps for the rest.
-    #[inline]
+    #[inline(always)]
     pub fn apply<S: EventSink>(&mut self, input: &Input, events: &mut S) {
         let handled = match &input.command {
             Command::New(new) => self.enter_plain(input, new, events),

@@ -81,19 +81,25 @@ impl Ladder {
     }
 
     /// The best level.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn best(&self) -> Id<Level> {
         self.best
     }
 
     /// The key of the best level.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn best_key(&self) -> Option<i64> {
         if self.best.is_some() { Some(self.best_key) } else { None }
     }
 
+    /// Whether the best level, if there is one, has `key` or a better one.
+    #[inline(always)]
+    pub(crate) const fn reaches(&self, key: i64) -> bool {
+        self.best_key <= key
+    }
+
     /// The level of `key`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, levels: &Levels, key: i64) -> Id<Level> {
         if let Some(index) = self.index(key) {
             let level = levels.window(self.window).get(index);
@@ -120,7 +126,7 @@ impl Ladder {
     }
 
     /// Adds an empty level of `key`, which has none; the pool is not full.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn insert(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
         let level = levels.pool.take(Level {
             key,
@@ -145,7 +151,7 @@ impl Ladder {
     }
 
     /// Takes an empty level out.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn remove(&mut self, levels: &mut Levels, level: Id<Level>) {
         let Level { key, height, .. } = levels.pool[level];
         // A level in the tree has a height, a level in the window has none.
@@ -182,7 +188,7 @@ impl Ladder {
     }
 
     /// The index of `key` in the window, if it is inside.
-    #[inline]
+    #[inline(always)]
     fn index(&self, key: i64) -> Option<usize> {
         let distance = key.wrapping_sub(self.base).cast_unsigned();
         // `base` is at most `i64::MAX` - 4095, so no wrapped distance is below 4096.

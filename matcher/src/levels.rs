@@ -35,13 +35,13 @@ pub(crate) struct Level {
 const _: () = assert!(size_of::<Level>() == 64);
 
 impl Level {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn price(&self) -> Price {
         Price::from_ticks(ladder_key(self.side, Price::from_ticks(self.key)))
     }
 
     /// Puts an order of `qty` at the end of the queue; its `prev` was the level's tail.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(&mut self, orders: &mut Orders, slot: Id<Order>, qty: Qty) {
         match self.tail.some() {
             None => self.head = slot,
@@ -53,7 +53,7 @@ impl Level {
     }
 
     /// Takes an order of `qty` with these neighbors out of the queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlink(
         &mut self,
         orders: &mut Orders,
@@ -115,7 +115,7 @@ pub(crate) struct Window {
 impl Window {
     const EMPTY: Window = Window { top: 0, words: [0; 64], levels: [Id::NONE; WINDOW_TICKS] };
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Id<Level> {
         self.levels[index]
     }
@@ -236,7 +236,7 @@ impl Levels {
         self.idle.push(id);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn window(&self, id: WindowId) -> &Window {
         &self.windows[id.0 as usize - 1]
     }

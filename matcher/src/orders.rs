@@ -130,13 +130,13 @@ impl Orders {
     }
 
     /// A free slot, to be filled. The caller has seen that the table is not full.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self) -> (Id<Order>, &mut Order) {
         self.pool.take_slot()
     }
 
     /// Frees the slot, and with it what the order has traded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give_back(&mut self, id: Id<Order>) {
         let done = self.pool[id].done;
         if done.is_some() {
@@ -146,7 +146,7 @@ impl Orders {
     }
 
     /// What an order has traded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn done(&self, id: Id<Done>) -> Done {
         // Slot 0 holds nothing traded, for the orders that have not.
         self.done[id]

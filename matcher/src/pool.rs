@@ -114,7 +114,7 @@ impl<T: Pooled> Pool<T> {
     }
 
     /// Puts `value` into a free slot. The caller has seen that the pool is not full.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, value: T) -> Id<T> {
         let (id, slot) = self.take_slot();
         *slot = value;
@@ -122,7 +122,7 @@ impl<T: Pooled> Pool<T> {
     }
 
     /// A free slot, in which anything may stand. The caller has seen that the pool is not full.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_slot(&mut self) -> (Id<T>, &mut T) {
         assert!(!self.is_full());
         self.live += 1;
@@ -146,7 +146,7 @@ impl<T: Pooled> Pool<T> {
     }
 
     /// Frees the slot and returns what stood there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give_back(&mut self, id: Id<T>) -> T {
         assert!(id.is_some());
         let free = self.free;

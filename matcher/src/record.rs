@@ -868,7 +868,7 @@ const fn event_kind(event: &Event) -> u8 {
 
 /// Bytes of the record of `event`: a multiple of eight, at most [`EVENT_BYTES_MAX`].
 #[must_use]
-#[inline]
+#[inline(always)]
 pub const fn event_bytes(event: &Event) -> usize {
     match event_layout(event_kind(event)) {
         Some(len) => len,
@@ -881,7 +881,7 @@ pub const fn event_bytes(event: &Event) -> usize {
 /// # Panics
 ///
 /// If `out` is not exactly [`event_bytes`] long.
-#[inline]
+#[inline(always)]
 pub fn encode_event(event: &Event, out: &mut [u8]) {
     let kind = event_kind(event);
     match event {

@@ -121,7 +121,7 @@ impl Session {
     }
 
     /// Whether `number` is the one after the last used up.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn is_next(&self, number: OrderNumber) -> bool {
         number.0 != 0 && number.0 - 1 == self.state.last_number.0
     }
@@ -257,7 +257,7 @@ impl Sessions {
     }
 
     /// A counterparty's session, and where its orders are found.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn split(&mut self, id: SessionId) -> Option<(&mut Session, &mut Directory)> {
         if id == SessionId::VENUE {
             return None;
@@ -416,7 +416,7 @@ impl Sessions {
 
 impl Directory {
     /// The resting order of that number, or none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, session: &Session, number: OrderNumber) -> Id<Order> {
         match session.root.get(block_index(number)) {
             // Where there is no page, page 0 says so: nothing stands in it.
@@ -426,7 +426,7 @@ impl Directory {
     }
 
     /// Notes a resting order.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, session: &mut Session, number: OrderNumber, order: Id<Order>) {
         let page = match session.root.get_mut(block_index(number)) {
             Some(block) if block.page.is_some() => {
@@ -470,7 +470,7 @@ impl Directory {
     }
 
     /// Forgets a resting order.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, session: &mut Session, number: OrderNumber) {
         let block = &mut session.root[block_index(number)];
         self.pages[block.page].orders[page_index(number)] = Id::NONE;

@@ -102,6 +102,7 @@ pub(crate) fn first(nodes: &Nodes, root: Id<Level>) -> Id<Level> {
 }
 
 /// The node of `key`.
+#[inline(never)]
 pub(crate) fn find(nodes: &Nodes, root: Id<Level>, key: i64) -> Id<Level> {
     let mut at = root;
     while at.is_some() {
