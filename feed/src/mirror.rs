@@ -124,7 +124,7 @@ pub enum MirrorError {
         /// The order.
         order_ref: u64,
     },
-    /// More is taken off an order than is left of it, or a partial cancel takes off all of it.
+    /// More is taken off an order than is left of it.
     TooManyShares {
         /// The order.
         order_ref: u64,
@@ -148,6 +148,11 @@ pub enum MirrorError {
         price: u32,
         /// The best of the other side.
         against: u32,
+    },
+    /// An instrument trades from now on, and its best bid is not below its best ask.
+    OpensCrossed {
+        /// Its number.
+        stock_locate: u16,
     },
     /// As many orders as the mirror may hold.
     TooManyOrders {
@@ -192,9 +197,8 @@ impl Mirror {
                 self.list(directory.header.stock_locate, directory.stock)
             }
             Message::TradingAction(action) => {
-                let book = self.book_of(action.header.stock_locate, action.stock)?;
-                book.status = action.status;
-                Ok(())
+                self.book_of(action.header.stock_locate, action.stock)?;
+                self.set_status(action.header.stock_locate, action.status)
             }
             Message::AddOrder(add) => self.add(add),
             Message::AddOrderAttributed(message) => self.add(&message.add),
@@ -211,7 +215,7 @@ impl Mirror {
             Message::OrderCancel(cancel) => {
                 let slot = self.find(cancel.order_ref, cancel.header.stock_locate)?;
                 let leaves = self.orders[index(slot)].shares;
-                if cancel.shares >= leaves {
+                if cancel.shares > leaves {
                     let (order_ref, shares) = (cancel.order_ref, cancel.shares);
                     return Err(MirrorError::TooManyShares { order_ref, shares, leaves });
                 }
@@ -339,6 +343,18 @@ impl Mirror {
         }
     }
 
+    fn set_status(&mut self, locate: u16, status: TradingStatus) -> Result<(), MirrorError> {
+        let top = self.best(locate);
+        if status == TradingStatus::Trading
+            && let (Some(bid), Some(ask)) = (top.bid, top.ask)
+            && bid.price >= ask.price
+        {
+            return Err(MirrorError::OpensCrossed { stock_locate: locate });
+        }
+        self.book_mut(locate)?.status = status;
+        Ok(())
+    }
+
     fn find(&self, order_ref: u64, stock_locate: u16) -> Result<u32, MirrorError> {
         let slot = *self.by_ref.get(&order_ref).ok_or(MirrorError::UnknownOrder { order_ref })?;
         if self.orders[index(slot)].stock_locate != stock_locate {
@@ -417,28 +433,47 @@ impl Mirror {
         self.reduce(slot, shares)
     }
 
-    /// Puts an order at the end of the queue of its price.
+    /// The order that a new one stands behind: the last one of its price, but for an order that waited for
+    /// its auction, which has a place already.
+    fn before(&self, order: &Slot) -> u32 {
+        let Some(book) = self.book(order.stock_locate) else { return NONE };
+        let ladder = if order.side == Side::Buy { &book.bids } else { &book.asks };
+        let mut prev = ladder.get(&order.price).map_or(NONE, |level| level.tail);
+        if book.status != TradingStatus::Trading {
+            while let Some(other) = self.orders.get(index(prev))
+                && other.order_ref > order.order_ref
+            {
+                prev = other.prev;
+            }
+        }
+        prev
+    }
+
+    /// Puts an order into the queue of its price.
     fn enter(&mut self, order: Slot) {
         let free = self.free.pop();
         let next_slot = u32::try_from(self.orders.len()).unwrap_or(NONE);
         let slot = free.unwrap_or(next_slot);
         assert!(slot != NONE);
 
+        let prev = self.before(&order);
+
         let book = self.books[usize::from(order.stock_locate)].as_mut();
         let ladder = book.map(|book| book.ladder_mut(order.side));
         let Some(ladder) = ladder else { unreachable!("the caller has found the book") };
         let level = ladder.entry(order.price).or_insert(Level::EMPTY);
-        let prev = level.tail;
-        level.tail = slot;
         level.orders += 1;
         level.shares += u64::from(order.shares);
-        if prev == NONE {
-            level.head = slot;
-        } else {
-            self.orders[index(prev)].next = slot;
+        let next = match self.orders.get_mut(index(prev)) {
+            Some(prev) => std::mem::replace(&mut prev.next, slot),
+            None => std::mem::replace(&mut level.head, slot),
+        };
+        match self.orders.get_mut(index(next)) {
+            Some(next) => next.prev = slot,
+            None => level.tail = slot,
         }
 
-        let order = Slot { prev, next: NONE, ..order };
+        let order = Slot { prev, next, ..order };
         match free {
             Some(free) => self.orders[index(free)] = order,
             None => self.orders.push(order),
@@ -549,6 +584,9 @@ impl fmt::Display for MirrorError {
             }
             MirrorError::Crossed { order_ref, price, against } => {
                 write!(f, "order {order_ref} at {price} crosses the book at {against}")
+            }
+            MirrorError::OpensCrossed { stock_locate } => {
+                write!(f, "stock locate {stock_locate} begins to trade with a crossed book")
             }
             MirrorError::TooManyOrders { orders_max } => {
                 write!(f, "the mirror may hold {orders_max} orders and does")

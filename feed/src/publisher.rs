@@ -4,7 +4,7 @@ use std::fmt;
 
 use matcher::{
     Busted, Command, Event, Input, Instrument, InstrumentId, OrderRef, Phase, Price, Priority, Qty,
-    Replaced, Replenished, Restated, Rested, Sequence, Side, TradeKind, Traded, Uncrossed,
+    Replaced, Replenished, Rested, Sequence, Side, TradeKind, Traded, Uncrossed,
 };
 
 use crate::message::{
@@ -88,8 +88,6 @@ enum Waiting {
     Add(Rested),
     /// The same, of an order that was taken off before.
     Replace(Replaced, Rested),
-    /// An order lost quantity without a trade: part of it, or the slice that an iceberg showed.
-    Cut(Restated),
 }
 
 impl Publisher {
@@ -156,7 +154,9 @@ impl Publisher {
                 }
                 Priority::Lost => self.turn.waiting = Some(Waiting::TakenOff(*replaced)),
             },
-            Event::Restated(restated) => self.turn.waiting = Some(Waiting::Cut(*restated)),
+            Event::Restated(restated) => {
+                self.reduce(restated.instrument, restated.order_ref, restated.cut_qty, out);
+            }
             Event::Replenished(slice) => self.replenish(slice, out),
             Event::PhaseChanged { instrument, phase, .. } => self.phase(*instrument, *phase, out),
             Event::InstrumentDefined { id } => self.define(*id, out),
@@ -275,14 +275,6 @@ impl Publisher {
                 self.publish(waiting, out);
                 return true;
             }
-            // The slice is gone, so it is not cut but deleted.
-            (Waiting::Cut(restated), Event::Replenished(slice))
-                if (restated.session, restated.number) == (slice.session, slice.number) =>
-            {
-                self.delete(restated.instrument, restated.order_ref, out);
-                self.replenish(slice, out);
-                return true;
-            }
             _ => {}
         }
         self.publish(waiting, out);
@@ -301,9 +293,6 @@ impl Publisher {
                 self.add(rested.instrument, order_ref, rested.side, shares, rested.price, out);
             }
             Waiting::Replace(replaced, rested) => self.replace(replaced, rested, out),
-            Waiting::Cut(restated) => {
-                self.reduce(restated.instrument, restated.order_ref, restated.cut_qty, out);
-            }
         }
     }
 
