@@ -198,7 +198,7 @@ fn the_mirror_follows_the_flows_of_the_matcher() {
             instrument.price_max = Price::from_ticks(40_000_000);
             instrument.qty_max = Qty::from_lots(1_000);
         }
-        let mut market = Market::new();
+        let mut market: Market = Market::new();
         let mut messages = 0;
         for input in record(profile, seed, commands) {
             messages += market.apply(input).messages.len();

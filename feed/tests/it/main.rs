@@ -13,6 +13,7 @@ mod mold;
 mod publisher;
 mod samples;
 mod scripts;
+mod special;
 mod support;
 mod text;
 mod window;

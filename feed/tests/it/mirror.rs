@@ -83,6 +83,10 @@ fn book(mirror: &Mirror) -> Vec<(u64, u32, u32)> {
         .collect()
 }
 
+fn refs(mirror: &Mirror) -> Vec<u64> {
+    book(mirror).iter().map(|order| order.0).collect()
+}
+
 #[test]
 fn orders_stand_in_price_time_order() {
     let mut mirror = mirror();
@@ -155,7 +159,7 @@ fn what_cannot_be_true_is_refused_and_changes_nothing() {
         (executed(3, 1), MirrorError::OutOfPriority { order_ref: 3, first: 1 }),
         (less(9, 1), MirrorError::UnknownOrder { order_ref: 9 }),
         (less(1, 0), MirrorError::NoShares { order_ref: 1 }),
-        (less(1, 50), too_many(1, 50, 50)),
+        (less(1, 51), too_many(1, 51, 50)),
         (delete(1, 9), MirrorError::UnknownOrder { order_ref: 9 }),
         (delete(2, 1), MirrorError::OtherInstrument { order_ref: 1, stock_locate: 2 }),
         (replace(9, 10, 1, 99), MirrorError::UnknownOrder { order_ref: 9 }),
@@ -187,4 +191,41 @@ fn a_book_may_be_crossed_while_nothing_trades() {
     mirror.apply(&add(5, Side::Sell, 1, 90)).unwrap();
     assert_eq!(mirror.best(1).ask.unwrap().price, 90);
     assert_eq!(mirror.status(1), Some(TradingStatus::QuotationOnly));
+
+    let opens = action(b"EURUSD", TradingStatus::Trading);
+    let crossed = MirrorError::OpensCrossed { stock_locate: 1 };
+    assert_eq!(mirror.apply(&opens), Err(crossed));
+    assert_eq!(mirror.status(1), Some(TradingStatus::QuotationOnly));
+    mirror.apply(&delete(1, 5)).unwrap();
+    mirror.apply(&opens).unwrap();
+}
+
+/// Who waited for an auction had a place before it was shown.
+#[test]
+fn in_a_call_the_lower_order_ref_is_first() {
+    let mut mirror = Mirror::new();
+    mirror.apply(&directory(1, b"EURUSD")).unwrap();
+    mirror.apply(&action(b"EURUSD", TradingStatus::QuotationOnly)).unwrap();
+    for order_ref in [5, 9, 7, 2, 8, 1] {
+        mirror.apply(&add(order_ref, Side::Buy, 1, 100)).unwrap();
+    }
+    assert_eq!(refs(&mirror), [1, 2, 5, 7, 8, 9]);
+    for order_ref in [1, 9, 7] {
+        mirror.apply(&delete(1, order_ref)).unwrap();
+    }
+    mirror.apply(&add(6, Side::Buy, 1, 100)).unwrap();
+    assert_eq!(refs(&mirror), [2, 5, 6, 8]);
+
+    mirror.apply(&action(b"EURUSD", TradingStatus::Trading)).unwrap();
+    mirror.apply(&add(3, Side::Buy, 1, 100)).unwrap();
+    assert_eq!(refs(&mirror), [2, 5, 6, 8, 3]);
+}
+
+/// Of an iceberg all that is displayed can go, and more comes after.
+#[test]
+fn a_cancel_of_all_shares_takes_the_order_off() {
+    let mut mirror = mirror();
+    mirror.apply(&less(1, 50)).unwrap();
+    assert_eq!(book(&mirror), [(2, 60, 100), (3, 10, 99), (4, 70, 101)]);
+    assert_eq!(mirror.order(1), None);
 }

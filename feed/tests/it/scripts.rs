@@ -1,15 +1,17 @@
 //! Golden scripts: commands, `----`, the messages that are published. `UPDATE_GOLDEN=1` rewrites them.
 //!
 //! `a1` is order 1 of session a; prices in ticks, quantities in lots. After every command the mirror is
-//! compared with the engine.
+//! compared with the engine. The slow engine of the matcher's tests answers, which has every rule.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use matcher::testing::Reference;
 use matcher::{
-    Command, InstrumentId, Liquidity, MassCancelScope, NewOrder, OrderKind, OrderNumber, Phase,
-    Price, Qty, ReplaceOrder, SessionId, Side, TimeInForce, Timestamp,
+    BandAction, Bands, Bust, Command, InstrumentId, Liquidity, MassCancelScope, NewOrder,
+    OrderKind, OrderNumber, Peg, Phase, Price, Qty, ReplaceOrder, SelfTradePrevention, SessionId,
+    Side, Terms, TimeInForce, Timestamp, TradeId, Trigger,
 };
 
 use crate::support::{Market, instrument, message};
@@ -24,7 +26,7 @@ fn scripts_end_as_written() {
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 5);
+    assert!(paths.len() >= 8);
     for path in paths {
         let script = std::fs::read_to_string(&path).unwrap();
         let played = play(&script);
@@ -68,7 +70,7 @@ fn play(script: &str) -> String {
 
 /// Takes commands as text.
 struct Desk {
-    market: Market,
+    market: Market<Reference>,
     instruments: HashMap<String, InstrumentId>,
     last: InstrumentId,
     orders: HashMap<String, (InstrumentId, Side)>,
@@ -108,9 +110,39 @@ impl Desk {
                 self.last = id;
                 turn
             }
-            [state @ ("open" | "halt" | "close"), symbol] => {
+            [
+                state @ ("open" | "halt" | "close" | "pre-open" | "opening-auction"
+                | "closing-auction" | "volatility-auction"),
+                symbol,
+            ] => {
                 let (instrument, phase) = (self.instruments[*symbol], parse_state(state));
                 self.market.venue(Command::SetPhase { instrument, phase })
+            }
+            ["indicative", symbol] => {
+                let instrument = self.instruments[*symbol];
+                self.market.venue(Command::PublishIndicative { instrument })
+            }
+            ["interrupt-beyond", ticks, "of", price] => {
+                let (instrument, price) = (self.last, Price::from_ticks(price.parse().unwrap()));
+                let (static_ticks, action) = (ticks.parse().unwrap(), BandAction::Interrupt);
+                let bands = Bands { static_ticks, dynamic_ticks: 0, action };
+                self.market.venue(Command::SetReference { instrument, price });
+                self.market.venue(Command::SetBands { instrument, bands })
+            }
+            ["decrement", who] => {
+                let self_trade = SelfTradePrevention::Decrement;
+                let session = session(who);
+                self.market.venue(Command::SetSession { session, group: 0, self_trade })
+            }
+            ["bust", trade, qty, "@", price, buyer, seller] => {
+                self.market.venue(Command::Bust(Bust {
+                    trade: TradeId(trade.parse().unwrap()),
+                    instrument: self.last,
+                    price: Price::from_ticks(price.parse().unwrap()),
+                    qty: Qty::from_lots(qty.parse().unwrap()),
+                    buy: (session(buyer), number(buyer)),
+                    sell: (session(seller), number(seller)),
+                }))
             }
             ["expire-day"] => self.market.venue(Command::ExpireDay),
             ["mass-cancel", who] => match self.instruments.get(*who) {
@@ -141,8 +173,12 @@ impl Desk {
             }
             [word @ ("buy" | "sell"), order, qty, rest @ ..] => {
                 let side = if *word == "buy" { Side::Buy } else { Side::Sell };
-                let new = self.new_order(side, order, qty, rest);
-                self.market.turn(session(order), Command::New(new))
+                let (new, terms) = self.new_order(side, order, qty, rest);
+                let command = match terms {
+                    Terms::NONE => Command::New(new),
+                    terms => Command::NewSpecial(new, terms),
+                };
+                self.market.turn(session(order), command)
             }
             ["book"] => {
                 self.book(said);
@@ -155,7 +191,13 @@ impl Desk {
         }
     }
 
-    fn new_order(&mut self, side: Side, order: &str, qty: &str, rest: &[&str]) -> NewOrder {
+    fn new_order(
+        &mut self,
+        side: Side,
+        order: &str,
+        qty: &str,
+        rest: &[&str],
+    ) -> (NewOrder, Terms) {
         let mut new = NewOrder {
             number: number(order),
             instrument: self.last,
@@ -165,13 +207,19 @@ impl Desk {
             time_in_force: TimeInForce::Day,
             liquidity: Liquidity::Any,
         };
+        let mut terms = Terms::NONE;
         let mut words = rest.iter();
         while let Some(word) = words.next() {
+            let mut next = || words.next().unwrap().parse::<u64>().unwrap();
+            let price = |ticks: u64| Price::from_ticks(ticks.try_into().unwrap());
             match *word {
-                "@" => {
-                    let ticks = words.next().unwrap().parse().unwrap();
-                    new.kind = OrderKind::Limit(Price::from_ticks(ticks));
-                }
+                "@" => new.kind = OrderKind::Limit(price(next())),
+                "display" => terms.display_qty = Qty::from_lots(next()),
+                "stop" => terms.trigger = Trigger::Stop(price(next())),
+                "primary" => terms.peg = Peg::Primary(next()),
+                "midpoint" => terms.peg = Peg::Midpoint(next()),
+                "at-close" => new.time_in_force = TimeInForce::AtClose,
+                "slide" => new.liquidity = Liquidity::Slide,
                 "in" => new.instrument = self.instruments[*words.next().unwrap()],
                 "gtc" => new.time_in_force = TimeInForce::Gtc,
                 "ioc" => new.time_in_force = TimeInForce::Ioc,
@@ -182,7 +230,7 @@ impl Desk {
             }
         }
         self.orders.insert(order.to_owned(), (new.instrument, side));
-        new
+        (new, terms)
     }
 
     /// The book of the mirror, best first, with the queue of each level.
@@ -215,6 +263,10 @@ fn parse_state(state: &str) -> Phase {
         "open" => Phase::Continuous,
         "halt" => Phase::Halt,
         "close" => Phase::Closed,
+        "pre-open" => Phase::PreOpen,
+        "opening-auction" => Phase::OpeningAuction,
+        "closing-auction" => Phase::ClosingAuction,
+        "volatility-auction" => Phase::VolatilityAuction,
         _ => panic!("{state}"),
     }
 }

@@ -2,9 +2,10 @@
 
 use feed::message::Message;
 use feed::{Mirror, Publisher, decode};
+use matcher::testing::Reference;
 use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, ParticipantId,
-    Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
+    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, OrderRef,
+    ParticipantId, Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
 };
 
 /// Random numbers that are the same everywhere: an xorshift over a Weyl sequence.
@@ -85,25 +86,54 @@ pub(crate) struct Turn {
     pub(crate) messages: Vec<Vec<u8>>,
 }
 
+/// What takes Inputs and has books: the engine, and the slow one that the matcher's tests hold it to.
+pub(crate) trait Books: Default {
+    fn events(&mut self, input: &Input) -> Vec<Event>;
+
+    /// What is displayed of each order of a side, best first.
+    fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<(OrderRef, Price, Qty)>;
+}
+
+impl Books for Engine {
+    fn events(&mut self, input: &Input) -> Vec<Event> {
+        let mut events: Vec<Event> = Vec::new();
+        self.apply(input, &mut events);
+        events
+    }
+
+    fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<(OrderRef, Price, Qty)> {
+        let book = self.book(instrument).unwrap();
+        book.orders(side).map(|order| (order.order_ref, order.price, order.leaves_qty)).collect()
+    }
+}
+
+impl Books for Reference {
+    fn events(&mut self, input: &Input) -> Vec<Event> {
+        self.apply(input)
+    }
+
+    fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<(OrderRef, Price, Qty)> {
+        let queue = Reference::queue(self, instrument, side);
+        queue.iter().map(|order| (order.order_ref, order.price, order.displayed_qty)).collect()
+    }
+}
+
 /// An engine whose turns are published into a mirror, which must always show the same books.
-pub(crate) struct Market {
-    pub(crate) engine: Engine,
+#[derive(Default)]
+pub(crate) struct Market<B = Engine> {
+    pub(crate) engine: B,
     pub(crate) publisher: Publisher,
     pub(crate) mirror: Mirror,
     pub(crate) now: Timestamp,
+    instruments: Vec<Instrument>,
+    sessions: u32,
     sequence: u64,
 }
 
-impl Market {
-    pub(crate) fn new() -> Market {
-        Market {
-            engine: Engine::new(),
-            publisher: Publisher::new(),
-            mirror: Mirror::new(),
-            // 2026-01-02 09:30:00 UTC.
-            now: Timestamp(1_767_346_200_000_000_000),
-            sequence: 0,
-        }
+impl<B: Books> Market<B> {
+    pub(crate) fn new() -> Market<B> {
+        // 2026-01-02 09:30:00 UTC.
+        Market { now: Timestamp(1_767_346_200_000_000_000), ..Market::default() }
     }
 
     pub(crate) fn configure(&mut self) -> Turn {
@@ -116,13 +146,14 @@ impl Market {
     }
 
     pub(crate) fn define_session(&mut self) -> SessionId {
-        let id = u32::try_from(self.engine.sessions_len() + 1).unwrap();
+        self.sessions += 1;
+        let id = self.sessions;
         self.venue(Command::DefineSession { id: SessionId(id), participant: ParticipantId(id) });
         SessionId(id)
     }
 
     pub(crate) fn define_instrument(&mut self, instrument: Instrument) -> (InstrumentId, Turn) {
-        let id = InstrumentId(u32::try_from(self.engine.instruments().len()).unwrap());
+        let id = InstrumentId(u32::try_from(self.instruments.len()).unwrap());
         (id, self.venue(Command::DefineInstrument { id, instrument }))
     }
 
@@ -144,8 +175,12 @@ impl Market {
 
     pub(crate) fn apply(&mut self, input: Input) -> Turn {
         let turn = input.sequence;
-        let mut events: Vec<Event> = Vec::new();
-        self.engine.apply(&input, &mut events);
+        let events = self.engine.events(&input);
+        if let (Command::DefineInstrument { instrument, .. }, [Event::InstrumentDefined { .. }]) =
+            (&input.command, events.as_slice())
+        {
+            self.instruments.push(*instrument);
+        }
         let mut messages: Vec<Vec<u8>> = Vec::new();
         self.publisher.turn(&input, &events, &mut messages);
         for bytes in &messages {
@@ -161,7 +196,7 @@ impl Market {
     /// The books of the mirror against those of the engine: levels, and the queue at each of them.
     fn compare(&self, turn: Sequence) {
         let mut orders_len = 0;
-        for (id, instrument) in self.engine.instruments() {
+        for (id, instrument) in (0..).map(InstrumentId).zip(&self.instruments) {
             let locate = u16::try_from(id.0 + 1).unwrap();
             let Some(scale) = self.publisher.scale(locate) else {
                 assert!(
@@ -169,25 +204,29 @@ impl Market {
                 );
                 continue;
             };
-            let book = self.engine.book(id).unwrap();
             for side in [Side::Buy, Side::Sell] {
-                let ours = book.levels(side).map(|level| {
-                    (scale.to_feed(level.price).unwrap(), level.qty.lots(), level.orders)
+                let queue: Vec<(u64, u32, u64)> = self
+                    .engine
+                    .queue(id, side)
+                    .iter()
+                    .map(|(place, price, qty)| {
+                        (place.0, scale.to_feed(*price).unwrap(), qty.lots())
+                    })
+                    .collect();
+                let ours = queue.chunk_by(|one, next| one.1 == next.1).map(|level| {
+                    let shares: u64 = level.iter().map(|order| order.2).sum();
+                    (level[0].1, shares, u32::try_from(level.len()).unwrap())
                 });
                 let theirs = self
                     .mirror
                     .levels(locate, side)
                     .map(|level| (level.price, level.shares, level.orders));
                 assert!(ours.eq(theirs), "levels differ in turn {turn}");
-                let ours = book.orders(side).map(|order| {
-                    let price = scale.to_feed(order.price).unwrap();
-                    (order.order_ref.0, price, order.leaves_qty.lots())
-                });
                 let theirs = self
                     .mirror
                     .orders(locate, side)
                     .map(|order| (order.order_ref, order.price, u64::from(order.shares)));
-                assert!(ours.eq(theirs), "orders differ in turn {turn}");
+                assert!(queue.iter().copied().eq(theirs), "orders differ in turn {turn}");
                 orders_len += self.mirror.orders(locate, side).count();
             }
             let top = self.mirror.best(locate);
