@@ -5,7 +5,6 @@ use std::iter;
 use super::{Sides, Store, levels_of};
 use crate::accounts::Account;
 use crate::instrument::Instrument;
-use crate::levels::Level;
 use crate::orders::Order;
 use crate::pool::Id;
 use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side};
@@ -15,7 +14,7 @@ use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side};
 pub struct BookLevel {
     /// The price.
     pub price: Price,
-    /// All that is working there.
+    /// All that is displayed there.
     pub qty: Qty,
     /// How many orders.
     pub orders: u32,
@@ -34,8 +33,10 @@ pub struct BookOrder {
     pub order_ref: OrderRef,
     /// At which price.
     pub price: Price,
-    /// Still working.
+    /// Still working, an iceberg's reserve too.
     pub leaves_qty: Qty,
+    /// How much of that is displayed.
+    pub displayed_qty: Qty,
 }
 
 /// The book of one instrument, to read.
@@ -79,14 +80,17 @@ impl<'a> Book<'a> {
     pub fn orders(&self, side: Side) -> impl Iterator<Item = BookOrder> + use<'a> {
         let store = self.store;
         levels_of(self.sides.ladder(side), &store.levels).flat_map(move |level| {
-            orders_of(level, store).map(|order| BookOrder {
-                session: order.session,
-                number: order.number,
-                order_id: order.order_id,
-                order_ref: order.order_ref,
-                price: level.price(),
-                leaves_qty: order.leaves_qty,
-            })
+            slots_from(level.head, store).map(|slot| (slot, &store.orders[slot])).map(
+                |(slot, order)| BookOrder {
+                    session: order.session,
+                    number: order.number,
+                    order_id: order.order_id,
+                    order_ref: order.order_ref,
+                    price: level.price(),
+                    leaves_qty: order.leaves_qty + Sides::reserve_of(store, slot),
+                    displayed_qty: order.leaves_qty,
+                },
+            )
         })
     }
 }
@@ -107,11 +111,6 @@ impl Sides {
             (order.account, side, order.leaves_qty + Sides::reserve_of(store, slot), value)
         })
     }
-}
-
-/// The orders of a level, oldest first.
-fn orders_of<'a>(level: &'a Level, store: &'a Store) -> impl Iterator<Item = &'a Order> + use<'a> {
-    slots_from(level.head, store).map(|slot| &store.orders[slot])
 }
 
 /// The orders of a queue.
