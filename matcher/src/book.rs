@@ -1,6 +1,8 @@
 //! One book: what rests in it, and the loop that matches.
 
+mod auction;
 mod check;
+mod phases;
 mod self_trade;
 mod special;
 mod standing;

@@ -17,6 +17,7 @@
 //! `Closed`; 5. quantity as above; 6. `PriceOutOfRange`; 7. `QtyBelowCum`; and, where priority is lost,
 //! 8. `WouldTrade`; 9. `TooManyLevels`.
 
+mod auction;
 mod bust;
 mod expiry;
 mod govern;

@@ -367,6 +367,8 @@ pub(crate) struct Beside {
     pub(crate) waiting: Queue,
     /// Market orders in a call, by place: buys, sells.
     pub(crate) market: [Set; 2],
+    /// Sums of what they work.
+    pub(crate) market_qty: [u64; 2],
     /// Orders that end with the auction that they are in, by place.
     pub(crate) ending: Set,
 }
@@ -392,6 +394,7 @@ impl Beside {
             pegs: [Pegs::new(Side::Buy, prices), Pegs::new(Side::Sell, prices)],
             waiting: Queue::new(),
             market: [Set::new(), Set::new()],
+            market_qty: [0; 2],
             ending: Set::new(),
         }
     }

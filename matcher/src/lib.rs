@@ -32,7 +32,6 @@ mod avl;
 mod book;
 mod command;
 mod engine;
-#[cfg_attr(not(test), expect(dead_code, reason = "the auction will ask it"))]
 mod equilibrium;
 mod event;
 mod extras;

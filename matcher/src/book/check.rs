@@ -137,6 +137,11 @@ impl Sides {
             let stops = check(&self.beside.stops[at], &extras.members, Standing::Stop);
             let market = check(&self.beside.market[at], &extras.members, Standing::Market);
             counted.members += stops + market;
+            let market_qty = self.beside.market[at].iter(&extras.members).map(|member| {
+                let extra = &extras[Id::from_raw(extras.members[member].payload)];
+                store.orders[extra.order].leaves_qty.lots()
+            });
+            assert_eq!(market_qty.sum::<u64>(), self.beside.market_qty[at]);
             let trails = self.beside.trails[at].check(&extras.trails);
             for stop in self.beside.trails[at].iter(&extras.trails) {
                 let extra = &extras[Id::from_raw(stop.order)];

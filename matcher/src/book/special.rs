@@ -204,7 +204,7 @@ impl Sides {
         let Order { leaves_qty, level, order_ref, .. } = store.orders[maker];
         let qty = taker.leaves_qty.min(leaves_qty);
         assert!(!qty.is_zero());
-        let maker_fill = Sides::fill_standing(store, maker, price, qty);
+        let maker_fill = self.fill_standing(store, maker, price, qty);
         taker.leaves_qty -= qty;
         taker.done.add(price, qty);
         store.accounts.get_mut(taker.account).fill(taker.side, qty);
@@ -252,8 +252,8 @@ impl Sides {
         };
         let (maker_ref, taker_ref) = (place(maker), place(taker));
         let (taker_side, _) = Sides::terms_of(store, taker);
-        let maker_fill = Sides::fill_standing(store, maker, price, qty);
-        let taker_fill = Sides::fill_standing(store, taker, price, qty);
+        let maker_fill = self.fill_standing(store, maker, price, qty);
+        let taker_fill = self.fill_standing(store, taker, price, qty);
         store.trades += 1;
         events.event(&Event::Traded(Traded {
             id: TradeId(store.trades),

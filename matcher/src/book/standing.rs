@@ -246,7 +246,7 @@ impl Sides {
     }
 
     /// Puts a held order into the set of those that wait for the same.
-    fn await_its_time(&mut self, store: &mut Store, slot: Id<Order>, place: OrderRef) {
+    pub(super) fn await_its_time(&mut self, store: &mut Store, slot: Id<Order>, place: OrderRef) {
         let id = Id::from_raw(store.orders[slot].extra);
         let Extra { side, standing, trigger, peg, limit, peak, .. } = store.extras[id];
         let extras = &mut store.extras;
@@ -272,6 +272,8 @@ impl Sides {
                 peg.raw()
             }
             (Standing::Market, _) => {
+                let qty = store.orders[slot].leaves_qty;
+                self.beside.market_qty[at] += qty.lots();
                 self.beside.market[at].insert(&mut extras.members, 0, place.0, id.raw()).raw()
             }
             (Standing::Waiting, _) => {
@@ -304,6 +306,8 @@ impl Sides {
                 self.set_gate();
             }
             Standing::Market => {
+                let qty = store.orders[extras[id].order].leaves_qty;
+                self.beside.market_qty[at] -= qty.lots();
                 self.beside.market[at].remove(&mut extras.members, Id::from_raw(member));
             }
             Standing::Waiting => self.beside.waiting.remove(extras, id),
@@ -448,12 +452,14 @@ impl Sides {
     }
 
     /// Takes `qty` off what a working order displays (a held one: has), and off what works for it.
-    fn lessen_standing(store: &mut Store, slot: Id<Order>, qty: Qty) -> Side {
+    fn lessen_standing(&mut self, store: &mut Store, slot: Id<Order>, qty: Qty) -> Side {
         let (side, value) = Sides::terms_of(store, slot);
         let order = &mut store.orders[slot];
         order.leaves_qty -= qty;
         if let Some(level) = order.level.some() {
             store.levels.pool[level].qty -= qty.lots();
+        } else if store.extras[Id::from_raw(order.extra)].standing == Standing::Market {
+            self.beside.market_qty[by_side(side)] -= qty.lots();
         }
         store.accounts.get_mut(order.account).lessen(side, qty, value);
         side
@@ -461,12 +467,13 @@ impl Sides {
 
     /// A working order's part in a trade. [`Sides::after_cut`] follows, once the trade is told.
     pub(crate) fn fill_standing(
+        &mut self,
         store: &mut Store,
         slot: Id<Order>,
         price: Price,
         qty: Qty,
     ) -> Fill {
-        let side = Sides::lessen_standing(store, slot, qty);
+        let side = self.lessen_standing(store, slot, qty);
         let Order { session, number, order_id, leaves_qty, account, done: kept, .. } =
             store.orders[slot];
         store.accounts.get_mut(account).fill(side, qty);
@@ -499,7 +506,7 @@ impl Sides {
             self.cancel_standing(store, slot, CancelReason::SelfTrade, events);
             return None;
         }
-        Sides::lessen_standing(store, slot, qty);
+        self.lessen_standing(store, slot, qty);
         let Order { session, number, order_id, order_ref, leaves_qty, level, done, .. } =
             store.orders[slot];
         let Done { cum_qty, notional } = store.orders.done(done);
@@ -542,7 +549,7 @@ impl Sides {
         let cut = leaves_qty - (order_qty - done.cum_qty);
         let from_reserve = cut.min(reserve);
         let cut_qty = cut - from_reserve;
-        Sides::lessen_standing(store, slot, cut_qty);
+        self.lessen_standing(store, slot, cut_qty);
         let Order { level, extra, account, order_ref, .. } = store.orders[slot];
         if !from_reserve.is_zero() {
             store.extras[Id::from_raw(extra)].reserve -= from_reserve;

@@ -3,8 +3,8 @@
 use super::{Engine, refuse};
 use crate::book::Sides;
 use crate::command::{Command, Input, Limits, MassCancelScope};
-use crate::event::{CancelReason, Event, EventSink, PhaseReason, RejectReason};
-use crate::instrument::{Instrument, Phase};
+use crate::event::{CancelReason, Event, EventSink, RejectReason};
+use crate::instrument::Instrument;
 use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId};
 
 /// What [`Limits`] can be at most; above, `Configure` is refused with `BadDefinition`.
@@ -41,9 +41,15 @@ impl Engine {
                 };
             }
             Command::Bust(bust) => self.bust(bust),
-            Command::SetBands { .. }
-            | Command::SetReference { .. }
-            | Command::PublishIndicative { .. } => Err(RejectReason::Unsupported),
+            Command::SetBands { instrument, bands } => {
+                return self.set_bands(*instrument, *bands, events);
+            }
+            Command::SetReference { instrument, price } => {
+                return self.set_reference(*instrument, *price, events);
+            }
+            Command::PublishIndicative { instrument } => {
+                return self.publish_indicative(*instrument, events);
+            }
             Command::Expire => return self.expire(input.timestamp, events),
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
@@ -127,23 +133,6 @@ impl Engine {
         let permission = self.store.accounts.firm(row).permission;
         self.store.sessions.define_counterparty(participant, row, permission);
         Ok(Event::SessionDefined { id })
-    }
-
-    fn set_phase<S: EventSink>(&mut self, instrument: InstrumentId, phase: Phase, events: &mut S) {
-        let Some(book) = self.books.get_mut(instrument.index()) else {
-            return refuse(RejectReason::UnknownInstrument, events);
-        };
-        if phase.is_call() {
-            return refuse(RejectReason::Unsupported, events);
-        }
-        if phase == book.instrument.phase {
-            return refuse(RejectReason::WrongPhase, events);
-        }
-        book.instrument.phase = phase;
-        book.mark();
-        let reason = PhaseReason::Command;
-        events.event(&Event::PhaseChanged { instrument, phase, reason });
-        self.settle(instrument, events);
     }
 
     fn clear<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {

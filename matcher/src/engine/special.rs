@@ -10,14 +10,14 @@ use crate::accounts::{Exposure, Worth};
 use crate::book::{Ended, Incoming, Sides, Taker, any_price, trigger_below};
 use crate::command::{Input, Liquidity, NewOrder, OrderKind, Peg, Terms, Trigger};
 use crate::event::{
-    Accepted, CancelReason, Event, EventSink, HeldReason, PhaseReason, RejectReason, Rejected,
-    RestateReason, Triggered,
+    Accepted, CancelReason, Event, EventSink, HeldReason, RejectReason, Rejected, RestateReason,
+    Triggered,
 };
 use crate::extras::{Extra, is_for_auction};
 use crate::instrument::{BandAction, Phase};
 use crate::orders::Done;
 use crate::pool::{Id, Pooled};
-use crate::types::{InstrumentId, OrderId, OrderRef, Price, Qty, Side, TimeInForce, Timestamp};
+use crate::types::{OrderId, OrderRef, Price, Qty, Side, TimeInForce, Timestamp};
 
 /// Offsets are at most this.
 const OFFSET_MAX: u64 = 1 << 62;
@@ -344,16 +344,6 @@ impl Engine {
             instrument: incoming.extra.instrument,
             leaves_qty,
         }));
-    }
-
-    /// The next trade would have left the band: a volatility auction begins.
-    fn interrupt<S: EventSink>(&mut self, instrument: InstrumentId, events: &mut S) {
-        let book = &mut self.books[instrument.index()];
-        let phase = Phase::VolatilityAuction;
-        book.instrument.phase = phase;
-        book.mark();
-        let reason = PhaseReason::Volatility;
-        events.event(&Event::PhaseChanged { instrument, phase, reason });
     }
 }
 

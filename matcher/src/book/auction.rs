@@ -1,0 +1,300 @@
+//! Auctions: the price that one has, what trades at it, and whom it ends.
+//!
+//! [`Sides::uncross`] finds the price once and then trades the first of either side with each other. Plain
+//! orders are traded a level against a level ([`Sides::sweep_levels`]): each order is read once and each
+//! level is brought up to date once. Where an order meets another that is not plain (a market order, an
+//! iceberg, one for auctions only, one of the same owner), that one trade takes the general way.
+
+use super::{Sides, Store, levels_of};
+use crate::accounts::Account;
+use crate::equilibrium::{self, Equilibrium, Interest};
+use crate::event::{
+    CancelReason, Event, EventSink, Fill, RejectReason, TradeKind, Traded, Uncrossed,
+};
+use crate::extras::{Extra, by_side};
+use crate::levels::Level;
+use crate::ordered::{Member, Set};
+use crate::orders::{Done, Order};
+use crate::pool::{Id, Pool, Pooled};
+use crate::types::{OrderRef, Price, Qty, Side, TradeId};
+
+impl Sides {
+    /// What an uncross would give now, self-trade prevention not looked at.
+    fn equilibrium(&self, store: &Store) -> Option<Equilibrium> {
+        let interest = |side| Interest {
+            market_qty: self.beside.market_qty[by_side(side)].into(),
+            limits: levels_of(self.ladder(side), &store.levels)
+                .map(|level| (level.price(), (level.qty + level.hidden).into())),
+        };
+        let candidates = self.instrument.price_min..=self.instrument.price_max;
+        let reference = self.reference.or(self.last);
+        equilibrium::equilibrium(interest(Side::Buy), interest(Side::Sell), &candidates, reference)
+    }
+
+    /// What an uncross would give now, to be told; refused outside of a call.
+    pub(crate) fn indicative(&self, store: &Store) -> Result<Event, RejectReason> {
+        if !self.instrument.phase.is_call() {
+            return Err(RejectReason::WrongPhase);
+        }
+        let found = self.equilibrium(store);
+        let surplus = found.and_then(|found| found.surplus);
+        Ok(Event::Indicative {
+            instrument: self.id,
+            phase: self.instrument.phase,
+            price: found.map(|found| found.price),
+            qty: saturated(found.map_or(0, |found| found.qty)),
+            imbalance: saturated(surplus.map_or(0, |surplus| surplus.qty)),
+            side: surplus.map(|surplus| surplus.side),
+        })
+    }
+
+    /// Ends a call: what crosses trades at one price, and who came for the auction alone is canceled.
+    ///
+    /// Each turn takes off all of one side that accepts its price, so a turn more is needed only where
+    /// self-trade prevention took something off.
+    pub(crate) fn uncross<S: EventSink>(&mut self, store: &mut Store, events: &mut S) {
+        while let Some(found) = self.equilibrium(store) {
+            self.trade_at(store, found.price, events);
+        }
+        self.end_call(store, events);
+    }
+
+    /// Trades all that accept `price` with each other until one side has nobody left.
+    fn trade_at<S: EventSink>(&mut self, store: &mut Store, price: Price, events: &mut S) {
+        let mut traded = 0;
+        loop {
+            let bid = self.first_at(store, Side::Buy, price);
+            let ask = self.first_at(store, Side::Sell, price);
+            let (Some(bid), Some(ask)) = (bid, ask) else { break };
+            let (bid_order, ask_order) = (&store.orders[bid], &store.orders[ask]);
+            if are_plain(bid_order, ask_order) {
+                traded += self.sweep_levels(store, price, events);
+                continue;
+            }
+            let bid_is_older = bid_order.order_ref < ask_order.order_ref;
+            let (older, newer) = if bid_is_older { (bid, ask) } else { (ask, bid) };
+            if !self.part_owned(store, older, newer, events) {
+                let both = (older, newer);
+                let qty = self.trade_standing(store, both, price, TradeKind::Auction, events);
+                traded += qty.lots();
+            }
+        }
+        if traded == 0 {
+            return;
+        }
+        self.note_trade(store, price);
+        self.reference = Some(price);
+        let (side, imbalance) = match self.accepting(store, Side::Buy, price) {
+            0 => (Side::Sell, self.accepting(store, Side::Sell, price)),
+            bought => (Side::Buy, bought),
+        };
+        events.event(&Event::Uncrossed(Uncrossed {
+            instrument: self.id,
+            phase: self.instrument.phase,
+            price,
+            qty: Qty::from_lots(traded),
+            imbalance: Qty::from_lots(imbalance),
+            side: (imbalance != 0).then_some(side),
+        }));
+    }
+
+    /// Who of a side trades first at `price`: market orders, then the best limit that accepts it.
+    fn first_at(&self, store: &Store, side: Side, price: Price) -> Option<Id<Order>> {
+        if let Some(market) = self.beside.market[by_side(side)].first().some() {
+            let extra = Id::<Extra>::from_raw(store.extras.members[market].payload);
+            return Some(store.extras[extra].order);
+        }
+        let level = &store.levels.pool[self.ladder(side).best().some()?];
+        side.accepts(level.price(), price).then_some(level.head)
+    }
+
+    /// What a side would still trade at `price`.
+    fn accepting(&self, store: &Store, side: Side, price: Price) -> u64 {
+        let limits = levels_of(self.ladder(side), &store.levels)
+            .take_while(|level| side.accepts(level.price(), price))
+            .map(|level| level.qty + level.hidden);
+        self.beside.market_qty[by_side(side)] + limits.sum::<u64>()
+    }
+
+    /// Trades the best two levels with each other until one is empty or two orders meet that are not
+    /// plain; the first two are. Both levels accept `price`, and no market order stands before them.
+    /// Returns how much traded.
+    fn sweep_levels<S: EventSink>(
+        &mut self,
+        store: &mut Store,
+        price: Price,
+        events: &mut S,
+    ) -> u64 {
+        let mut bid = Hand::take_up(store, self.ladder(Side::Buy).best());
+        let mut ask = Hand::take_up(store, self.ladder(Side::Sell).best());
+        let mut traded = 0;
+        loop {
+            let qty = bid.order.leaves_qty.min(ask.order.leaves_qty);
+            assert!(!qty.is_zero());
+            traded += qty.lots();
+            bid.trade(price, qty);
+            ask.trade(price, qty);
+            let bid_is_older = bid.order.order_ref < ask.order.order_ref;
+            let (maker, taker) = if bid_is_older { (&bid, &ask) } else { (&ask, &bid) };
+            store.trades += 1;
+            let trade = Traded {
+                id: TradeId(store.trades),
+                instrument: self.id,
+                taker_side: taker.side,
+                kind: TradeKind::Auction,
+                price,
+                qty,
+                maker_ref: maker.order.order_ref,
+                taker_ref: taker.order.order_ref,
+                maker: maker.fill(store),
+                taker: taker.fill(store),
+            };
+            events.event(&Event::Traded(trade));
+            bid.next_if_done(store);
+            ask.next_if_done(store);
+            if bid.slot.is_none() || ask.slot.is_none() || !are_plain(&bid.order, &ask.order) {
+                break;
+            }
+        }
+        for hand in [bid, ask] {
+            hand.put_down(store);
+            if hand.slot.is_none() {
+                self.ladder_mut(hand.side).remove(&mut store.levels, hand.level);
+            }
+        }
+        traded
+    }
+
+    /// Cancels the market orders in the call and all that came for the auction alone, by place.
+    fn end_call<S: EventSink>(&mut self, store: &mut Store, events: &mut S) {
+        loop {
+            let [buys, sells] = &self.beside.market;
+            let (members, ending) = (&store.extras.members, &store.extras.ending);
+            let first = [
+                first_of(buys, members, CancelReason::Market),
+                first_of(sells, members, CancelReason::Market),
+                first_of(&self.beside.ending, ending, CancelReason::AuctionEnd),
+            ];
+            let Some((_, extra, reason)) = first.into_iter().flatten().min_by_key(|it| it.0) else {
+                return;
+            };
+            let slot = store.extras[extra].order;
+            self.cancel_standing(store, slot, reason, events);
+        }
+    }
+}
+
+/// Place and extra of the first of a set, and why it ends.
+fn first_of(
+    set: &Set,
+    members: &Pool<Member>,
+    reason: CancelReason,
+) -> Option<(OrderRef, Id<Extra>, CancelReason)> {
+    let member = &members[set.first().some()?];
+    Some((OrderRef(member.seq()), Id::from_raw(member.payload), reason))
+}
+
+/// Whether two orders trade in the plain way: both are displayed limit orders with nothing more to them,
+/// and surely not of one owner.
+fn are_plain(bid: &Order, ask: &Order) -> bool {
+    bid.extra == 0 && ask.extra == 0 && (bid.stp_key == 0 || bid.stp_key != ask.stp_key)
+}
+
+fn saturated(lots: u128) -> Qty {
+    Qty::from_lots(u64::try_from(lots).unwrap_or(u64::MAX))
+}
+
+/// The first order of a level while the level is swept. What it trades is written down when it is done
+/// or put down.
+struct Hand {
+    side: Side,
+    level: Id<Level>,
+    limit: Price,
+    /// None: the level is empty.
+    slot: Id<Order>,
+    order: Order,
+    done: Done,
+    /// What this order has traded here.
+    filled: Qty,
+    /// What the level has traded, and how many of its orders are gone.
+    traded: u64,
+    gone: u32,
+}
+
+impl Hand {
+    fn take_up(store: &Store, level: Id<Level>) -> Hand {
+        let Level { side, head, .. } = store.levels.pool[level];
+        let limit = store.levels.pool[level].price();
+        let mut hand = Hand {
+            side,
+            level,
+            limit,
+            slot: head,
+            order: Order::EMPTY,
+            done: Done::EMPTY,
+            filled: Qty::ZERO,
+            traded: 0,
+            gone: 0,
+        };
+        hand.read(store);
+        hand
+    }
+
+    fn read(&mut self, store: &Store) {
+        self.order = store.orders[self.slot];
+        self.done = store.orders.done(self.order.done);
+        self.filled = Qty::ZERO;
+    }
+
+    fn trade(&mut self, price: Price, qty: Qty) {
+        self.order.leaves_qty -= qty;
+        self.filled += qty;
+        self.done.add(price, qty);
+    }
+
+    fn fill(&self, store: &mut Store) -> Fill {
+        let Order { session, number, order_id, leaves_qty, .. } = self.order;
+        let Done { cum_qty, notional } = self.done;
+        let msg = store.sessions.next_msg(session);
+        Fill { session, number, msg, order_id, leaves_qty, cum_qty, notional }
+    }
+
+    /// Lets go of an order that is filled, and takes up the one behind it.
+    fn next_if_done(&mut self, store: &mut Store) {
+        if !self.order.leaves_qty.is_zero() {
+            return;
+        }
+        self.account(store).open_orders -= 1;
+        self.traded += self.filled.lots();
+        self.gone += 1;
+        store.sessions.remove(self.order.session, self.order.number);
+        store.orders.give_back(self.slot);
+        self.slot = self.order.next;
+        if self.slot.is_some() {
+            self.read(store);
+        }
+    }
+
+    /// The account of the order, with what it has traded here.
+    fn account<'a>(&self, store: &'a mut Store) -> &'a mut Account {
+        let account = store.accounts.get_mut(self.order.account);
+        account.fill(self.side, self.filled);
+        account.lessen(self.side, self.filled, self.limit);
+        account
+    }
+
+    /// Writes down what is left of the order and of its level; an empty level is still in its ladder.
+    fn put_down(&self, store: &mut Store) {
+        let mut traded = self.traded;
+        if self.slot.is_some() {
+            self.account(store);
+            traded += self.filled.lots();
+            let done = store.orders.keep_done(self.order.done, self.done);
+            store.orders[self.slot] = Order { done, prev: Id::NONE, ..self.order };
+        }
+        let level = &mut store.levels.pool[self.level];
+        level.head = self.slot;
+        level.orders -= self.gone;
+        level.qty -= traded;
+    }
+}
