@@ -113,6 +113,7 @@ impl Engine {
         let handled = match &input.command {
             Command::New(new) => self.enter_plain(input, new, events),
             Command::Cancel { target } => self.cancel_plain(input, *target, events),
+            Command::Replace(replace) => self.replace_plain(input, replace, events),
             _ => Handled::No,
         };
         if handled == Handled::No {

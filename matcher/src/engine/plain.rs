@@ -5,14 +5,16 @@
 //! otherwise it returns [`Handled::No`] and the general way decides, and says why if it says no.
 
 use super::Engine;
-use crate::accounts::{Exposure, Worth};
-use crate::book::Store;
-use crate::command::{Input, Liquidity, NewOrder, OrderKind};
-use crate::event::{Accepted, CancelReason, Canceled, Event, EventSink, Rested};
+use crate::accounts::{Account, Exposure, Worth};
+use crate::book::{Store, Taker};
+use crate::command::{Input, Liquidity, NewOrder, OrderKind, ReplaceOrder};
+use crate::event::{
+    Accepted, CancelReason, Canceled, Event, EventSink, Priority, Replaced, Rested,
+};
 use crate::levels::Level;
 use crate::orders::{Done, Order};
-use crate::pool::Id;
-use crate::types::{OrderId, OrderNumber, OrderRef, TimeInForce};
+use crate::pool::{Id, Pooled};
+use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, TimeInForce};
 
 /// Whether the plain way did what was asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,6 @@ impl Engine {
         if !session.is_next(number)
             || !session.is_plain()
             || !book.gate.admits(limit, qty)
-            || book.would_trade(side, limit)
-            || !matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc)
             || liquidity == Liquidity::Slide
             || orders.is_full()
             || levels.pool.is_full()
@@ -52,6 +52,11 @@ impl Engine {
         let account_id = accounts.find(session.account_row, instrument);
         if account_id.is_none() {
             return Handled::No;
+        }
+        if book.would_trade(side, limit)
+            | !matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc)
+        {
+            return self.take_plain(input, new, (limit, account_id), events);
         }
         let account = accounts.get_mut(account_id);
         if account.is_limited() {
@@ -98,6 +103,167 @@ impl Engine {
             order_ref,
             price: limit,
             leaves_qty: qty,
+        }));
+        Handled::Yes
+    }
+
+    /// A limit order that trades at once, or would only do that; all else is seen to, but for the risk.
+    #[inline(never)]
+    fn take_plain<S: EventSink>(
+        &mut self,
+        input: &Input,
+        new: &NewOrder,
+        (limit, account_id): (Price, Id<Account>),
+        events: &mut S,
+    ) -> Handled {
+        let NewOrder { number, instrument, side, qty, time_in_force, liquidity, .. } = *new;
+        let Store { sessions, accounts, .. } = &mut self.store;
+        let Some((session, _)) = sessions.split(input.session) else { return Handled::No };
+        let Some(book) = self.books.get_mut(instrument.index()) else { return Handled::No };
+        let is_known =
+            matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc);
+        if !is_known || liquidity != Liquidity::Any || book.special != 0 || session.stp_key != 0 {
+            return Handled::No;
+        }
+        let account = accounts.get(account_id);
+        if account.is_limited() {
+            let (limit, worth) = (Some(limit), Worth::At(limit));
+            if account.admit(&Exposure { side, qty, limit, worth }, || book.middle()).is_err() {
+                return Handled::No;
+            }
+        }
+
+        session.take_inbound(input.inbound);
+        session.use_number(number);
+        let (msg, session_id) = (session.next_msg(), input.session);
+        events.event(&Event::Accepted(Accepted { session: session_id, number, msg }));
+        let mut taker = Taker {
+            side,
+            limit,
+            leaves_qty: qty,
+            done: Done::EMPTY,
+            order_id: OrderId(input.sequence.0),
+            order_ref: OrderRef::NONE,
+            session: session_id,
+            number,
+            account: account_id,
+            stp_key: 0,
+            extra: 0,
+            time_in_force,
+            liquidity,
+            flags: 0,
+        };
+        book.cross(&mut self.store, &mut taker, events);
+        if taker.leaves_qty.is_zero() {
+            return Handled::Yes;
+        }
+        if time_in_force != TimeInForce::Ioc {
+            book.rest(&mut self.store, &taker, events);
+            return Handled::Yes;
+        }
+        let msg = self.store.sessions.next_msg(session_id);
+        events.event(&Event::Canceled(taker.canceled(instrument, CancelReason::Ioc, msg)));
+        Handled::Yes
+    }
+
+    /// A replace of a displayed order that does not make it trade.
+    #[inline]
+    pub(super) fn replace_plain<S: EventSink>(
+        &mut self,
+        input: &Input,
+        replace: &ReplaceOrder,
+        events: &mut S,
+    ) -> Handled {
+        let ReplaceOrder { number, target, instrument, side, price, qty } = *replace;
+        let Store { orders, levels, sessions, accounts, places, .. } = &mut self.store;
+        let Some((session, directory)) = sessions.split(input.session) else { return Handled::No };
+        let Some(book) = self.books.get_mut(instrument.index()) else { return Handled::No };
+        if !session.is_next(number)
+            || !session.is_plain()
+            || !book.gate.admits(price, qty)
+            || book.special != 0
+            || levels.pool.is_full()
+        {
+            return Handled::No;
+        }
+        let slot = directory.find(session, target);
+        let Order { order_id, order_ref: old_ref, leaves_qty: old_leaves_qty, .. } = orders[slot];
+        let Order { level: old_level, prev, next, extra, account, liquidity, .. } = orders[slot];
+        let Done { cum_qty, notional } = orders.done(orders[slot].done);
+        let level = &mut levels.pool[old_level];
+        // A held order has no level, and what is no level is of no instrument.
+        if slot.is_none()
+            || extra != 0
+            || level.instrument != instrument
+            || level.side != side
+            || qty <= cum_qty
+            || liquidity == Liquidity::Slide
+            || book.would_trade(side, price)
+        {
+            return Handled::No;
+        }
+        let (leaves_qty, old_price) = (qty - cum_qty, level.price());
+        let is_kept = price == old_price && leaves_qty < old_leaves_qty;
+        let account = accounts.get_mut(account);
+        if account.is_limited() && !is_kept {
+            return Handled::No;
+        }
+
+        session.take_inbound(input.inbound);
+        session.use_number(number);
+        directory.insert(session, number, slot);
+        directory.remove(session, target);
+        account.release(side, old_leaves_qty, old_price);
+        account.reserve(side, leaves_qty, price);
+        let mut replaced = Replaced {
+            session: input.session,
+            old_number: target,
+            number,
+            msg: session.next_msg(),
+            order_id,
+            instrument,
+            priority: Priority::Lost,
+            old_ref,
+            price,
+            order_qty: qty,
+            leaves_qty,
+            old_leaves_qty,
+            cut_qty: Qty::ZERO,
+            notional,
+        };
+        if is_kept {
+            let cut_qty = old_leaves_qty - leaves_qty;
+            level.qty -= cut_qty.lots();
+            let order = &mut orders[slot];
+            (order.leaves_qty, order.number) = (leaves_qty, number);
+            replaced = Replaced { priority: Priority::Kept, cut_qty, ..replaced };
+            events.event(&Event::Replaced(replaced));
+            return Handled::Yes;
+        }
+        events.event(&Event::Replaced(replaced));
+        level.unlink(orders, (prev, next), old_leaves_qty);
+        let mut level_id = old_level;
+        if price != old_price {
+            if level.orders == 0 {
+                book.remove_level(levels, side, old_level);
+            }
+            level_id = book.level_for(levels, side, price);
+        }
+        *places += 1;
+        let order_ref = OrderRef(*places);
+        let level = &mut levels.pool[level_id];
+        let order = &mut orders[slot];
+        (order.leaves_qty, order.number, order.order_ref) = (leaves_qty, number, order_ref);
+        (order.level, order.prev, order.next) = (level_id, level.tail, Id::NONE);
+        level.append(orders, slot, leaves_qty);
+        events.event(&Event::Rested(Rested {
+            session: input.session,
+            number,
+            instrument,
+            side,
+            order_ref,
+            price,
+            leaves_qty,
         }));
         Handled::Yes
     }
