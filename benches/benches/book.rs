@@ -5,8 +5,8 @@ use std::hint::black_box;
 use benches::machine;
 use benches::measure::{Bench, Unit, Value, cpu_time};
 use benches::orders::{
-    DEEP, Expected, LIMITS, Mix, OPERATIONS, Requests, SEED, STANDARD, Stream, apply_all, engine,
-    requests, stream,
+    DEEP, Expected, LIMITS, MANY, Mix, OPERATIONS, REPLACES, Requests, SEED, STANDARD, Stream,
+    apply_all, engine_of, requests, stream,
 };
 use matcher::record::{EVENT_BYTES_MAX, encode_event, event_bytes};
 use matcher::testing::flow::{Rng, instrument};
@@ -34,10 +34,71 @@ fn main() {
             bench.figure(&format!("{name}, each"), Unit::Bytes, vec![each]);
         }
     }
-    for mix in [&STANDARD, &DEEP] {
+    for mix in [&STANDARD, &DEEP, &REPLACES, &MANY] {
         if bench.wants(&format!("book/{}", mix.name)) {
             times(&bench, mix);
         }
+    }
+    shapes(&bench);
+}
+
+/// The same kinds of operations on books of other shapes, all in turn, so that a slow minute of the
+/// machine falls on all of them.
+fn shapes(bench: &Bench) {
+    let resting = |name, low: usize| Mix {
+        name,
+        resting_low: low - low / 10,
+        resting_high: low + low / 10,
+        preload: low,
+        ..STANDARD
+    };
+    let levels = |name, range| Mix { range, middle: 150_000, ..resting(name, 300_000) };
+    let instruments = |name, instruments: usize| Mix {
+        name,
+        instruments,
+        preload: 20 * 5_000,
+        resting_low: 18 * 5_000 / instruments,
+        resting_high: 22 * 5_000 / instruments,
+        ..STANDARD
+    };
+    let shapes = [
+        resting("1,000 resting", 1_000),
+        resting("1,000,000 resting", 1_000_000),
+        levels("100 levels", 50),
+        levels("100,000 levels", 130_000),
+        instruments("1 instrument", 1),
+        instruments("5,000 instruments", 5_000),
+    ];
+    let limits = Limits {
+        orders_max: 1 << 21,
+        levels_max: 1 << 20,
+        instruments_max: 5_000,
+        sessions_max: 1 << 10,
+    };
+    let name = |mix: &Mix| format!("book/shape, {}", mix.name);
+    let wanted = shapes.iter().filter(|mix| bench.wants(&name(mix)));
+    let mut runs: Vec<_> = wanted
+        .map(|mix| {
+            // The orders that come first are not timed.
+            let stream = stream(mix, SEED, mix.preload + 1_000_000);
+            (mix, requests(&stream.operations, 64), Vec::new(), 0)
+        })
+        .collect();
+    for _ in 0..ROUNDS {
+        for (mix, requests, values, levels) in &mut runs {
+            let (mut engine, sequence) =
+                engine_of(limits, 64, u32::try_from(mix.instruments).unwrap_or(0));
+            let (first, rest) = requests.list.split_at(mix.preload);
+            let mut events = Encode::new();
+            apply_all(&mut engine, sequence, first, &mut events);
+            let sequence = sequence + first.len() as u64;
+            let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, rest, &mut events));
+            values.push(Value::ns_each(elapsed, rest.len() as u64));
+            *levels = engine.levels_len();
+        }
+    }
+    for (mix, _, values, levels) in runs {
+        bench.figure(&format!("{} ({levels} levels at the end)", name(mix)), Unit::Ns, values);
     }
 }
 
@@ -46,30 +107,34 @@ fn times(bench: &Bench, mix: &Mix) {
     assert_eq!(stream.expected, mix.expected, "the stream is not the known one");
     for sessions in [1, 64] {
         let requests = requests(&stream.operations, sessions);
-        verify(&stream, &requests, sessions);
+        verify(&stream, &requests, (sessions, mix));
         let name = format!("book/{}, {sessions} sessions", mix.name);
         let (mut counted, mut encoded) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let mut count = Count::default();
-            counted.push(round(&requests, sessions, &mut count));
+            counted.push(round(&requests, (sessions, mix), &mut count));
             assert_eq!((count.trades, count.qty), (mix.expected.trades, mix.expected.qty));
-            encoded.push(round(&requests, sessions, &mut Encode::new()));
+            encoded.push(round(&requests, (sessions, mix), &mut Encode::new()));
         }
         bench.figure(&format!("{name}, events counted"), Unit::Ns, counted);
         bench.figure(&format!("{name}, events encoded"), Unit::Ns, encoded);
     }
 }
 
-fn round(requests: &Requests, sessions: u32, events: &mut impl EventSink) -> Value {
-    let (mut engine, sequence) = engine(LIMITS, sessions);
+fn ready((sessions, mix): (u32, &Mix)) -> (Engine, u64) {
+    engine_of(LIMITS, sessions, u32::try_from(mix.instruments).unwrap_or(0))
+}
+
+fn round(requests: &Requests, shape: (u32, &Mix), events: &mut impl EventSink) -> Value {
+    let (mut engine, sequence) = ready(shape);
     let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, &requests.list, events));
     black_box(&engine);
     Value::ns_each(elapsed, requests.list.len() as u64)
 }
 
 /// Every trade of the engine is the naive book's, in order.
-fn verify(stream: &Stream, requests: &Requests, sessions: u32) {
-    let (mut engine, sequence) = engine(LIMITS, sessions);
+fn verify(stream: &Stream, requests: &Requests, shape: (u32, &Mix)) {
+    let (mut engine, sequence) = ready(shape);
     let mut trades = Trades { requests, told: Expected::nothing() };
     apply_all(&mut engine, sequence, &requests.list, &mut trades);
     assert_eq!(trades.told, stream.expected, "the engine trades otherwise than the naive book");

@@ -3,7 +3,7 @@
 //! Integer arithmetic and one seed: the same operations on any machine. A naive book runs along while
 //! they are made, so that cancels hit what rests; its trades are what the engine's must be.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use matcher::testing::flow::{Rng, instrument};
 use matcher::{
@@ -17,14 +17,21 @@ use matcher::{
 pub struct Mix {
     /// Its name in figures.
     pub name: &'static str,
-    /// Fewer resting orders turn cancels into orders.
-    resting_low: usize,
-    /// More turn orders into cancels.
-    resting_high: usize,
-    /// Orders that come first and alone.
-    preload: usize,
+    /// Instruments; the first ones get the most of it.
+    pub instruments: usize,
+    /// Fewer resting orders in its instrument turn a cancel into an order.
+    pub resting_low: usize,
+    /// More turn an order into a cancel.
+    pub resting_high: usize,
+    /// Orders that come first and alone, over all instruments.
+    pub preload: usize,
     /// Passive orders stand up to this many ticks from the middle, most of them near.
-    range: u64,
+    pub range: u64,
+    /// The middle at first, in ticks.
+    pub middle: u32,
+    /// Of 100 operations so many are at most passive orders, cancels or those, takers or those; the
+    /// rest are replaces.
+    pub parts: [u32; 3],
     /// What the naive book of a stream of 3,000,000 operations with seed 42 says.
     pub expected: Expected,
 }
@@ -43,10 +50,13 @@ pub struct Expected {
 /// 46.5 % new, 38.5 % cancel, 10 % taking, 5 % replace; about 4,500 resting on 146 levels.
 pub const STANDARD: Mix = Mix {
     name: "std",
+    instruments: 1,
     resting_low: 4_500,
     resting_high: 8_000,
     preload: 5_000,
     range: 50,
+    middle: 50_000,
+    parts: [45, 85, 95],
     expected: Expected { trades: 526_375, qty: 10_210_916, hash: 0xf499_9374_9e10_ce45 },
 };
 
@@ -58,6 +68,30 @@ pub const DEEP: Mix = Mix {
     preload: 160_000,
     range: 2_000,
     expected: Expected { trades: 466_267, qty: 8_805_419, hash: 0xdfc7_80be_4c5e_7d72 },
+    ..STANDARD
+};
+
+/// 82 % replaces, about 1,000 resting.
+pub const REPLACES: Mix = Mix {
+    name: "ecore",
+    resting_low: 900,
+    resting_high: 1_100,
+    preload: 1_000,
+    range: 400,
+    parts: [9, 15, 18],
+    expected: Expected { trades: 122_499, qty: 2_839_058, hash: 0x6616_d747_a52e_5526 },
+    ..STANDARD
+};
+
+/// The kinds of `STANDARD` over 256 instruments.
+pub const MANY: Mix = Mix {
+    name: "multi",
+    instruments: 256,
+    resting_low: 300,
+    resting_high: 1_500,
+    preload: 500 * 256,
+    expected: Expected { trades: 459_132, qty: 8_667_954, hash: 0x2aa2_619c_b337_4501 },
+    ..STANDARD
 };
 
 /// Operations of the streams whose trades are known.
@@ -73,6 +107,8 @@ pub enum Operation {
     Enter {
         /// Which.
         id: u32,
+        /// In which book.
+        instrument: u32,
         /// Its side.
         side: Side,
         /// Its limit.
@@ -91,6 +127,8 @@ pub enum Operation {
     Replace {
         /// Which.
         id: u32,
+        /// In which book.
+        instrument: u32,
         /// Its side.
         side: Side,
         /// Its new limit.
@@ -111,10 +149,14 @@ pub struct Stream {
 /// The first `operations` operations of `mix`.
 #[must_use]
 pub fn stream(mix: &Mix, seed: u64, operations: usize) -> Stream {
-    let mut maker = Maker { mix, rng: Rng::new(seed), naive: Naive::default(), middle: 50_000 };
+    let books = (0..mix.instruments).map(|_| Books::new(mix.middle)).collect();
+    let naive = Naive { books, ..Naive::default() };
+    let mut maker = Maker { mix, rng: Rng::new(seed), naive, at: 0 };
     let mut made = Vec::with_capacity(operations);
     while made.len() < operations {
-        if let Some(operation) = maker.next(made.len() < mix.preload) {
+        let preload = made.len() < mix.preload;
+        maker.choose_book(preload, made.len());
+        if let Some(operation) = maker.next(preload) {
             made.push(operation);
         }
     }
@@ -125,7 +167,8 @@ struct Maker<'a> {
     mix: &'a Mix,
     rng: Rng,
     naive: Naive,
-    middle: u32,
+    /// The book of the next operation.
+    at: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,17 +184,33 @@ impl Maker<'_> {
         u32::try_from(self.rng.below(bound)).unwrap_or(0)
     }
 
+    fn choose_book(&mut self, preload: bool, made: usize) {
+        let books = self.mix.instruments;
+        self.at = match books {
+            1 => 0,
+            _ if preload => made % books,
+            // The lesser of two: the first books get more.
+            _ => self.rng.index(books).min(self.rng.index(books)),
+        };
+    }
+
+    fn book(&mut self) -> &mut Books {
+        &mut self.naive.books[self.at]
+    }
+
     fn next(&mut self, preload: bool) -> Option<Operation> {
         if !preload && self.below(64) == 0 {
-            self.middle = if self.below(2) == 0 { self.middle + 1 } else { self.middle - 1 };
+            let up = self.below(2) == 0;
+            let middle = &mut self.book().middle;
+            *middle = if up { *middle + 1 } else { *middle - 1 };
         }
         let roll = self.below(100);
-        let resting = self.naive.resting.len();
+        let resting = self.book().resting.len();
+        let [new, cancel, take] = self.mix.parts;
         let kind = match roll {
-            _ if preload => Kind::New,
-            0..45 => Kind::New,
-            45..85 => Kind::Cancel,
-            85..95 => Kind::Take,
+            _ if preload || roll < new => Kind::New,
+            _ if roll < cancel => Kind::Cancel,
+            _ if roll < take => Kind::Take,
             _ => Kind::Replace,
         };
         let kind = match kind {
@@ -172,7 +231,7 @@ impl Maker<'_> {
 
     /// Price of an order that must not trade, if `clamped`.
     fn passive_price(&self, side: Side, price: u32, clamped: bool) -> u32 {
-        match (side, self.naive.best(side.opposite())) {
+        match (side, self.naive.books[self.at].best(side.opposite())) {
             (Side::Buy, Some(ask)) if clamped => price.min(ask - 1),
             (Side::Sell, Some(bid)) if clamped => price.max(bid + 1),
             _ => price,
@@ -185,9 +244,10 @@ impl Maker<'_> {
         let distance = u32::try_from((cubed * self.mix.range) >> 20).unwrap_or(0);
         let qty = 1 + self.below(100);
         let clamped = preload || self.below(10) != 0;
+        let middle = self.book().middle;
         let price = match side {
-            Side::Buy => self.middle - 1 - distance,
-            Side::Sell => self.middle + 1 + distance,
+            Side::Buy => middle - 1 - distance,
+            Side::Sell => middle + 1 + distance,
         };
         let price = self.passive_price(side, price, clamped);
         self.enter(side, price, qty, TimeInForce::Gtc)
@@ -195,24 +255,26 @@ impl Maker<'_> {
 
     fn enter(&mut self, side: Side, price: u32, qty: u32, time_in_force: TimeInForce) -> Operation {
         let id = self.naive.next_id();
-        self.naive.limit(id, Order { side, price, leaves_qty: qty, cum_qty: 0 }, time_in_force);
-        Operation::Enter { id, side, price, qty, time_in_force }
+        let order = Order { book: self.at, side, price, leaves_qty: qty, cum_qty: 0, came: 0 };
+        self.naive.limit(id, order, time_in_force);
+        let instrument = u32::try_from(self.at).unwrap_or(0);
+        Operation::Enter { id, instrument, side, price, qty, time_in_force }
     }
 
     fn cancel(&mut self) -> Operation {
-        let len = self.naive.resting.len();
+        let len = self.book().resting.len();
         let index = if self.below(100) < 50 {
             len - 1 - self.rng.index(len.min(200)) // One of the youngest.
         } else {
             self.rng.index(len)
         };
-        let id = self.naive.resting[index];
+        let id = self.book().resting[index];
         self.naive.remove(id);
         Operation::Cancel { id }
     }
 
     fn taking(&mut self, side: Side) -> Option<Operation> {
-        let best = self.naive.best(side.opposite())?;
+        let best = self.book().best(side.opposite())?;
         let through = self.below(4);
         let price = if side == Side::Buy { best + through } else { best - through };
         let qty = if self.below(50) == 0 { 200 + self.below(400) } else { 1 + self.below(40) };
@@ -222,7 +284,8 @@ impl Maker<'_> {
     }
 
     fn replace(&mut self) -> Operation {
-        let id = self.naive.resting[self.rng.index(self.naive.resting.len())];
+        let index = self.rng.index(self.naive.books[self.at].resting.len());
+        let id = self.book().resting[index];
         let order = self.naive.orders[id as usize];
         let more = 1 + self.below(20);
         let price = order.price + self.below(7) - 3;
@@ -232,38 +295,68 @@ impl Maker<'_> {
         self.naive.remove(id);
         self.naive.limit(id, Order { price, leaves_qty, ..order }, TimeInForce::Gtc);
         let order_qty = order.cum_qty + leaves_qty;
-        Operation::Replace { id, side: order.side, price, order_qty }
+        let instrument = u32::try_from(self.at).unwrap_or(0);
+        Operation::Replace { id, instrument, side: order.side, price, order_qty }
     }
 }
 
 #[derive(Clone, Copy)]
 struct Order {
+    book: usize,
     side: Side,
     price: u32,
     leaves_qty: u32,
     cum_qty: u32,
+    came: u64,
 }
 
-/// A book so plain that it is right.
+/// Books so plain that they are right.
 struct Naive {
     /// By id.
     orders: Vec<Order>,
-    bids: BTreeMap<u32, VecDeque<u32>>,
-    asks: BTreeMap<u32, VecDeque<u32>>,
-    resting: Vec<u32>,
+    books: Vec<Books>,
+    came: u64,
     /// Place in `resting`, by id.
     places: Vec<usize>,
     told: Expected,
 }
 
+/// Ids by the moment they came.
+type Queue = BTreeMap<u64, u32>;
+
+/// One of them.
+struct Books {
+    bids: BTreeMap<u32, Queue>,
+    asks: BTreeMap<u32, Queue>,
+    resting: Vec<u32>,
+    middle: u32,
+}
+
+impl Books {
+    fn new(middle: u32) -> Books {
+        Books { bids: BTreeMap::new(), asks: BTreeMap::new(), resting: Vec::new(), middle }
+    }
+
+    fn queues(&mut self, side: Side) -> &mut BTreeMap<u32, Queue> {
+        if side == Side::Buy { &mut self.bids } else { &mut self.asks }
+    }
+
+    fn best(&self, side: Side) -> Option<u32> {
+        match side {
+            Side::Buy => self.bids.keys().next_back().copied(),
+            Side::Sell => self.asks.keys().next().copied(),
+        }
+    }
+}
+
 impl Default for Naive {
     fn default() -> Naive {
-        let nobody = Order { side: Side::Buy, price: 0, leaves_qty: 0, cum_qty: 0 };
+        let nobody =
+            Order { book: 0, side: Side::Buy, price: 0, leaves_qty: 0, cum_qty: 0, came: 0 };
         Naive {
             orders: vec![nobody],
-            bids: BTreeMap::new(),
-            asks: BTreeMap::new(),
-            resting: Vec::new(),
+            books: Vec::new(),
+            came: 0,
             places: vec![0],
             told: Expected { hash: HASH_START, ..Expected::default() },
         }
@@ -277,25 +370,16 @@ impl Naive {
         u32::try_from(self.orders.len() - 1).unwrap_or(0)
     }
 
-    fn queues(&mut self, side: Side) -> &mut BTreeMap<u32, VecDeque<u32>> {
-        if side == Side::Buy { &mut self.bids } else { &mut self.asks }
-    }
-
-    fn best(&self, side: Side) -> Option<u32> {
-        match side {
-            Side::Buy => self.bids.keys().next_back().copied(),
-            Side::Sell => self.asks.keys().next().copied(),
-        }
-    }
-
     fn limit(&mut self, id: u32, mut taker: Order, time_in_force: TimeInForce) {
         while taker.leaves_qty > 0 {
-            let Some(price) = self.best(taker.side.opposite()) else { break };
+            let book = &mut self.books[taker.book];
+            let Some(price) = book.best(taker.side.opposite()) else { break };
             let limit = Price::from_ticks(taker.price.into());
             if !taker.side.accepts(limit, Price::from_ticks(price.into())) {
                 break;
             }
-            let maker_id = self.queues(taker.side.opposite())[&price][0];
+            let queue = &book.queues(taker.side.opposite())[&price];
+            let Some((_, &maker_id)) = queue.first_key_value() else { break };
             let maker = &mut self.orders[maker_id as usize];
             let qty = taker.leaves_qty.min(maker.leaves_qty);
             for order in [&mut *maker, &mut taker] {
@@ -308,26 +392,30 @@ impl Naive {
                 self.remove(maker_id);
             }
         }
+        self.came += 1;
+        taker.came = self.came;
         self.orders[id as usize] = taker;
         if taker.leaves_qty > 0 && time_in_force.rests() {
-            self.queues(taker.side).entry(taker.price).or_default().push_back(id);
-            self.places[id as usize] = self.resting.len();
-            self.resting.push(id);
+            let book = &mut self.books[taker.book];
+            book.queues(taker.side).entry(taker.price).or_default().insert(taker.came, id);
+            self.places[id as usize] = book.resting.len();
+            book.resting.push(id);
         }
     }
 
     fn remove(&mut self, id: u32) {
-        let Order { side, price, .. } = self.orders[id as usize];
-        let queues = self.queues(side);
+        let Order { book, side, price, came, .. } = self.orders[id as usize];
+        let book = &mut self.books[book];
+        let queues = book.queues(side);
         if let Some(queue) = queues.get_mut(&price) {
-            queue.retain(|other| *other != id);
+            queue.remove(&came);
             if queue.is_empty() {
                 queues.remove(&price);
             }
         }
         let place = self.places[id as usize];
-        self.resting.swap_remove(place);
-        if let Some(moved) = self.resting.get(place) {
+        book.resting.swap_remove(place);
+        if let Some(moved) = book.resting.get(place) {
             self.places[*moved as usize] = place;
         }
     }
@@ -355,7 +443,7 @@ impl Expected {
     }
 }
 
-/// An operation as the engine is asked for it: 24 bytes, so that reading them is not what is measured.
+/// An operation as the engine is asked for it: 28 bytes, so that reading them is not what is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     session: u32,
@@ -363,6 +451,7 @@ pub struct Request {
     target: u32,
     price: u32,
     qty: u32,
+    instrument: u32,
     kind: RequestKind,
     side: Side,
 }
@@ -389,7 +478,7 @@ impl Request {
     pub fn command(&self) -> Command {
         let (number, target) = (OrderNumber(self.number), OrderNumber(self.target));
         let (price, qty) = (Price::from_ticks(self.price.into()), Qty::from_lots(self.qty.into()));
-        let (instrument, side) = (InstrumentId(0), self.side);
+        let (instrument, side) = (InstrumentId(self.instrument), self.side);
         let new = |time_in_force| {
             let (kind, liquidity) = (OrderKind::Limit(price), Liquidity::Any);
             Command::New(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
@@ -453,17 +542,18 @@ pub fn requests(operations: &[Operation], sessions: u32) -> Requests {
             number
         };
         match *operation {
-            Operation::Enter { side, price, qty, time_in_force, .. } => {
+            Operation::Enter { instrument, side, price, qty, time_in_force, .. } => {
                 let kind = if time_in_force.rests() { RequestKind::Gtc } else { RequestKind::Ioc };
-                Request { session, number: next(), target: 0, price, qty, kind, side }
+                Request { session, number: next(), target: 0, price, qty, instrument, kind, side }
             }
             Operation::Cancel { .. } => {
                 let (kind, side) = (RequestKind::Cancel, Side::Buy);
-                Request { session, number: 0, target, price: 0, qty: 0, kind, side }
+                let (price, qty, instrument) = (0, 0, 0);
+                Request { session, number: 0, target, price, qty, instrument, kind, side }
             }
-            Operation::Replace { side, price, order_qty: qty, .. } => {
+            Operation::Replace { instrument, side, price, order_qty: qty, .. } => {
                 let kind = RequestKind::Replace;
-                Request { session, number: next(), target, price, qty, kind, side }
+                Request { session, number: next(), target, price, qty, instrument, kind, side }
             }
         }
     });
@@ -474,13 +564,18 @@ pub fn requests(operations: &[Operation], sessions: u32) -> Requests {
 /// The Commands that make an engine ready for `sessions` sessions and the one instrument.
 #[must_use]
 pub fn opening(limits: Limits, sessions: u32) -> Vec<Command> {
-    let mut commands = vec![
-        Command::Configure(limits),
-        Command::DefineInstrument {
-            id: InstrumentId(0),
-            instrument: instrument("VESTA", (1, 200_000), 1_000_000),
-        },
-    ];
+    opening_of(limits, sessions, 1)
+}
+
+/// The same for many instruments.
+#[must_use]
+pub fn opening_of(limits: Limits, sessions: u32, instruments: u32) -> Vec<Command> {
+    let mut commands = vec![Command::Configure(limits)];
+    for id in 0..instruments {
+        let symbol = if id == 0 { "VESTA".to_owned() } else { format!("VESTA{id}") };
+        let instrument = instrument(&symbol, (1, 400_000), 1_000_000);
+        commands.push(Command::DefineInstrument { id: InstrumentId(id), instrument });
+    }
     for id in 1..=sessions {
         let (id, participant) = (SessionId(id), ParticipantId(id));
         commands.push(Command::DefineSession { id, participant });
@@ -488,16 +583,26 @@ pub fn opening(limits: Limits, sessions: u32) -> Vec<Command> {
     commands
 }
 
-/// Tables that hold either stream.
-pub const LIMITS: Limits =
-    Limits { orders_max: 1 << 18, levels_max: 1 << 16, instruments_max: 16, sessions_max: 1 << 10 };
+/// Tables that hold any of the streams.
+pub const LIMITS: Limits = Limits {
+    orders_max: 1 << 18,
+    levels_max: 1 << 16,
+    instruments_max: 256,
+    sessions_max: 1 << 10,
+};
 
-/// An engine that is ready, and the last Sequence given.
+/// An engine that is ready for one instrument, and the last Sequence given.
 #[must_use]
 pub fn engine(limits: Limits, sessions: u32) -> (Engine, u64) {
+    engine_of(limits, sessions, 1)
+}
+
+/// The same for many instruments.
+#[must_use]
+pub fn engine_of(limits: Limits, sessions: u32, instruments: u32) -> (Engine, u64) {
     let mut engine = Engine::new();
     let mut sequence = 0;
-    for command in opening(limits, sessions) {
+    for command in opening_of(limits, sessions, instruments) {
         sequence += 1;
         let input = Input {
             sequence: Sequence(sequence),
