@@ -166,7 +166,7 @@ impl Account {
         if limited & limit::VALUED != 0 {
             match worth {
                 Worth::Unknown => return Err(RejectReason::NoReference),
-                Worth::Nothing => open_notional = self.open_notional,
+                Worth::Nothing => {}
                 Worth::At(value) => {
                     let notional = notional_of(qty, value);
                     if notional > limits.order_notional_max {

@@ -1,13 +1,15 @@
 //! The gateway's part: from the benchmark's messages to Inputs, from Events to its reports.
 
+use std::sync::Arc;
+
 use matcher::{
-    Command, Engine, Event, EventSink, Input, Instrument, InstrumentId, Limits, Liquidity,
+    Command, Engine, Event, EventSink, Fill, Input, Instrument, InstrumentId, Limits, Liquidity,
     MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Phase, Price, Qty, ReplaceOrder,
     Sequence, SessionId, Side, Symbol, TimeInForce, Timestamp, Traded,
 };
 
 use crate::abi::{CancelMsg, ModifyMsg, NewOrderMsg, ReportKind};
-use crate::names::{Names, Note, Tag};
+use crate::names::{Ids, Names, Note};
 
 /// What the engine is sized for: 25 times the deepest book of the benchmark.
 const LIMITS: Limits =
@@ -24,8 +26,8 @@ pub trait Outlet {
     /// Everything but a trade.
     fn answer(&mut self, kind: ReportKind, seq: u64, id: u64, side: Side, price: i64, qty: u32);
 
-    /// A trade.
-    fn trade(&mut self, seq: u64, maker: Tag, taker: Tag, price: i64, qty: u32);
+    /// A trade; the orders by their numbers.
+    fn trade(&mut self, seq: u64, maker: OrderNumber, taker: OrderNumber, price: i64, qty: u32);
 
     /// Shows what was held back.
     fn flush(&mut self);
@@ -44,15 +46,15 @@ pub struct Desk<O> {
 }
 
 impl<O: Outlet> Desk<O> {
-    /// An engine with one open instrument and one session.
+    /// An engine with one open instrument and one session. `ids` are those of the outlet.
     ///
     /// # Panics
     ///
     /// If the engine refuses its configuration.
     #[must_use]
-    pub fn new(outlet: O) -> Desk<O> {
-        let mut desk =
-            Desk { engine: Engine::new(), names: Names::new(), sequence: 0, number: 0, outlet };
+    pub fn new(outlet: O, ids: Arc<Ids>) -> Desk<O> {
+        let (engine, names) = (Engine::new(), Names::new(ids));
+        let mut desk = Desk { engine, names, sequence: 0, number: 0, outlet };
         let define_session =
             Command::DefineSession { id: CLIENT, participant: ParticipantId(CLIENT.0) };
         for command in [
@@ -60,7 +62,7 @@ impl<O: Outlet> Desk<O> {
             Command::DefineInstrument { id: BOOK, instrument: instrument() },
             define_session,
         ] {
-            let input = desk.stamp(SessionId::VENUE, MsgSeqNum::NONE, command);
+            let input = desk.stamp(SessionId::VENUE, command);
             let mut events = Vec::new();
             desk.engine.apply(&input, &mut events);
             let refused = events.iter().any(|event| matches!(event, Event::CommandRefused { .. }));
@@ -69,80 +71,75 @@ impl<O: Outlet> Desk<O> {
         desk
     }
 
-    /// What the core does to a Command: its place, and a time that goes on.
-    #[inline]
-    fn stamp(&mut self, session: SessionId, inbound: MsgSeqNum, command: Command) -> Input {
+    /// What the core does to a Command: its place, and a time that goes on. The client's messages
+    /// are counted; the low half is enough, the engine only remembers it.
+    #[inline(always)]
+    fn stamp(&mut self, session: SessionId, command: Command) -> Input {
         self.sequence += 1;
         let (sequence, timestamp) = (Sequence(self.sequence), Timestamp(self.sequence));
+        let inbound = MsgSeqNum(halves(self.sequence)[0]);
         Input { sequence, timestamp, session, inbound, command }
     }
 
-    /// The same for what the client sends: its messages are counted.
-    #[inline]
-    fn stamp_inbound(&mut self, command: Command) -> Input {
-        // The low half is enough: the engine only remembers it.
-        let [low, _] = halves(self.sequence + 1);
-        self.stamp(CLIENT, MsgSeqNum(low), command)
-    }
-
-    #[inline]
-    fn next_number(&mut self) -> OrderNumber {
-        // Overflow: the names end long before.
-        self.number += 1;
-        OrderNumber(self.number)
-    }
-
     /// A new order.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, msg: &NewOrderMsg) {
         let side = side_of(msg.side);
         // A price beyond 32 bits is out of the instrument's range: the note is not read.
         let price = i32::try_from(msg.price_ticks).unwrap_or(0);
         let Some(tag) = self.names.tag(msg.order_id) else { return };
-        let number = self.next_number();
-        if !self.names.name(number, Note { tag, price, cum_qty: 0, side }) {
-            self.number -= 1;
+        let number = OrderNumber(self.number + 1);
+        if !self.names.claim(tag, number) {
             return;
         }
-        let input = self.stamp_inbound(Command::New(NewOrder {
-            number,
-            instrument: BOOK,
-            side,
-            kind: OrderKind::Limit(Price::from_ticks(msg.price_ticks)),
-            qty: Qty::from_lots(msg.quantity.into()),
-            time_in_force: if msg.ioc == 0 { TimeInForce::Day } else { TimeInForce::Ioc },
-            liquidity: Liquidity::Any,
-        }));
+        self.number += 1;
+        let input = self.stamp(
+            CLIENT,
+            Command::New(NewOrder {
+                number,
+                instrument: BOOK,
+                side,
+                kind: OrderKind::Limit(Price::from_ticks(msg.price_ticks)),
+                qty: Qty::from_lots(msg.quantity.into()),
+                time_in_force: if msg.ioc == 0 { TimeInForce::Day } else { TimeInForce::Ioc },
+                liquidity: Liquidity::Any,
+            }),
+        );
         let Desk { engine, names, outlet, .. } = self;
-        engine.apply(&input, &mut Entering { msg, side, tag, names, outlet });
+        let mut answers = Entering { msg, side, cum_qty: 0, names, outlet };
+        engine.apply(&input, &mut answers);
+        let cum_qty = answers.cum_qty;
+        names.name(tag, number, Note { price, cum_qty, side });
     }
 
     /// A cancel.
-    #[inline]
+    #[inline(always)]
     pub fn cancel(&mut self, msg: &CancelMsg) {
         let target = self.names.number(msg.order_id);
-        let input = self.stamp_inbound(Command::Cancel { target });
+        let input = self.stamp(CLIENT, Command::Cancel { target });
         let Desk { engine, names, outlet, .. } = self;
         engine.apply(&input, &mut Canceling { msg, names, outlet });
     }
 
     /// A modify: `new_quantity` is what is to be open, our OrderQty(38) has what was traded in it.
-    #[inline]
+    #[inline(always)]
     pub fn modify(&mut self, msg: &ModifyMsg) {
         let side = side_of(msg.side);
         let target = self.names.number(msg.order_id);
-        let note = *self.names.note(target);
-        let number = self.next_number();
-        let input = self.stamp_inbound(Command::Replace(ReplaceOrder {
-            number,
-            target,
-            instrument: BOOK,
-            side,
-            price: Price::from_ticks(msg.new_price_ticks),
-            qty: Qty::from_lots(u64::from(note.cum_qty) + u64::from(msg.new_quantity)),
-        }));
+        let cum_qty = u64::from(self.names.note(target).cum_qty);
+        let input = self.stamp(
+            CLIENT,
+            Command::Replace(ReplaceOrder {
+                number: OrderNumber::NONE,
+                target,
+                instrument: BOOK,
+                side,
+                price: Price::from_ticks(msg.new_price_ticks),
+                qty: Qty::from_lots(cum_qty + u64::from(msg.new_quantity)),
+            }),
+        );
         let Desk { engine, names, outlet, .. } = self;
-        engine.apply(&input, &mut Modifying { msg, side, note, names, outlet });
+        engine.apply(&input, &mut Modifying { msg, side, names, outlet });
     }
 
     /// The best price of a side.
@@ -169,7 +166,8 @@ impl<O: Outlet> Desk<O> {
 struct Entering<'a, O> {
     msg: &'a NewOrderMsg,
     side: Side,
-    tag: Tag,
+    /// What the order itself has traded.
+    cum_qty: u32,
     names: &'a mut Names,
     outlet: &'a mut O,
 }
@@ -191,7 +189,8 @@ impl<O: Outlet> EventSink for Entering<'_, O> {
                 );
             }
             Event::Traded(trade) => {
-                report_trade(self.outlet, self.names, sequence_number, self.tag, trade);
+                self.cum_qty = done(&trade.taker);
+                report_trade(self.outlet, self.names, sequence_number, trade);
             }
             // What is left of an IOC order.
             Event::Canceled(canceled) => {
@@ -235,7 +234,6 @@ impl<O: Outlet> EventSink for Canceling<'_, O> {
 struct Modifying<'a, O> {
     msg: &'a ModifyMsg,
     side: Side,
-    note: Note,
     names: &'a mut Names,
     outlet: &'a mut O,
 }
@@ -246,9 +244,9 @@ impl<O: Outlet> EventSink for Modifying<'_, O> {
         let ModifyMsg { order_id, sequence_number, new_price_ticks, new_quantity, .. } = *self.msg;
         match event {
             Event::Replaced(replaced) => {
+                let note = self.names.note_mut(replaced.number);
                 // It passed the instrument's range.
-                let price = i32::try_from(new_price_ticks).unwrap_or(0);
-                let _ = self.names.name(replaced.number, Note { price, ..self.note });
+                note.price = i32::try_from(new_price_ticks).unwrap_or(0);
                 let kind = ReportKind::ModifyAck;
                 self.outlet.answer(
                     kind,
@@ -260,7 +258,9 @@ impl<O: Outlet> EventSink for Modifying<'_, O> {
                 );
             }
             Event::Traded(trade) => {
-                report_trade(self.outlet, self.names, sequence_number, self.note.tag, trade);
+                let taker = self.names.note_mut(trade.taker.number);
+                taker.cum_qty = done(&trade.taker);
+                report_trade(self.outlet, self.names, sequence_number, trade);
             }
             Event::CancelRejected(_) => {
                 let kind = ReportKind::ModifyReject;
@@ -272,20 +272,19 @@ impl<O: Outlet> EventSink for Modifying<'_, O> {
 }
 
 #[inline(always)]
-fn report_trade<O: Outlet>(
-    outlet: &mut O,
-    names: &mut Names,
-    seq: u64,
-    taker: Tag,
-    trade: &Traded,
-) {
-    // Never above `qty_max`.
-    let [maker_cum, taker_cum, qty] =
-        [trade.maker.cum_qty, trade.taker.cum_qty, trade.qty].map(|qty| halves(qty.lots())[0]);
-    names.note_mut(trade.taker.number).cum_qty = taker_cum;
-    let maker = names.note_mut(trade.maker.number);
-    maker.cum_qty = maker_cum;
-    outlet.trade(seq, maker.tag, taker, trade.price.ticks(), qty);
+fn report_trade<O: Outlet>(outlet: &mut O, names: &mut Names, seq: u64, trade: &Traded) {
+    let (maker, taker) = (trade.maker.number, trade.taker.number);
+    // One that is filled is never asked for again.
+    if !trade.maker.leaves_qty.is_zero() {
+        names.note_mut(maker).cum_qty = done(&trade.maker);
+    }
+    outlet.trade(seq, maker, taker, trade.price.ticks(), halves(trade.qty.lots())[0]);
+}
+
+/// What an order has traded: never above `qty_max`.
+#[inline]
+const fn done(fill: &Fill) -> u32 {
+    halves(fill.cum_qty.lots())[0]
 }
 
 /// Prices and quantities that fit 32 bits; the product fits the notional.

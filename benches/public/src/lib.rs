@@ -8,6 +8,7 @@
 
 pub mod abi;
 pub mod desk;
+mod memory;
 pub mod names;
 pub mod ring;
 
@@ -16,12 +17,18 @@ use std::env;
 use std::ffi::c_void;
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 
 use matcher::Side;
 
 use abi::{CancelMsg, ModifyMsg, NewOrderMsg, TaggedMsg, Transport};
 use desk::{Desk, Outlet};
+use memory::HugePages;
+use names::Ids;
 use ring::{QueueOutlet, Ring, RingOutlet, TRANSPORT};
+
+#[global_allocator]
+static MEMORY: HugePages = HugePages;
 
 /// If this variable is set the reports go through the harness's own queue.
 const OWN_QUEUE: &str = "PUBLIC_BENCH_HARNESS_QUEUE";
@@ -47,10 +54,19 @@ macro_rules! desk {
         // SAFETY: the harness's thread is here, alone; no call is made from inside another.
         match unsafe { &mut *UNDER_TEST.0.get() } {
             UnderTest::Ring($desk) => $call,
-            UnderTest::Queue($desk) => $call,
-            UnderTest::Nothing => $nothing,
+            other => aside(|| match other {
+                UnderTest::Queue($desk) => $call,
+                _ => $nothing,
+            }),
         }
     };
+}
+
+/// Keeps what is rare out of the way.
+#[cold]
+#[inline(never)]
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }
 
 /// Which queue the harness is to use.
@@ -67,13 +83,17 @@ pub extern "C" fn engine_get_transport() -> *const Transport {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_init(_nonce: u64, transport: *const Transport, queue: *mut c_void) {
     let under_test = if ptr::eq(transport, &raw const TRANSPORT) {
-        // SAFETY: the queue of our transport is a ring, and this is its only producer.
-        UnderTest::Ring(Desk::new(unsafe { RingOutlet::new(&*queue.cast::<Ring>()) }))
+        // SAFETY: the queue of our transport is a ring.
+        let ring = unsafe { &*queue.cast::<Ring>() };
+        // SAFETY: the engine is its only producer.
+        UnderTest::Ring(Desk::new(unsafe { RingOutlet::new(ring) }, ring.ids()))
     } else if transport.is_null() {
         UnderTest::Nothing
     } else {
-        // SAFETY: the harness says that both live until the end, and this is the only producer.
-        UnderTest::Queue(Desk::new(unsafe { QueueOutlet::new(&*transport, queue) }))
+        let ids = Arc::new(Ids::new());
+        // SAFETY: the harness says that both live until the end, and the engine is the only producer.
+        let outlet = unsafe { QueueOutlet::new(&*transport, queue, Arc::clone(&ids)) };
+        UnderTest::Queue(Desk::new(outlet, ids))
     };
     // SAFETY: the harness's thread is here, alone.
     unsafe { *UNDER_TEST.0.get() = under_test };

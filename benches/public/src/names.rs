@@ -1,10 +1,12 @@
-//! What a gateway knows: which order number is behind a client's id, and what reports must repeat.
+//! What a gateway knows: which order number is behind a client's id, whose id is behind a number, and
+//! what reports must repeat.
 //!
 //! Ids of the benchmark are dense, as the numbers of a real order entry protocol are, so they index an
 //! array. Ids that are not get a *tag* behind the dense ones, up to a bound.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use matcher::{OrderNumber, Side};
 
@@ -14,56 +16,64 @@ const DENSE: u32 = 1 << 26;
 /// How many ids at and above [`DENSE`] are taken; an order with one more is refused.
 pub const WIDE_MAX: u32 = 1 << 16;
 
-/// Entries that both tables have from the start. They double up to 2^27.
+/// Order numbers; an order beyond is refused.
+pub const NUMBERS_MAX: u32 = 1 << 24;
+
+/// Entries that a table has from the start; it doubles when they are used up.
 const RESERVED: usize = 1 << 21;
 
-const ENTRIES_MAX: usize = 1 << 27;
-
-/// The ids behind tags from [`DENSE`] on. Written once, before a report shows the tag; the drainer's
-/// thread gets to know of it through the ring's tail.
-static WIDE: [AtomicU64; WIDE_MAX as usize] = [const { AtomicU64::new(0) }; WIDE_MAX as usize];
+/// Names that are kept close. A power of two.
+const RECENT: usize = 256;
 
 /// A client's id in 32 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tag(u32);
 
 impl Tag {
-    /// The bits, for the ring.
-    #[inline]
-    #[must_use]
-    pub const fn raw(self) -> u32 {
-        self.0
-    }
-
-    /// The tag with these bits.
-    #[inline]
-    #[must_use]
-    pub const fn from_raw(raw: u32) -> Tag {
-        Tag(raw)
-    }
-
-    /// The client's id.
-    #[inline]
-    #[must_use]
-    pub fn id(self) -> u64 {
-        match self.0.checked_sub(DENSE) {
-            None => u64::from(self.0),
-            Some(wide) => WIDE[wide as usize].load(Ordering::Relaxed),
-        }
-    }
-
     #[inline]
     const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
+/// Back to the client's ids: written by who names, read by who drains. What a report needs is written
+/// before the report is shown.
+pub struct Ids {
+    tags: Box<[AtomicU32]>,
+    wide: Box<[AtomicU64]>,
+}
+
+impl Default for Ids {
+    fn default() -> Ids {
+        Ids::new()
+    }
+}
+
+impl Ids {
+    /// Takes the memory.
+    #[must_use]
+    pub fn new() -> Ids {
+        Ids {
+            tags: (0..NUMBERS_MAX).map(|_| AtomicU32::new(0)).collect(),
+            wide: (0..WIDE_MAX).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// The id behind the number of an order.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, number: OrderNumber) -> u64 {
+        let tag = self.tags[number.0 as usize].load(Ordering::Relaxed);
+        match tag.checked_sub(DENSE) {
+            None => tag.into(),
+            Some(wide) => self.wide[wide as usize].load(Ordering::Relaxed),
+        }
+    }
+}
+
 /// What reports about an order repeat from its request, and what it has done.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(16))]
 pub struct Note {
-    /// Whose.
-    pub tag: Tag,
     /// Its limit price. The instrument's range makes it fit.
     pub price: i32,
     /// What has traded. The instrument's largest quantity makes it fit.
@@ -73,50 +83,65 @@ pub struct Note {
 }
 
 impl Note {
-    const EMPTY: Note = Note { tag: Tag(0), price: 0, cum_qty: 0, side: Side::Buy };
+    const EMPTY: Note = Note { price: 0, cum_qty: 0, side: Side::Buy };
 }
 
-const _: () = assert!(size_of::<Note>() == 16);
+/// An id that was named, and not yet written into the table.
+#[derive(Clone, Copy)]
+struct Recent {
+    tag: Tag,
+    number: OrderNumber,
+}
 
-/// Both directions: id to number, number to note.
+/// Both directions: id to number, number to id and note.
 pub struct Names {
+    /// In front of `numbers`: most requests are about orders that are young, and a young id's place in
+    /// a table of millions is far away. An entry is written back when another takes its place.
+    recent: Box<[Recent; RECENT]>,
     numbers: Vec<OrderNumber>,
     notes: Vec<Note>,
     wide: BTreeMap<u64, Tag>,
-}
-
-impl Default for Names {
-    fn default() -> Names {
-        Names::new()
-    }
+    ids: Arc<Ids>,
 }
 
 impl Names {
     /// Takes the memory.
     #[must_use]
-    pub fn new() -> Names {
+    pub fn new(ids: Arc<Ids>) -> Names {
         Names {
+            recent: Box::new(Names::nothing_recent()),
             numbers: vec![OrderNumber::NONE; RESERVED],
             notes: vec![Note::EMPTY; RESERVED],
             wide: BTreeMap::new(),
+            ids,
         }
+    }
+
+    /// In each place an id that belongs there and names nothing.
+    fn nothing_recent() -> [Recent; RECENT] {
+        let mut tags = (0..).map(Tag);
+        [(); RECENT]
+            .map(|()| Recent { tag: tags.next().unwrap_or_default(), number: OrderNumber::NONE })
     }
 
     /// The number behind an id, [`OrderNumber::NONE`] if it was never seen.
     #[inline]
     #[must_use]
     pub fn number(&self, id: u64) -> OrderNumber {
-        let index = if id < u64::from(DENSE) { id } else { self.wide_index(id) };
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| self.numbers.get(index))
-            .copied()
-            .unwrap_or(OrderNumber::NONE)
+        let tag = match u32::try_from(id) {
+            Ok(tag) if tag < DENSE => Tag(tag),
+            _ => match self.wide.get(&id) {
+                Some(tag) => *tag,
+                None => return OrderNumber::NONE,
+            },
+        };
+        let recent = &self.recent[tag.index() % RECENT];
+        if recent.tag == tag { recent.number } else { self.number_in_table(tag) }
     }
 
-    #[cold]
-    fn wide_index(&self, id: u64) -> u64 {
-        self.wide.get(&id).map_or(u64::MAX, |tag| u64::from(tag.raw()))
+    #[inline(never)]
+    fn number_in_table(&self, tag: Tag) -> OrderNumber {
+        self.numbers.get(tag.index()).copied().unwrap_or(OrderNumber::NONE)
     }
 
     /// The tag of an id, which may be new; `None` if no more can be told apart.
@@ -134,33 +159,46 @@ impl Names {
             return Some(*tag);
         }
         let used = u32::try_from(self.wide.len()).ok().filter(|used| *used < WIDE_MAX)?;
-        WIDE[used as usize].store(id, Ordering::Relaxed);
+        self.ids.wide[used as usize].store(id, Ordering::Relaxed);
         self.wide.insert(id, Tag(DENSE + used));
         Some(Tag(DENSE + used))
     }
 
-    /// Names an order; `false` if no more can be named.
+    /// Says whose a number is, before any report does; `false` if there is no room. Fetches what is to be
+    /// written when the order gets its name.
     #[inline]
     #[must_use]
-    pub fn name(&mut self, number: OrderNumber, note: Note) -> bool {
-        let (at, noted_at) = (note.tag.index(), number.0 as usize);
+    pub fn claim(&mut self, tag: Tag, number: OrderNumber) -> bool {
+        let (at, noted_at) = (tag.index(), number.0 as usize);
         if (at >= self.numbers.len() || noted_at >= self.notes.len()) && !self.grow(at, noted_at) {
             return false;
         }
-        self.numbers[at] = number;
-        self.notes[noted_at] = note;
+        prefetch(&raw const self.numbers[at]);
+        self.ids.tags[noted_at].store(tag.0, Ordering::Relaxed);
         true
     }
 
     #[cold]
     fn grow(&mut self, at: usize, noted_at: usize) -> bool {
-        if at.max(noted_at) >= ENTRIES_MAX {
+        if noted_at >= NUMBERS_MAX as usize {
             return false;
         }
         let len = |now: usize, at: usize| now.max((at + 1).next_power_of_two());
         self.numbers.resize(len(self.numbers.len(), at), OrderNumber::NONE);
         self.notes.resize(len(self.notes.len(), noted_at), Note::EMPTY);
         true
+    }
+
+    /// Names an order whose number is claimed.
+    #[inline]
+    pub fn name(&mut self, tag: Tag, number: OrderNumber, note: Note) {
+        let recent = &mut self.recent[tag.index() % RECENT];
+        if recent.tag != tag {
+            self.numbers[recent.tag.index()] = recent.number;
+            recent.tag = tag;
+        }
+        recent.number = number;
+        self.notes[number.0 as usize] = note;
     }
 
     /// The note of a number that was named.
@@ -175,4 +213,16 @@ impl Names {
     pub fn note_mut(&mut self, number: OrderNumber) -> &mut Note {
         &mut self.notes[number.0 as usize]
     }
+}
+
+/// Has a line brought here that is to be written later.
+#[inline]
+fn prefetch<T>(line: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }

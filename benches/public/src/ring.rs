@@ -7,31 +7,34 @@ use std::ffi::{c_int, c_void};
 use std::hint;
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use matcher::Side;
+use matcher::{OrderNumber, Side};
 
 use crate::abi::{Report, ReportKind, Transport};
 use crate::desk::Outlet;
-use crate::names::Tag;
+use crate::names::Ids;
 
-/// A report, packed: kind, side and quantity; sequence number; price; id, or tags of maker and taker.
+/// A report, packed: kind, side and quantity; sequence number; price; id, or numbers of maker and taker.
 type Slot = [u64; 4];
 
-/// At most so many reports are held back before the consumer is shown them.
-const BATCH: usize = 64;
+/// At most so many reports are held back before the consumer is shown them. A power of two.
+const PAGE: usize = 64;
 
 /// A pair of cache lines of its own: the hardware fetches them together.
 #[repr(align(128))]
 struct Apart<T>(T);
 
-/// What the producer has of a ring.
+/// What the producer has of a ring: a page of it, which is shown when it is full.
 pub struct RingOutlet<'a> {
+    /// The slot of the next report.
+    next: *mut Slot,
+    /// The end of the page.
+    end: *mut Slot,
+    /// The number of the report that would be at `end`.
+    end_at: usize,
     ring: &'a Ring,
-    /// Reports written.
-    tail: usize,
-    /// Where to look up: the batch is full, or the ring may be.
-    limit: usize,
 }
 
 /// The consumer's part.
@@ -47,6 +50,8 @@ pub struct Ring {
     slots: *mut Slot,
     /// One less than their number, which is a power of two.
     mask: usize,
+    /// Whose the numbers are.
+    ids: Arc<Ids>,
     consumer: Apart<UnsafeCell<Consumer>>,
     /// Reports shown to the consumer.
     shown: Apart<AtomicUsize>,
@@ -58,19 +63,26 @@ impl Ring {
     /// A ring for at least `capacity` reports, its memory touched.
     #[must_use]
     pub fn new(capacity: u32) -> Ring {
-        let len = (capacity as usize).max(BATCH).next_power_of_two();
+        let len = (capacity as usize).max(PAGE).next_power_of_two();
         // Not zero: that would be a promise of memory.
         let slots = vec![[u64::MAX; 4]; len].into_boxed_slice();
         Ring {
             slots: Box::into_raw(slots).cast(),
             mask: len - 1,
+            ids: Arc::new(Ids::new()),
             consumer: Apart(UnsafeCell::new(Consumer { head: 0, tail: 0 })),
             shown: Apart(AtomicUsize::new(0)),
             freed: Apart(AtomicUsize::new(0)),
         }
     }
 
-    /// The slot of the report that is number `at`. The numbers go on for ever.
+    /// What the drained reports' ids are made from.
+    #[must_use]
+    pub fn ids(&self) -> Arc<Ids> {
+        Arc::clone(&self.ids)
+    }
+
+    /// The slot of the report with this number. Numbers go on for ever.
     #[inline]
     fn slot(&self, at: usize) -> *mut Slot {
         // SAFETY: masked, the index is below the number of slots.
@@ -91,7 +103,7 @@ impl Ring {
         let mut count = 0;
         while count < out.len() && consumer.head != consumer.tail {
             // SAFETY: the report is shown and not freed, so the producer does not write it.
-            out[count] = unpack(unsafe { &*self.slot(consumer.head) });
+            out[count] = unpack(unsafe { &*self.slot(consumer.head) }, &self.ids);
             consumer.head = consumer.head.wrapping_add(1);
             count += 1;
         }
@@ -118,87 +130,95 @@ impl<'a> RingOutlet<'a> {
     /// `ring` has no other producer, ever.
     #[must_use]
     pub unsafe fn new(ring: &'a Ring) -> RingOutlet<'a> {
-        RingOutlet { ring, tail: 0, limit: BATCH }
+        RingOutlet { next: ring.slots, end: ring.slots, end_at: 0, ring }
     }
 
     /// Writes a report; waits while the ring is full.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, slot: Slot) {
-        if self.tail == self.limit {
+        if self.next == self.end {
             self.turn_page();
         }
-        // SAFETY: the slot is below the limit, so the consumer has freed it and is not shown it.
-        unsafe { *self.ring.slot(self.tail) = slot };
-        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the slot is in the page, so the consumer has freed it and is not shown it.
+        unsafe { *self.next = slot };
+        // SAFETY: at most the end of the page, which is at most the end of the ring.
+        self.next = unsafe { self.next.add(1) };
     }
 
-    /// Shows the batch, finds room for the next one.
+    /// Shows a full page, finds room for the next one.
+    #[cold]
     #[inline(never)]
     fn turn_page(&mut self) {
-        self.show();
-        loop {
-            let used = self.tail.wrapping_sub(self.ring.freed.0.load(Ordering::Acquire));
-            let room = self.ring.mask + 1 - used;
+        let Ring { mask, freed, .. } = self.ring;
+        let at = self.end_at;
+        self.ring.shown.0.store(at, Ordering::Release);
+        let room = loop {
+            let room = mask + 1 - at.wrapping_sub(freed.0.load(Ordering::Acquire));
             if room > 0 {
-                self.limit = self.tail.wrapping_add(room.min(BATCH));
-                return;
+                break room;
             }
             hint::spin_loop();
-        }
+        };
+        // Not over the edge: a page begins and ends where its number says, or sooner.
+        let len = room.min(PAGE - at % PAGE);
+        self.next = self.ring.slot(at);
+        // SAFETY: the ring has a multiple of `PAGE` slots.
+        self.end = unsafe { self.next.add(len) };
+        self.end_at = at.wrapping_add(len);
     }
 
     /// Shows everything that was written.
     fn show(&self) {
-        self.ring.shown.0.store(self.tail, Ordering::Release);
+        // SAFETY: both are in the same page.
+        let unused = unsafe { self.end.offset_from(self.next) };
+        let at = self.end_at.wrapping_sub(unused.unsigned_abs());
+        self.ring.shown.0.store(at, Ordering::Release);
     }
 }
 
-#[inline]
-fn head(kind: ReportKind, side: u64, qty: u32) -> u64 {
-    kind as u64 | side << 8 | u64::from(qty) << 32
-}
-
-#[inline]
+#[inline(always)]
 fn pack_answer(kind: ReportKind, seq: u64, id: u64, side: Side, price: i64, qty: u32) -> Slot {
-    [head(kind, side as u64 - 1, qty), seq, price.cast_unsigned(), id]
+    let head = kind as u64 | (side as u64) << 8 | u64::from(qty) << 32;
+    [head, seq, price.cast_unsigned(), id]
 }
 
-#[inline]
-fn pack_trade(seq: u64, maker: Tag, taker: Tag, price: i64, qty: u32) -> Slot {
-    let tags = u64::from(maker.raw()) | u64::from(taker.raw()) << 32;
-    [head(ReportKind::Trade, 0, qty), seq, price.cast_unsigned(), tags]
+#[inline(always)]
+fn pack_trade(seq: u64, maker: OrderNumber, taker: OrderNumber, price: i64, qty: u32) -> Slot {
+    let head = ReportKind::Trade as u64 | u64::from(qty) << 32;
+    let numbers = u64::from(maker.0) | u64::from(taker.0) << 32;
+    [head, seq, price.cast_unsigned(), numbers]
 }
 
 /// The report as the benchmark wants it.
 #[inline]
-fn unpack([head, seq, price, ids]: &Slot) -> Report {
+fn unpack([head, seq, price, last]: &Slot, ids: &Ids) -> Report {
     let [kind, side, _, _, q0, q1, q2, q3] = head.to_le_bytes();
     let report = Report {
         kind,
-        side,
+        side: u8::from(side == Side::Sell as u8),
         sequence_number: *seq,
         price_ticks: price.cast_signed(),
         quantity: u32::from_le_bytes([q0, q1, q2, q3]),
         ..Report::default()
     };
     if kind == ReportKind::Trade as u8 {
-        let [m0, m1, m2, m3, t0, t1, t2, t3] = ids.to_le_bytes();
+        let [m0, m1, m2, m3, t0, t1, t2, t3] = last.to_le_bytes();
         let [maker, taker] = [[m0, m1, m2, m3], [t0, t1, t2, t3]]
-            .map(|raw| Tag::from_raw(u32::from_le_bytes(raw)).id());
+            .map(|number| ids.of(OrderNumber(u32::from_le_bytes(number))));
         Report { maker_order_id: maker, taker_order_id: taker, ..report }
     } else {
-        Report { order_id: *ids, ..report }
+        Report { order_id: *last, ..report }
     }
 }
 
 impl Outlet for RingOutlet<'_> {
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, kind: ReportKind, seq: u64, id: u64, side: Side, price: i64, qty: u32) {
         self.push(pack_answer(kind, seq, id, side, price, qty));
     }
 
-    #[inline]
-    fn trade(&mut self, seq: u64, maker: Tag, taker: Tag, price: i64, qty: u32) {
+    #[inline(always)]
+    fn trade(&mut self, seq: u64, maker: OrderNumber, taker: OrderNumber, price: i64, qty: u32) {
         self.push(pack_trade(seq, maker, taker, price, qty));
     }
 
@@ -211,6 +231,7 @@ impl Outlet for RingOutlet<'_> {
 pub struct QueueOutlet {
     transport: &'static Transport,
     queue: *mut c_void,
+    ids: Arc<Ids>,
 }
 
 impl QueueOutlet {
@@ -220,13 +241,17 @@ impl QueueOutlet {
     ///
     /// `queue` is one of `transport`, both live as long as this, there is no other producer.
     #[must_use]
-    pub unsafe fn new(transport: &'static Transport, queue: *mut c_void) -> QueueOutlet {
-        QueueOutlet { transport, queue }
+    pub unsafe fn new(
+        transport: &'static Transport,
+        queue: *mut c_void,
+        ids: Arc<Ids>,
+    ) -> QueueOutlet {
+        QueueOutlet { transport, queue, ids }
     }
 
-    #[inline]
+    #[inline(never)]
     fn push(&mut self, slot: &Slot) {
-        let report = unpack(slot);
+        let report = unpack(slot, &self.ids);
         // SAFETY: `new` was promised that the queue is this transport's and has one producer.
         while unsafe { (self.transport.push)(self.queue, &raw const report) } == 0 {
             hint::spin_loop();
@@ -241,7 +266,7 @@ impl Outlet for QueueOutlet {
     }
 
     #[inline]
-    fn trade(&mut self, seq: u64, maker: Tag, taker: Tag, price: i64, qty: u32) {
+    fn trade(&mut self, seq: u64, maker: OrderNumber, taker: OrderNumber, price: i64, qty: u32) {
         self.push(&pack_trade(seq, maker, taker, price, qty));
     }
 

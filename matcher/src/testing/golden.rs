@@ -454,11 +454,7 @@ impl Runner {
                 let orders = book.orders(side).filter(move |order| order.price == price);
                 let names = orders.map(|order| {
                     let name = self.order_name(order.session, order.number);
-                    let displayed = order.displayed_qty.lots();
-                    match order.leaves_qty.lots() - displayed {
-                        0 => format!("{name}:{displayed}"),
-                        reserve => format!("{name}:{displayed}+{reserve}"),
-                    }
+                    format!("{name}:{}", order.leaves_qty.lots())
                 });
                 names.collect::<Vec<_>>().join(" ")
             };

@@ -1,28 +1,32 @@
 //! What a message is answered with. The rules are the benchmark's: docs/CONFORMANCE.md there.
 
-use matcher::Side;
+use std::sync::Arc;
+
+use matcher::{OrderNumber, Side};
 use public_bench::abi::{CancelMsg, ModifyMsg, NewOrderMsg, ReportKind};
 use public_bench::desk::{Desk, Outlet};
-use public_bench::names::{Tag, WIDE_MAX};
+use public_bench::names::{Ids, WIDE_MAX};
 
 const BUY: u8 = 0;
 const SELL: u8 = 1;
 
 /// Reports as lines: kind, sequence number, then what the benchmark's canonical text has.
-#[derive(Default)]
-struct Lines(Vec<String>);
+struct Lines {
+    ids: Arc<Ids>,
+    lines: Vec<String>,
+}
 
 impl Outlet for Lines {
     fn answer(&mut self, kind: ReportKind, seq: u64, id: u64, side: Side, price: i64, qty: u32) {
-        self.0.push(match kind {
+        self.lines.push(match kind {
             ReportKind::CancelReject | ReportKind::ModifyReject => format!("{kind:?} {seq} #{id}"),
             _ => format!("{kind:?} {seq} #{id} {side:?} {qty} @ {price}"),
         });
     }
 
-    fn trade(&mut self, seq: u64, maker: Tag, taker: Tag, price: i64, qty: u32) {
-        let (maker, taker) = (maker.id(), taker.id());
-        self.0.push(format!("Trade {seq} #{maker} #{taker} {qty} @ {price}"));
+    fn trade(&mut self, seq: u64, maker: OrderNumber, taker: OrderNumber, price: i64, qty: u32) {
+        let (maker, taker) = (self.ids.of(maker), self.ids.of(taker));
+        self.lines.push(format!("Trade {seq} #{maker} #{taker} {qty} @ {price}"));
     }
 
     fn flush(&mut self) {}
@@ -35,7 +39,9 @@ struct Rig {
 
 impl Rig {
     fn new() -> Rig {
-        Rig { desk: Desk::new(Lines::default()), seq: 0 }
+        let ids = Arc::new(Ids::new());
+        let lines = Lines { ids: Arc::clone(&ids), lines: Vec::new() };
+        Rig { desk: Desk::new(lines, ids), seq: 0 }
     }
 
     fn enter(&mut self, order_id: u64, side: u8, quantity: u32, price_ticks: i64) -> Vec<String> {
@@ -91,7 +97,7 @@ impl Rig {
 
     fn answers(&mut self) -> Vec<String> {
         self.desk.check();
-        std::mem::take(&mut self.desk.outlet.0)
+        std::mem::take(&mut self.desk.outlet.lines)
     }
 
     fn best(&self) -> [Option<i64>; 2] {

@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 use std::thread;
 
-use matcher::Side;
+use matcher::{OrderNumber, Side};
 use public_bench::abi::{Report, ReportKind};
 use public_bench::desk::Outlet;
-use public_bench::names::Tag;
+use public_bench::names::{Names, Note};
 use public_bench::ring::{Ring, RingOutlet, TRANSPORT};
 
 struct Queue(*mut c_void);
@@ -19,9 +19,14 @@ impl Queue {
         Queue((TRANSPORT.create)(capacity))
     }
 
+    fn ring(&self) -> &Ring {
+        // SAFETY: `create` gave a ring, which lives as long as this.
+        unsafe { &*self.0.cast::<Ring>() }
+    }
+
     fn outlet(&self) -> RingOutlet<'_> {
-        // SAFETY: `create` gave a ring; each test takes one outlet.
-        unsafe { RingOutlet::new(&*self.0.cast::<Ring>()) }
+        // SAFETY: each test takes one outlet.
+        unsafe { RingOutlet::new(self.ring()) }
     }
 
     fn drain(&self, max: usize) -> Vec<Report> {
@@ -51,7 +56,13 @@ fn a_report_comes_out_as_it_went_in() {
     let (seq, id) = (u64::MAX - 1, u64::MAX - 2);
     outlet.answer(ReportKind::ModifyAck, seq, id, Side::Sell, i64::MIN, u32::MAX);
     outlet.answer(ReportKind::CancelAck, 1, 2, Side::Buy, i64::MAX, 3);
-    outlet.trade(5, Tag::from_raw(6), Tag::from_raw(7), -8, 9);
+    let mut names = Names::new(queue.ring().ids());
+    for (id, number) in [(60, 6), (70, 7)] {
+        let (tag, number) = (names.tag(id).unwrap(), OrderNumber(number));
+        assert!(names.claim(tag, number));
+        names.name(tag, number, Note { price: 0, cum_qty: 0, side: Side::Buy });
+    }
+    outlet.trade(5, OrderNumber(6), OrderNumber(7), -8, 9);
     assert!(queue.drain(10).is_empty(), "held back until the batch is full");
     outlet.flush();
     let none = Report::default();
@@ -80,8 +91,8 @@ fn a_report_comes_out_as_it_went_in() {
                 sequence_number: 5,
                 price_ticks: -8,
                 quantity: 9,
-                maker_order_id: 6,
-                taker_order_id: 7,
+                maker_order_id: 60,
+                taker_order_id: 70,
                 ..none
             },
         ]
