@@ -7,7 +7,7 @@
 use std::collections::TryReserveError;
 use std::mem::offset_of;
 
-use crate::book::side_index;
+use crate::book::{ladder_key, side_index};
 use crate::command::{Permission, RiskLimits};
 use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
@@ -129,10 +129,11 @@ pub(crate) struct Exposure {
     pub(crate) worth: Worth,
 }
 
-/// What an order of `qty` is worth at its value price. `Instrument::validate` bounds it to 2^63 - 1.
+/// What an order of `qty` is worth at its value price. `Instrument::validate` bounds it to 2^63 - 1; the
+/// product is that of the order's own notional, so that a fill multiplies once.
 #[inline]
-pub(crate) fn notional_of(qty: Qty, price: Price) -> u64 {
-    qty.lots() * price.ticks().unsigned_abs()
+pub(crate) const fn notional_of(qty: Qty, price: Price) -> u64 {
+    price.ticks().wrapping_mul(qty.lots().cast_signed()).unsigned_abs()
 }
 
 impl Account {
@@ -149,14 +150,42 @@ impl Account {
         self.limited != 0
     }
 
+    /// Whether no limit can be in the way of a limit order. It sees less than [`Account::admit`], which
+    /// decides where this says no: sums that do not fit 64 bits, and limits that are none, it does not
+    /// understand. `middle` is as there.
+    #[inline]
+    pub(crate) fn surely_admits(
+        &self,
+        side: Side,
+        qty: Qty,
+        price: Price,
+        middle: Option<Price>,
+    ) -> bool {
+        !self.is_limited() || self.is_within(side, qty, price, middle)
+    }
+
+    /// Out of line, so that who has no limits does not pay for the registers of it.
+    #[inline(never)]
+    fn is_within(&self, side: Side, qty: Qty, price: Price, middle: Option<Price>) -> bool {
+        let (limits, notional) = (&self.limits, notional_of(qty, price));
+        qty <= limits.order_qty_max
+            && notional <= limits.order_notional_max
+            && self.open_orders < limits.open_orders_max
+            && self.open_notional.wrapping_add(notional.into()) <= limits.open_notional_max.into()
+            && self.reach(side, qty) <= limits.position_max.into()
+            && !beyond(side, price, middle, limits.collar_ticks)
+    }
+
     /// Decides whether an order may come in, with RULES.md's checks of section 10 in their order.
     /// `middle`: what a collar is held against, Last or else the static reference.
-    #[inline]
     pub(crate) fn admit(
         &self,
         order: &Exposure,
         middle: impl FnOnce() -> Option<Price>,
     ) -> Result<(), RejectReason> {
+        if !self.is_limited() {
+            return Ok(());
+        }
         let Exposure { side, qty, limit: price, worth } = *order;
         let (limits, limited) = (&self.limits, self.limited);
         if qty > limits.order_qty_max {
@@ -195,11 +224,14 @@ impl Account {
     }
 
     /// The position, long for buys and short for sells, that there would be if everything traded that
-    /// works on that side, and `qty` more.
+    /// works on that side, and `qty` more. Wrapping, because nothing here can: quantities of orders stay
+    /// below 2^63 together, and 2^64 trades of that size below 2^127.
     #[inline]
     fn reach(&self, side: Side, qty: Qty) -> i128 {
-        let position = if matches!(side, Side::Buy) { self.position } else { -self.position };
-        position + i128::from(self.open_qty[side_index(side)] + qty.lots())
+        let open = i128::from(self.open_qty[side_index(side)].wrapping_add(qty.lots()));
+        // No branch: which side comes next cannot be foretold.
+        let mask = -i128::from(side == Side::Sell);
+        open.wrapping_add((self.position ^ mask).wrapping_sub(mask))
     }
 
     /// An order begins to work with `qty` at `price`, its value price.
@@ -241,7 +273,8 @@ impl Account {
 #[inline]
 fn beyond(side: Side, price: Price, middle: Option<Price>, ticks: u64) -> bool {
     middle.is_some_and(|middle| {
-        side.accepts(price, middle) && price.ticks().abs_diff(middle.ticks()) > ticks
+        let (price, middle) = (ladder_key(side, price), ladder_key(side, middle));
+        price < middle && middle.abs_diff(price) > ticks
     })
 }
 

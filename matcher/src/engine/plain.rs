@@ -5,7 +5,7 @@
 //! otherwise it returns [`Handled::No`] and the general way decides, and says why if it says no.
 
 use super::Engine;
-use crate::accounts::{Account, Exposure, Worth};
+use crate::accounts::Account;
 use crate::book::{Store, Taker};
 use crate::command::{Input, Liquidity, NewOrder, OrderKind, ReplaceOrder};
 use crate::event::{
@@ -59,11 +59,8 @@ impl Engine {
             return self.take_plain(input, new, (limit, account_id), events);
         }
         let account = accounts.get_mut(account_id);
-        if account.is_limited() {
-            let (limit, worth) = (Some(limit), Worth::At(limit));
-            if account.admit(&Exposure { side, qty, limit, worth }, || book.middle()).is_err() {
-                return Handled::No;
-            }
+        if !account.surely_admits(side, qty, limit, book.middle()) {
+            return Handled::No;
         }
 
         session.take_inbound(input.inbound);
@@ -125,12 +122,8 @@ impl Engine {
         if !is_known || liquidity != Liquidity::Any || book.special != 0 || session.stp_key != 0 {
             return Handled::No;
         }
-        let account = accounts.get(account_id);
-        if account.is_limited() {
-            let (limit, worth) = (Some(limit), Worth::At(limit));
-            if account.admit(&Exposure { side, qty, limit, worth }, || book.middle()).is_err() {
-                return Handled::No;
-            }
+        if !accounts.get(account_id).surely_admits(side, qty, limit, book.middle()) {
+            return Handled::No;
         }
 
         session.take_inbound(input.inbound);
@@ -205,7 +198,8 @@ impl Engine {
         let (leaves_qty, old_price) = (qty - cum_qty, level.price());
         let is_kept = price == old_price && leaves_qty < old_leaves_qty;
         let account = accounts.get_mut(account);
-        if account.is_limited() && !is_kept {
+        // What would be let in beside itself is let in instead of itself.
+        if !is_kept && !account.surely_admits(side, leaves_qty, price, book.middle()) {
             return Handled::No;
         }
 

@@ -41,15 +41,17 @@ impl Engine {
     ) -> Result<(), RejectReason> {
         let order = &self.store.orders[slot];
         let account = self.store.accounts.get(order.account);
-        if !account.is_limited() {
+        let level = &self.store.levels.pool[order.level];
+        let book = &self.books[level.instrument.index()];
+        let side = level.side;
+        // What would be let in beside itself is let in instead of itself.
+        if account.surely_admits(side, qty, price, book.middle()) {
             return Ok(());
         }
-        let level = &self.store.levels.pool[order.level];
         let mut account = *account;
-        account.release(level.side, order.leaves_qty, level.price());
-        let book = &self.books[level.instrument.index()];
+        account.release(side, order.leaves_qty, level.price());
         let (limit, worth) = (Some(price), Worth::At(price));
-        account.admit(&Exposure { side: level.side, qty, limit, worth }, || book.middle())
+        account.admit(&Exposure { side, qty, limit, worth }, || book.middle())
     }
 }
 
@@ -73,11 +75,13 @@ pub(super) fn admit_risk(
     book: &Sides,
     new: &NewOrder,
 ) -> Result<(), RejectReason> {
-    if !account.is_limited() {
-        return Ok(());
-    }
     let (limit, worth) = match new.kind {
-        OrderKind::Limit(price) => (Some(price), Worth::At(price)),
+        OrderKind::Limit(price) => {
+            if account.surely_admits(new.side, new.qty, price, book.middle()) {
+                return Ok(());
+            }
+            (Some(price), Worth::At(price))
+        }
         OrderKind::Market => (None, book.middle().map_or(Worth::Unknown, Worth::At)),
         OrderKind::MarketToLimit => {
             let limit = book.best_price(new.side.opposite());
