@@ -195,7 +195,7 @@ impl Account {
         if limited & limit::VALUED != 0 {
             match worth {
                 Worth::Unknown => return Err(RejectReason::NoReference),
-                Worth::Nothing => {}
+                Worth::Nothing => open_notional = self.open_notional,
                 Worth::At(value) => {
                     let notional = notional_of(qty, value);
                     if notional > limits.order_notional_max {

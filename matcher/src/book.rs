@@ -31,7 +31,6 @@ use crate::types::{
 pub(crate) use check::Counted;
 pub(crate) use special::{Ended, Settled};
 pub(crate) use standing::{Incoming, any_price};
-pub(crate) use stops::trigger_below;
 pub use view::{Book, BookLevel, BookOrder};
 
 /// What is better has the lower key, on both sides. Its own inverse.

@@ -56,7 +56,7 @@ impl Sides {
 }
 
 /// The trigger of a trailing stop with that peak.
-pub(crate) const fn trigger_below(side: Side, peak: Price, offset: u64) -> Price {
+const fn trigger_below(side: Side, peak: Price, offset: u64) -> Price {
     Price::from_ticks(match side {
         Side::Buy => peak.ticks().saturating_add_unsigned(offset),
         Side::Sell => peak.ticks().saturating_sub_unsigned(offset),

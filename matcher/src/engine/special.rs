@@ -7,7 +7,7 @@
 use super::permit::admit_permission;
 use super::{Engine, admit_price, admit_qty};
 use crate::accounts::{Exposure, Worth};
-use crate::book::{Ended, Incoming, Sides, Taker, any_price, trigger_below};
+use crate::book::{Ended, Incoming, Sides, Taker, any_price};
 use crate::command::{Input, Liquidity, NewOrder, OrderKind, Peg, Terms, Trigger};
 use crate::event::{
     Accepted, CancelReason, Event, EventSink, HeldReason, RejectReason, Rejected, RestateReason,
@@ -177,10 +177,11 @@ impl Engine {
         if liquidity == Liquidity::PostOnly {
             return Err(RejectReason::WouldTrade);
         }
-        let behind = Price::from_ticks(match side {
-            Side::Buy => best.ticks().saturating_sub(1),
-            Side::Sell => best.ticks().saturating_add(1),
-        });
+        let behind = match side {
+            Side::Buy => best.ticks().checked_sub(1),
+            Side::Sell => best.ticks().checked_add(1),
+        };
+        let behind = behind.map(Price::from_ticks).ok_or(RejectReason::WouldTrade)?;
         let price = admit_price(&book.instrument, behind);
         incoming.set_limit(price.map_err(|_| RejectReason::WouldTrade)?);
         Ok(Some(RestateReason::Slide))
@@ -350,12 +351,11 @@ impl Engine {
 /// Whether the last trade has reached the trigger of a stop that is being entered.
 fn is_reached(book: &Sides, extra: &Extra) -> bool {
     let Some(last) = book.last else { return false };
-    let trigger = match extra.trigger {
-        Trigger::None => return false,
-        Trigger::Stop(price) => price,
-        Trigger::Trailing(offset) => trigger_below(extra.side, extra.peak.unwrap_or(last), offset),
-    };
-    extra.side.opposite().accepts(trigger, last)
+    match extra.trigger {
+        Trigger::Stop(price) => extra.side.opposite().accepts(price, last),
+        // Its trigger is away from the last trade.
+        Trigger::Trailing(_) | Trigger::None => false,
+    }
 }
 
 /// What the risk of an order is valued at.

@@ -454,7 +454,11 @@ impl Runner {
                 let orders = book.orders(side).filter(move |order| order.price == price);
                 let names = orders.map(|order| {
                     let name = self.order_name(order.session, order.number);
-                    format!("{name}:{}", order.leaves_qty.lots())
+                    let displayed = order.displayed_qty.lots();
+                    match order.leaves_qty.lots() - displayed {
+                        0 => format!("{name}:{displayed}"),
+                        reserve => format!("{name}:{displayed}+{reserve}"),
+                    }
                 });
                 names.collect::<Vec<_>>().join(" ")
             };

@@ -227,14 +227,14 @@ impl Reference {
             return Ok(order.limit);
         };
         let behind = match order.side {
-            Side::Buy => best.ticks() - 1,
-            Side::Sell => best.ticks() + 1,
+            Side::Buy => best.ticks().checked_sub(1),
+            Side::Sell => best.ticks().checked_add(1),
         };
-        let behind = Price::from_ticks(behind);
-        if order.liquidity == Liquidity::PostOnly || !market.allows(behind) {
+        let behind = behind.map(Price::from_ticks).filter(|price| market.allows(*price));
+        if order.liquidity == Liquidity::PostOnly || behind.is_none() {
             return Err(RejectReason::WouldTrade);
         }
-        Ok(Some(behind))
+        Ok(behind)
     }
 
     /// Step 12.
