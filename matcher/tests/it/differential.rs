@@ -67,6 +67,15 @@ impl Pair {
             if is != should {
                 return Err(format!("session {id} of the engine: {is:?}, reference: {should:?}"));
             }
+            for (instrument, _) in self.engine.instruments() {
+                let is = self.engine.account(state.participant, instrument).expect("as above");
+                let should = self.reference.account(state.participant, instrument);
+                if is != should {
+                    return Err(format!(
+                        "account of session {id} in {instrument}\n  engine:    {is:?}\n  reference: {should:?}"
+                    ));
+                }
+            }
         }
         Ok(())
     }

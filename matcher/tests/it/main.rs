@@ -1,6 +1,7 @@
 //! The tests of the matcher, through `apply` and through bytes.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod accounts;
 mod differential;
 mod properties;
 mod records;

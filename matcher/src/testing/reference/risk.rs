@@ -2,6 +2,7 @@
 
 use super::order::Order;
 use super::{Answer, Reference};
+use crate::accounts::AccountState;
 use crate::command::{Bust, Permission, PermissionScope, RiskLimits, SelfTradePrevention, Trigger};
 use crate::event::{Busted, BustedPart, CancelReason, Event, RejectReason};
 use crate::instrument::Bands;
@@ -28,6 +29,24 @@ impl Reference {
             (Some(limit), _) => Some(limit),
             (None, Trigger::Stop(price)) => Some(price),
             _ => self.middle(order.instrument),
+        }
+    }
+
+    /// What a participant has at work in an instrument, and what it holds there.
+    #[must_use]
+    pub fn account(&self, participant: ParticipantId, id: InstrumentId) -> AccountState {
+        let mut working = self.orders_of(id);
+        working.retain(|order| order.participant == participant);
+        let open_qty = |side| {
+            let orders = working.iter().filter(|order| order.side == side);
+            orders.map(Order::leaves).sum()
+        };
+        AccountState {
+            open_orders: u32::try_from(working.len()).unwrap_or(u32::MAX),
+            open_buy_qty: open_qty(Side::Buy),
+            open_sell_qty: open_qty(Side::Sell),
+            open_notional: working.iter().map(value).sum(),
+            position: self.positions.get(&(participant, id)).copied().unwrap_or(0),
         }
     }
 

@@ -1,0 +1,175 @@
+//! What accounts, permissions and refusals promise, over random flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use matcher::testing::{Mix, MixedFlow};
+use matcher::{
+    AccountState, BookLevel, BookOrder, Engine, Event, Input, InstrumentId, ParticipantId,
+    RejectReason, RiskLimits, SessionId, SessionSettings, Side,
+};
+
+const COMMANDS: usize = 8_000;
+const SEEDS: u64 = 3;
+
+/// Runs mixes of flow; `look` sees each Input, the engine after it, and the Events.
+fn run(names: &[&str], mut look: impl FnMut(&Input, &Engine, &[Event])) {
+    for name in names {
+        for seed in 1..=SEEDS {
+            println!("{name} seed {seed}");
+            let mut flow = MixedFlow::new(Mix::named(name).expect("the name of a profile"), seed);
+            let mut engine = Engine::new();
+            let mut events = Vec::new();
+            for _ in 0..COMMANDS {
+                let input = flow.input();
+                events.clear();
+                engine.apply(&input, &mut events);
+                look(&input, &engine, &events);
+                events.iter().for_each(|event| flow.observe(event));
+            }
+        }
+    }
+}
+
+/// Who trades: the participants of all sessions.
+fn participants(engine: &Engine) -> BTreeSet<ParticipantId> {
+    let ids = (1..).map(SessionId).take(engine.sessions_len());
+    ids.map(|id| engine.session(id).expect("it is defined").participant).collect()
+}
+
+#[test]
+fn positions_are_the_sums_of_what_was_traded_and_not_busted() {
+    let mut positions: BTreeMap<(ParticipantId, InstrumentId), i128> = BTreeMap::new();
+    run(&["risky", "everything", "auctions", "selftrade"], |_, engine, events| {
+        if matches!(events, [Event::Configured]) {
+            positions.clear();
+        }
+        let mut add = |session, id: InstrumentId, lots: i128| {
+            let participant = engine.session(session).expect("it traded").participant;
+            *positions.entry((participant, id)).or_default() += lots;
+        };
+        for event in events {
+            match event {
+                Event::Traded(e) => {
+                    let (buyer, seller) = match e.taker_side {
+                        Side::Buy => (e.taker.session, e.maker.session),
+                        Side::Sell => (e.maker.session, e.taker.session),
+                    };
+                    add(buyer, e.instrument, e.qty.lots().into());
+                    add(seller, e.instrument, -i128::from(e.qty.lots()));
+                }
+                Event::Busted(e) => {
+                    add(e.buy.session, e.instrument, -i128::from(e.qty.lots()));
+                    add(e.sell.session, e.instrument, e.qty.lots().into());
+                }
+                _ => {}
+            }
+        }
+        for (id, _) in engine.instruments() {
+            let mut sum = 0;
+            for participant in participants(engine) {
+                let is = engine.account(participant, id).expect("it is defined").position;
+                assert_eq!(is, positions.get(&(participant, id)).copied().unwrap_or(0));
+                sum += is;
+            }
+            assert_eq!(sum, 0, "what one bought another sold");
+        }
+    });
+}
+
+/// All that a refusal must leave as it is.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    accounts: Vec<(Option<AccountState>, Option<RiskLimits>)>,
+    sessions: Vec<Option<SessionSettings>>,
+    books: Vec<(Vec<BookLevel>, Vec<BookOrder>)>,
+    orders: usize,
+}
+
+fn see(engine: &Engine) -> Seen {
+    let participants = participants(engine);
+    let ids = || engine.instruments().map(|(id, _)| id);
+    let sessions = (1..).map(SessionId).take(engine.sessions_len());
+    let sides = [Side::Buy, Side::Sell];
+    let books = ids().filter_map(|id| engine.book(id));
+    Seen {
+        accounts: ids()
+            .flat_map(|id| participants.iter().map(move |participant| (*participant, id)))
+            .map(|(of, id)| (engine.account(of, id), engine.risk_limits(of, id)))
+            .collect(),
+        sessions: sessions.map(|id| engine.session_settings(id)).collect(),
+        books: books
+            .flat_map(|book| {
+                sides.map(|side| (book.levels(side).collect(), book.orders(side).collect()))
+            })
+            .collect(),
+        orders: engine.orders_len(),
+    }
+}
+
+#[test]
+fn a_refusal_leaves_everything_as_it_was() {
+    let mut before = see(&Engine::new());
+    let mut refused = 0;
+    run(&["risky", "everything"], |input, engine, events| {
+        let after = see(engine);
+        let is_refused = matches!(
+            events,
+            [Event::Rejected(_) | Event::CancelRejected(_) | Event::CommandRefused { .. }]
+        );
+        if is_refused && engine.instruments().len() > 0 {
+            assert_eq!(before, after, "{input:?} {events:?}");
+            refused += 1;
+        }
+        before = after;
+    });
+    assert!(refused > COMMANDS);
+}
+
+#[test]
+fn the_flows_reach_every_answer_of_risk_permissions_and_busts() {
+    let (mut rejected, mut replaces, mut refused) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut done = BTreeSet::new();
+    run(&["risky", "everything"], |_, _, events| {
+        for event in events {
+            match event {
+                Event::Rejected(e) => rejected.insert(e.reason.code()),
+                Event::CancelRejected(e) => replaces.insert(e.reason.code()),
+                Event::CommandRefused { reason } => refused.insert(reason.code()),
+                Event::Applied => done.insert("applied"),
+                Event::Busted(_) => done.insert("busted"),
+                Event::Canceled(e) if e.reason == matcher::CancelReason::KillSwitch => {
+                    done.insert("killed")
+                }
+                _ => continue,
+            };
+        }
+    });
+    let of_orders = [
+        RejectReason::RiskOrderQty,
+        RejectReason::RiskOrderNotional,
+        RejectReason::RiskCollar,
+        RejectReason::RiskOpenOrders,
+        RejectReason::RiskOpenNotional,
+        RejectReason::RiskPosition,
+        RejectReason::CancelOnly,
+        RejectReason::KillSwitch,
+    ];
+    for reason in of_orders {
+        assert!(rejected.contains(&reason.code()), "no order was rejected with {reason:?}");
+        assert!(replaces.contains(&reason.code()), "no replace was rejected with {reason:?}");
+    }
+    assert!(rejected.contains(&RejectReason::NoReference.code()));
+    for reason in [
+        RejectReason::UnknownTrade,
+        RejectReason::AlreadyBusted,
+        RejectReason::UnknownSession,
+        RejectReason::UnknownInstrument,
+        RejectReason::UnknownParticipant,
+        RejectReason::QtyZero,
+        RejectReason::BadDefinition,
+    ] {
+        assert!(refused.contains(&reason.code()), "no command was refused with {reason:?}");
+    }
+    assert_eq!(done.len(), 3);
+}
