@@ -1,29 +1,27 @@
 //! One side of a book: its price levels, best first.
 //!
-//! Levels near the market stand in a window of 4096 ticks, found by index; all others stand in an
-//! ordered tree. Both sides of a book are the same code: a ladder knows no prices, only keys, and the
+//! Levels near the market stand in a window of 256 to a million ticks, found by index; all others stand
+//! in an ordered tree. Both sides of a book are the same code: a ladder knows no prices, only keys, and the
 //! lowest key is the best.
 //!
 //! ```text
-//!            tree                  window, 4096 ticks                     tree
+//!            tree                        window                           tree
 //!   ──●───────────────●──│────────▼──●●─●●●─●──●────●──────│───●────●────────────●──▶ key
-//!                        base    best (at 1024 when placed)
+//!                        base    best (a quarter in when placed)
 //! ```
 //!
-//! When the market has gone elsewhere the window follows: two levels are moved for each level that
+//! When the market has gone elsewhere, or there is too much outside, the window follows and grows: two levels are moved for each level that
 //! comes or goes, first out of the old place (`Draining`), then into the new one (`Filling`). No
 //! command pays more than that, whatever the prices are.
 
-use crate::levels::{Level, Levels, WINDOW_TICKS, WindowId};
+use crate::levels::{Level, Levels};
 use crate::pool::{Id, Pooled};
 use crate::tree;
 use crate::types::{InstrumentId, Side};
+use crate::windows::{SIZES, TICKS_MAX, WindowId, ticks};
 
-/// Index of the best level in a newly placed window: a quarter is room for better prices.
-const BEST_AT: i64 = 1024;
-
-/// While the best level is below this index, a good part of the window is behind it.
-const BEST_AT_MAX: usize = 3072;
+/// Levels of a ladder that earn it a window of that size.
+const LEVELS_MIN: [u32; SIZES] = [0, 32, 256, 4096];
 
 /// Levels made outside the window, less those made inside, before moving it is considered.
 const STRAYS_MAX: u32 = 64;
@@ -50,7 +48,9 @@ pub(crate) struct Ladder {
     best_key: i64,
     best: Id<Level>,
     window: WindowId,
-    /// Key of the window's index 0; at most `i64::MAX` - 4095.
+    /// Ticks of the window; 0 if there is none.
+    ticks: u64,
+    /// Key of the window's index 0; at most [`BASE_MAX`].
     base: i64,
     window_levels: u32,
     tree_levels: u32,
@@ -68,6 +68,7 @@ impl Ladder {
             best_key: 0,
             best: Id::NONE,
             window: WindowId::NONE,
+            ticks: 0,
             base: 0,
             window_levels: 0,
             tree_levels: 0,
@@ -102,7 +103,7 @@ impl Ladder {
     #[inline(always)]
     pub(crate) fn find(&self, levels: &Levels, key: i64) -> Id<Level> {
         if let Some(index) = self.index(key) {
-            let level = levels.window(self.window).get(index);
+            let level = levels.windows.get(self.window, index);
             if level.is_some() || self.phase == Phase::Settled {
                 return level;
             }
@@ -118,8 +119,8 @@ impl Ladder {
         let in_tree = tree::first_from(&levels.pool, self.root, key);
         let in_window = match (self.index(key), self.window) {
             (_, WindowId::NONE) => Id::NONE,
-            (Some(index), window) => levels.window(window).first_from(index),
-            (None, window) if key < self.base => levels.window(window).first(),
+            (Some(index), window) => levels.windows.first_from(window, index),
+            (None, window) if key < self.base => levels.windows.first(window),
             (None, _) => Id::NONE,
         };
         better(levels, in_tree, in_window)
@@ -134,8 +135,11 @@ impl Ladder {
             side: self.side,
             ..Level::EMPTY
         });
+        if self.best.is_none() {
+            self.place_first(levels, key);
+        }
         if let Some(index) = self.index(key) {
-            levels.window_mut(self.window).set(index, level);
+            levels.windows.set(self.window, index, level);
             self.window_levels += 1;
             self.strays = self.strays.saturating_sub(1);
         } else {
@@ -157,31 +161,35 @@ impl Ladder {
         // A level in the tree has a height, a level in the window has none.
         match self.index(key) {
             Some(index) if height == 0 => {
-                levels.window_mut(self.window).clear(index);
+                levels.windows.clear(self.window, index);
                 self.window_levels -= 1;
             }
             _ => self.remove_from_tree(levels, level),
         }
         levels.pool.give_back(level);
         if level == self.best {
-            self.find_best(levels);
+            self.find_best(levels, key);
         }
         self.step(levels);
     }
 
+    /// Finds the best level again after the one of `key` went.
     #[inline]
-    fn find_best(&mut self, levels: &mut Levels) {
-        let in_window = match self.window {
-            WindowId::NONE => Id::NONE,
-            window => levels.window(window).first(),
+    fn find_best(&mut self, levels: &mut Levels, key: i64) {
+        // Nothing is left before `key`.
+        let in_window = match (self.index(key), self.window) {
+            (_, WindowId::NONE) => Id::NONE,
+            (Some(index), window) => levels.windows.first_from(window, index),
+            (None, window) => levels.windows.first(window),
         };
         self.best = better(levels, self.tree_first, in_window);
         if self.best.is_some() {
             self.best_key = levels.pool[self.best].key;
         } else if self.window != WindowId::NONE {
             // An empty side keeps no window from others.
-            levels.give_back_window(self.window);
+            levels.windows.give_back(self.window);
             self.window = WindowId::NONE;
+            self.ticks = 0;
             self.phase = Phase::Settled;
             self.strays = 0;
         }
@@ -191,12 +199,8 @@ impl Ladder {
     #[inline(always)]
     fn index(&self, key: i64) -> Option<usize> {
         let distance = key.wrapping_sub(self.base).cast_unsigned();
-        // `base` is at most `i64::MAX` - 4095, so no wrapped distance is below 4096.
-        if distance < WINDOW_TICKS as u64 && self.window != WindowId::NONE {
-            usize::try_from(distance).ok()
-        } else {
-            None
-        }
+        // `base` is at most `BASE_MAX`, so no wrapped distance is below `ticks`, which is 0 without a window.
+        if distance < self.ticks { usize::try_from(distance).ok() } else { None }
     }
 
     fn insert_in_tree(&mut self, levels: &mut Levels, level: Id<Level>) {
@@ -235,40 +239,95 @@ impl Ladder {
 
     fn consider_moving(&mut self, levels: &mut Levels) {
         self.strays = 0;
-        if self.tree_levels < TREE_LEVELS_MIN || self.is_placed_well() {
+        if self.tree_levels < TREE_LEVELS_MIN || self.is_placed_well() && !self.grows(levels) {
             return;
         }
-        if self.window == WindowId::NONE {
-            self.window = levels.take_window();
-        }
+        self.phase = Phase::Draining;
+        self.drain(levels);
+    }
+
+    /// Whether the best level is in the window, and a good part of the window behind it.
+    fn is_placed_well(&self) -> bool {
+        let is_early = |index| index < self.ticks / 4 * 3;
+        self.best.is_none() || self.index(self.best_key).is_some_and(|index| is_early(index as u64))
+    }
+
+    /// The largest size that the ladder's levels earn and that is to be had.
+    fn size_earned(&self, levels: &Levels) -> Option<usize> {
+        let count = self.tree_levels + self.window_levels;
+        let earns = |size: &usize| {
+            count >= LEVELS_MIN[*size] && levels.windows.has(*size) && self.fills(levels, *size)
+        };
+        (0..SIZES).rev().find(earns)
+    }
+
+    /// Whether the levels around the market are near enough to one another for a window of that size:
+    /// at least two of its eight parts have one.
+    fn fills(&self, levels: &Levels, size: usize) -> bool {
+        let part = (ticks(size) / 8).cast_signed();
+        let base = self.best_key.saturating_sub(2 * part).min(BASE_MAX);
+        let filled = (0..8).filter(|n| {
+            let from = base + n * part;
+            let level = self.first_from(levels, from);
+            level.is_some() && levels.pool[level].key.abs_diff(from) < part.cast_unsigned()
+        });
+        filled.count() >= 2
+    }
+
+    /// Whether there is a larger window than the present one for it.
+    fn grows(&self, levels: &Levels) -> bool {
+        let earned = self.size_earned(levels);
+        earned.is_some_and(|size| self.window == WindowId::NONE || size > self.window.size())
+    }
+
+    /// Gives an empty ladder a window around its first level.
+    #[inline]
+    fn place_first(&mut self, levels: &mut Levels, key: i64) {
+        self.window = levels.windows.take(0);
         if self.window != WindowId::NONE {
-            self.phase = Phase::Draining;
-            self.drain(levels);
+            self.place(key);
         }
     }
 
-    fn is_placed_well(&self) -> bool {
-        self.best.is_none() || self.index(self.best_key).is_some_and(|index| index < BEST_AT_MAX)
+    /// Puts the empty window where `best_key` is a quarter in: the rest of it is room for worse prices.
+    fn place(&mut self, best_key: i64) {
+        self.ticks = ticks(self.window.size());
+        self.base = best_key.saturating_sub((self.ticks / 4).cast_signed()).min(BASE_MAX);
     }
 
     fn drain(&mut self, levels: &mut Levels) {
-        if self.window_levels > 0 && self.is_placed_well() {
-            self.phase = Phase::Filling;
-            return;
+        if self.window_levels == 0 {
+            return self.move_window(levels);
         }
         for _ in 0..MOVES_PER_STEP {
-            let level = levels.window(self.window).first();
+            let level = levels.windows.first(self.window);
             if level.is_none() {
-                self.base = self.best_key.saturating_sub(BEST_AT).min(BASE_MAX);
-                self.phase = Phase::Filling;
                 return;
             }
             if let Some(index) = self.index(levels.pool[level].key) {
-                levels.window_mut(self.window).clear(index);
+                levels.windows.clear(self.window, index);
                 self.window_levels -= 1;
                 self.insert_in_tree(levels, level);
             }
         }
+    }
+
+    /// Puts the empty window, or a larger one for it, where the market is now.
+    fn move_window(&mut self, levels: &mut Levels) {
+        if self.grows(levels)
+            && let Some(size) = self.size_earned(levels)
+        {
+            if self.window != WindowId::NONE {
+                levels.windows.give_back(self.window);
+            }
+            self.window = levels.windows.take(size);
+        }
+        if self.window == WindowId::NONE {
+            self.phase = Phase::Settled;
+            return;
+        }
+        self.place(self.best_key);
+        self.phase = Phase::Filling;
     }
 
     fn fill(&mut self, levels: &mut Levels) {
@@ -281,7 +340,7 @@ impl Ladder {
             };
             self.remove_from_tree(levels, level);
             levels.pool[level].height = 0;
-            levels.window_mut(self.window).set(index, level);
+            levels.windows.set(self.window, index, level);
             self.window_levels += 1;
         }
     }
@@ -296,10 +355,11 @@ impl Ladder {
         assert_eq!(tree::first(&levels.pool, self.root), self.tree_first);
         let in_window = match self.window {
             WindowId::NONE => 0,
-            window => levels.window(window).check(),
+            window => levels.windows.check(window),
         };
         assert_eq!(in_window, self.window_levels);
         assert!(self.window != WindowId::NONE || self.phase == Phase::Settled);
+        assert_eq!(self.ticks == 0, self.window == WindowId::NONE);
         let (mut count, mut from) = (0, Some(i64::MIN));
         while let Some(level) =
             from.map(|key| self.first_from(levels, key)).filter(|level| level.is_some())
@@ -321,7 +381,8 @@ impl Ladder {
     }
 }
 
-const BASE_MAX: i64 = i64::MAX - (WINDOW_TICKS as i64 - 1);
+/// No window reaches past the last key.
+const BASE_MAX: i64 = i64::MAX - (TICKS_MAX.cast_signed() - 1);
 
 /// The one of two levels, either of which may be none, with the lower key.
 #[inline]

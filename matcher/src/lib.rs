@@ -50,6 +50,7 @@ pub mod testing;
 mod trailing;
 mod tree;
 mod types;
+mod windows;
 
 pub use accounts::AccountState;
 pub use book::{Book, BookLevel, BookOrder};
