@@ -262,11 +262,11 @@ impl Mix {
     /// Tight accounts, permissions that come and go, busts.
     #[must_use]
     pub fn risky() -> Mix {
-        Mix::of(
+        let mix = Mix::of(
             "risky",
             &[
-                (Topic::Risk, 8),
-                (Topic::Permission, 4),
+                (Topic::Risk, 4),
+                (Topic::Permission, 1),
                 (Topic::Bust, 4),
                 (Topic::Post, 3),
                 (Topic::Iceberg, 4),
@@ -282,7 +282,8 @@ impl Mix {
                 (Topic::MassCancel, 1),
                 (Topic::ExpireDay, 1),
             ],
-        )
+        );
+        Mix { healing: 12, ..mix }
     }
 
     /// All of it at once, in four books with full tables.
