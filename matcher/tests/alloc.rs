@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
-use matcher::testing::{Profile, flow};
+use matcher::testing::{Mix, MixedFlow, Profile, flow};
 use matcher::{
     Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
     OrderKind, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, TimeInForce,
@@ -96,6 +96,35 @@ fn a_million_commands_allocate_nothing() {
         rest.for_each(|input| engine.apply(input, &mut tally));
         assert_eq!(calls() - before, 0);
         assert!(tally.events > 1_000_000);
+    }
+}
+
+/// Tables of special orders, of sessions and of busts that may still double late in a flow.
+const ALLOCATIONS_MAX: u64 = 2;
+
+/// The tables of special orders grow up to what has worked at one time, and then no more.
+#[test]
+fn special_orders_take_memory_for_their_tables_alone() {
+    for mix in Mix::all() {
+        let name = mix.name;
+        let mut flow = MixedFlow::new(mix, 12);
+        let (mut engine, mut events) = (Engine::new(), Vec::new());
+        let (mut allocations, mut inputs) = (0, 0);
+        for n in 0..60_000 {
+            let input = flow.input();
+            events.clear();
+            events.reserve(100_000);
+            let before = calls();
+            engine.apply(&input, &mut events);
+            if n >= 30_000 && !matches!(input.command, Command::Configure(_)) {
+                allocations += calls() - before;
+                inputs += 1;
+            }
+            events.iter().for_each(|event| flow.observe(event));
+        }
+        println!("{name}: {allocations} allocations");
+        assert!(inputs > 29_000);
+        assert!(allocations <= ALLOCATIONS_MAX, "{name}");
     }
 }
 
