@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use matcher::testing::{Mix, MixedFlow};
+use matcher::testing::{Mix, MixedFlow, flow};
 use matcher::{
-    AccountState, BookLevel, BookOrder, Engine, Event, Input, InstrumentId, ParticipantId,
-    RejectReason, RiskLimits, SessionId, SessionSettings, Side,
+    AccountState, BookLevel, BookOrder, Bust, Command, Engine, Event, Input, InstrumentId, Limits,
+    Liquidity, MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Permission,
+    PermissionScope, Price, Qty, RejectReason, RiskLimits, Sequence, SessionId, SessionSettings,
+    Side, TimeInForce, Timestamp, TradeId,
 };
 
 const COMMANDS: usize = 8_000;
@@ -172,4 +174,62 @@ fn the_flows_reach_every_answer_of_risk_permissions_and_busts() {
         assert!(refused.contains(&reason.code()), "no command was refused with {reason:?}");
     }
     assert_eq!(done.len(), 3);
+}
+
+/// An engine with one instrument and the sessions 1 and 2; gives one command's first answer.
+fn small() -> impl FnMut(SessionId, Command) -> Event {
+    let (mut engine, mut sequence) = (Engine::new(), 0);
+    let mut give = move |session, command| {
+        sequence += 1;
+        let (sequence, timestamp, inbound) = (Sequence(sequence), Timestamp(0), MsgSeqNum::NONE);
+        let mut events = Vec::new();
+        engine.apply(&Input { sequence, timestamp, session, inbound, command }, &mut events);
+        events.pop().expect("every Input has an answer")
+    };
+    let limits = Limits { orders_max: 9, levels_max: 9, instruments_max: 1, sessions_max: 2 };
+    give(SessionId::VENUE, Command::Configure(limits));
+    let instrument = flow::instrument("X", (1, 9), 9);
+    let id = InstrumentId(0);
+    give(SessionId::VENUE, Command::DefineInstrument { id, instrument });
+    for id in [SessionId(1), SessionId(2)] {
+        let participant = ParticipantId(id.0);
+        give(SessionId::VENUE, Command::DefineSession { id, participant });
+    }
+    give
+}
+
+const FULL: Event = Event::CommandRefused { reason: RejectReason::TableFull };
+
+#[test]
+fn the_tables_of_busts_and_of_groups_end_where_the_rules_say() {
+    let mut give = small();
+    let instrument = InstrumentId(0);
+    let qty = Qty::from_lots(1);
+    let price = Price::from_ticks(5);
+    for n in 1..=65_537 {
+        let number = OrderNumber(n);
+        for (session, side) in [(SessionId(1), Side::Sell), (SessionId(2), Side::Buy)] {
+            let kind = OrderKind::Limit(price);
+            let (time_in_force, liquidity) = (TimeInForce::Day, Liquidity::Any);
+            let new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
+            give(session, Command::New(new));
+        }
+        let (buy, sell) = ((SessionId(2), number), (SessionId(1), number));
+        let bust = Bust { trade: TradeId(n.into()), instrument, price, qty, buy, sell };
+        let answer = give(SessionId::VENUE, Command::Bust(bust));
+        assert_eq!(matches!(answer, Event::Busted(_)), n <= 65_536);
+        assert_eq!(answer == FULL, n > 65_536);
+    }
+    let mut permit = |group, permission| {
+        let scope = PermissionScope::Group(group);
+        give(SessionId::VENUE, Command::SetPermission { scope, permission })
+    };
+    for group in (1..=65_536).rev() {
+        assert_eq!(permit(group, Permission::CancelOnly), Event::Applied);
+    }
+    assert_eq!(permit(65_537, Permission::CancelOnly), FULL);
+    assert_eq!(permit(65_537, Permission::Trade), Event::Applied);
+    assert_eq!(permit(7, Permission::Killed), Event::Applied);
+    assert_eq!(permit(8, Permission::Trade), Event::Applied);
+    assert_eq!(permit(65_537, Permission::CancelOnly), Event::Applied);
 }
