@@ -1,21 +1,7 @@
 //! The engine: takes an Input, finds what it concerns, validates, applies, answers.
 //!
-//! Every rule is checked before anything changes. The order in which a `New` is validated:
-//!
-//! 1. its number is the session's next: `NumbersExhausted`, `NumberOutOfOrder`; from here on the number
-//!    is used up, whatever follows
-//! 2. `UnknownInstrument`
-//! 3. `Halted`, `Closed`
-//! 4. quantity: `QtyZero`, `QtyTooSmall`, `QtyTooLarge`
-//! 5. `Contradiction`: post-only with IOC, FOK or market
-//! 6. `PriceOutOfRange`
-//! 7. `WouldTrade`: post-only
-//! 8. room, for what may rest: `TooManyOrders`, `TooManyLevels`. It is decided before matching, so a
-//!    full venue refuses a limit order even if it would have traded whole; IOC, FOK and market pass.
-//!
-//! A `Replace`: 1. the number as above; 2. `UnknownOrder`, `TooLate`; 3. `OrderMismatch`; 4. `Halted`,
-//! `Closed`; 5. quantity as above; 6. `PriceOutOfRange`; 7. `QtyBelowCum`; and, where priority is lost,
-//! 8. `WouldTrade`; 9. `TooManyLevels`.
+//! Every rule is checked before anything changes; `RULES.md` has the rules and their order. A plain order
+//! in a plain book is handled in `plain`, everything else in `special` and the files beside it.
 
 mod auction;
 mod bust;
