@@ -196,7 +196,7 @@ impl Mix {
                 (Topic::MassCancel, 1),
             ],
         );
-        Mix { limits: Limits { levels_max: 22, ..mix.limits }, working: 70, ..mix }
+        Mix { limits: Limits { levels_max: 10, ..mix.limits }, working: 70, ..mix }
     }
 
     /// Pegs of both sides, and few displayed orders for them to follow.
@@ -318,8 +318,8 @@ impl Mix {
             Instrument { phase: Phase::PreOpen, ..instrument("WIDE", (-(1 << 40), 1 << 40), 50) };
         let ends = instrument("ENDS", (-i64::MAX, i64::MAX), 1);
         let instruments = mix.instruments.iter().copied().chain([pre_open, ends]).collect();
-        let limits = Limits { orders_max: 60, levels_max: 25, instruments_max: 4, sessions_max: 5 };
-        Mix { limits, instruments, sessions: 5, working: 55, ..mix }
+        let limits = Limits { orders_max: 45, levels_max: 16, instruments_max: 4, sessions_max: 5 };
+        Mix { limits, instruments, sessions: 5, working: 60, healing: 15, ..mix }
     }
 }
 
@@ -408,6 +408,21 @@ impl MixedFlow {
             Some(command) => (SessionId::VENUE, command),
             None => self.command(),
         };
+        let number = match command {
+            Command::New(new) | Command::NewSpecial(new, _) => new.number,
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) => replace.number,
+            Command::Refuse {
+                request: RefusedRequest::New(number) | RefusedRequest::Replace { number, .. },
+                ..
+            } => number,
+            _ => OrderNumber::NONE,
+        };
+        if let Some((used, _)) = self.sessions.get_mut(session.index())
+            && number.0 == *used + 1
+            && session != SessionId::VENUE
+        {
+            *used += 1;
+        }
         self.last = match command {
             Command::New(new) | Command::NewSpecial(new, _) => Some((new, session)),
             _ => None,
@@ -880,7 +895,6 @@ impl MixedFlow {
                 let Command::New(new) = self.order(Topic::Plain, session) else {
                     return (session, Command::Cancel { target });
                 };
-                self.sessions[session.index()].0 = used;
                 let number = OrderNumber(used.saturating_add(2));
                 Command::New(NewOrder {
                     number: if self.rng.percent(50) { target } else { number },
@@ -916,7 +930,6 @@ impl MixedFlow {
                     3 => replace.qty = Qty::from_lots(self.rng.below(3)),
                     4 => replace.qty = Qty::from_lots(self.rng.bits()),
                     5 => {
-                        self.sessions[order.session.index()].0 -= 1;
                         replace.number = OrderNumber(number.0 + 1);
                     }
                     6 => replace.target = OrderNumber(self.number(number.0) + 1),
@@ -1011,10 +1024,9 @@ impl MixedFlow {
         u32::try_from(self.rng.below(bound.into())).unwrap_or(0)
     }
 
-    fn next_number(&mut self, session: SessionId) -> OrderNumber {
-        let (number, _) = &mut self.sessions[session.index()];
-        *number += 1;
-        OrderNumber(*number)
+    /// The number of the session's next order. It is used up when it is sent.
+    fn next_number(&self, session: SessionId) -> OrderNumber {
+        OrderNumber(self.sessions[session.index()].0 + 1)
     }
 
     fn side(&mut self) -> Side {
@@ -1158,7 +1170,7 @@ impl MixedFlow {
 
     fn risk_limits(&mut self) -> RiskLimits {
         let mut limit = |bound: u64| {
-            if self.rng.percent(65) { u64::MAX } else { self.rng.below(bound) }
+            if self.rng.percent(80) { u64::MAX } else { self.rng.below(bound) }
         };
         RiskLimits {
             order_qty_max: Qty::from_lots(limit(10)),

@@ -251,6 +251,23 @@ fn differential_by_hand() {
     compare_seeds(&mix, seed, seeds, number("VESTA_COMMANDS", 5_000));
 }
 
+/// What kind of answer it is.
+pub(crate) fn kind(event: &Event) -> String {
+    match event {
+        Event::Rejected(event) => format!("rejected {:?}", event.reason),
+        Event::Canceled(event) => format!("canceled {:?}", event.reason),
+        Event::Replaced(event) => format!("replaced {:?}", event.priority),
+        Event::CancelRejected(event) => {
+            format!("cancel rejected {:?} {:?}", event.request, event.reason)
+        }
+        Event::CommandRefused { reason } => format!("refused {reason:?}"),
+        Event::MassCancelRejected { reason, .. } => format!("mass cancel rejected {reason:?}"),
+        Event::PhaseChanged { phase, .. } => format!("phase {phase:?}"),
+        Event::StatusReported(event) => format!("status {}", event.working.is_some()),
+        other => format!("{other:?}").split([' ', '(']).next().unwrap().to_owned(),
+    }
+}
+
 /// A flow that asks nothing proves nothing: between them the flows reach every answer there is.
 #[test]
 fn the_flows_reach_every_kind_of_event_and_every_reason() {
@@ -260,19 +277,7 @@ fn the_flows_reach_every_kind_of_event_and_every_reason() {
         for input in flow::record(profile, 99, 40_000) {
             engine.apply(&input, &mut events);
         }
-        seen.extend(events.iter().map(|event| match event {
-            Event::Rejected(event) => format!("rejected {:?}", event.reason),
-            Event::Canceled(event) => format!("canceled {:?}", event.reason),
-            Event::Replaced(event) => format!("replaced {:?}", event.priority),
-            Event::CancelRejected(event) => {
-                format!("cancel rejected {:?} {:?}", event.request, event.reason)
-            }
-            Event::CommandRefused { reason } => format!("refused {reason:?}"),
-            Event::MassCancelRejected { reason, .. } => format!("mass cancel rejected {reason:?}"),
-            Event::PhaseChanged { phase, .. } => format!("phase {phase:?}"),
-            Event::StatusReported(event) => format!("status {}", event.working.is_some()),
-            other => format!("{other:?}").split([' ', '(']).next().unwrap().to_owned(),
-        }));
+        seen.extend(events.iter().map(kind));
     }
     let expected = "
         Configured, InstrumentDefined, SessionDefined, Accepted, Rested, Traded, Numbered,
