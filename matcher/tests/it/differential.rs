@@ -91,7 +91,7 @@ impl Pair {
                 .reference
                 .queue(id, side)
                 .iter()
-                .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
+                .map(|o| (o.session, o.number, o.order_ref, o.price, o.displayed_qty))
                 .collect();
             if is != should {
                 return Err(format!(
