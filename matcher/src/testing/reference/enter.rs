@@ -276,11 +276,7 @@ impl Reference {
         let market = &self.markets[order.instrument.index()];
         let phase = market.instrument.phase;
         if order.trigger != Trigger::None {
-            let reached = match (order.trigger, market.last, order.side) {
-                (Trigger::Stop(price), Some(last), Side::Buy) => last >= price,
-                (Trigger::Stop(price), Some(last), Side::Sell) => last <= price,
-                _ => false,
-            };
+            let reached = market.last.is_some_and(|last| order.is_triggered_by(last));
             return if reached && phase == Phase::Continuous {
                 Entrance::Trigger
             } else {

@@ -119,11 +119,8 @@ impl Order {
         self.owner.is_some() && self.owner == other.owner
     }
 
-    /// What elects it, if it is a stop that waits and has a trigger already.
-    pub(super) fn pending_trigger(&self) -> Option<Price> {
-        if !self.is_held_for(HeldReason::Stop) || self.elected.is_some() {
-            return None;
-        }
+    /// What elects it, if it is a stop and has a trigger already.
+    pub(super) fn trigger_price(&self) -> Option<Price> {
         match self.trigger {
             Trigger::None => None,
             Trigger::Stop(price) => Some(price),
@@ -135,6 +132,11 @@ impl Order {
                 }))
             }
         }
+    }
+
+    /// Whether it is a stop that a trade at this price elects.
+    pub(super) fn is_triggered_by(&self, price: Price) -> bool {
+        self.trigger_price().is_some_and(|trigger| self.side.opposite().accepts(trigger, price))
     }
 
     /// Loses quantity that is not traded.
@@ -172,14 +174,11 @@ pub(super) fn goodness(side: Side, price: Price) -> i128 {
     if side == Side::Buy { -ticks } else { ticks }
 }
 
-/// Sorts stops in the order in which a trade elects them: the trigger that is furthest from the market
-/// last.
-pub(super) fn election_rank(
-    side: Side,
-    trigger: Price,
-    place: OrderRef,
-) -> (Side, Reverse<i128>, OrderRef) {
-    (side, Reverse(goodness(side, trigger)), place)
+/// Sorts stops in the order in which a trade elects them: buy stops, lowest trigger first, then sell
+/// stops, highest first.
+pub(super) fn election_rank(order: &Order) -> (Side, Option<Reverse<i128>>, OrderRef) {
+    let trigger = order.trigger_price().map(|trigger| Reverse(goodness(order.side, trigger)));
+    (order.side, trigger, order.place)
 }
 
 /// An instrument and what its trades have left behind.

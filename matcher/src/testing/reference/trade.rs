@@ -271,10 +271,9 @@ impl Reference {
         let mut elected: Vec<_> = self
             .orders
             .iter()
-            .filter(|order| order.instrument == id)
-            .filter_map(|order| Some((order, order.pending_trigger()?)))
-            .filter(|(order, trigger)| order.side.opposite().accepts(*trigger, price))
-            .map(|(order, trigger)| (election_rank(order.side, trigger, order.place), order.id))
+            .filter(|order| order.instrument == id && order.elected.is_none())
+            .filter(|order| order.is_held_for(HeldReason::Stop) && order.is_triggered_by(price))
+            .map(|order| (election_rank(order), order.id))
             .collect();
         elected.sort();
         for (_, id) in elected {
