@@ -8,4 +8,4 @@ pub mod reference;
 
 pub use flow::{Flow, Profile, Rng};
 pub use mix::{Mix, MixedFlow};
-pub use reference::Reference;
+pub use reference::{QueuedOrder, Reference};

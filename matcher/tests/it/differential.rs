@@ -9,8 +9,8 @@ use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use matcher::testing::{Flow, Mix, MixedFlow, Profile, Reference, flow};
-use matcher::{Engine, Event, Input, InstrumentId, SessionId, Side};
+use matcher::testing::{Flow, Mix, MixedFlow, Profile, QueuedOrder, Reference, flow};
+use matcher::{BookLevel, BookOrder, Engine, Event, Input, InstrumentId, Qty, SessionId, Side};
 
 use crate::shrink::{shrink, told};
 
@@ -83,28 +83,34 @@ impl Pair {
     fn compare_book(&self, id: InstrumentId) -> Result<(), String> {
         let book = self.engine.book(id).expect("it is defined");
         for side in [Side::Buy, Side::Sell] {
-            let is: Vec<_> = book
-                .orders(side)
-                .map(|o| (o.session, o.number, o.order_ref, o.price, o.leaves_qty))
-                .collect();
-            let should: Vec<_> = self
-                .reference
-                .queue(id, side)
-                .iter()
-                .map(|o| (o.session, o.number, o.order_ref, o.price, o.displayed_qty))
-                .collect();
+            let is: Vec<QueuedOrder> = book.orders(side).map(queued).collect();
+            let should = self.reference.queue(id, side);
             if is != should {
                 return Err(format!(
                     "{side:?} of {id}\n  engine:    {is:?}\n  reference: {should:?}"
                 ));
             }
-            let levels: Vec<_> = book.levels(side).collect();
-            assert!(levels.windows(2).all(|pair| side.accepts(pair[0].price, pair[1].price)));
-            let orders: u32 = levels.iter().map(|level| level.orders).sum();
-            assert_eq!(orders as usize, is.len());
+            let levels: Vec<BookLevel> = book.levels(side).collect();
+            if levels != levels_of(&should) {
+                return Err(format!("{side:?} levels of {id}: {levels:?}"));
+            }
         }
         Ok(())
     }
+}
+
+fn queued(order: BookOrder) -> QueuedOrder {
+    let BookOrder { session, number, order_ref, price, leaves_qty, displayed_qty, .. } = order;
+    QueuedOrder { session, number, order_ref, price, displayed_qty, leaves_qty }
+}
+
+fn levels_of(queue: &[QueuedOrder]) -> Vec<BookLevel> {
+    let level = |orders: &[QueuedOrder]| BookLevel {
+        price: orders[0].price,
+        qty: orders.iter().fold(Qty::ZERO, |sum, order| sum + order.displayed_qty),
+        orders: u32::try_from(orders.len()).expect("orders_max is a u32"),
+    };
+    queue.chunk_by(|one, other| one.price == other.price).map(level).collect()
 }
 
 fn answers(engine: &[Event], reference: &[Event]) -> String {
