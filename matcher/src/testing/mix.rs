@@ -6,6 +6,7 @@ use crate::command::{
     Permission, PermissionScope, RefusedRequest, ReplaceOrder, RiskLimits, SelfTradePrevention,
     Terms, Trigger,
 };
+use crate::engine::Engine;
 use crate::event::{Event, HeldReason, RejectReason};
 use crate::instrument::{BandAction, Bands, Instrument, Phase};
 use crate::types::{
@@ -276,7 +277,7 @@ impl Mix {
                 (Topic::Call, 2),
                 (Topic::Phase, 2),
                 (Topic::ReferencePrice, 2),
-                (Topic::SelfTrade, 2),
+                (Topic::SelfTrade, 5),
                 (Topic::ReplaceStop, 2),
                 (Topic::Expire, 1),
                 (Topic::MassCancel, 1),
@@ -703,6 +704,7 @@ impl MixedFlow {
             0..=4 => Qty::from_lots(lots - self.rng.below(lots)),
             5 | 6 => Qty::from_lots(lots + self.rng.below(5)),
             7 => order.qty,
+            8 if self.rng.percent(10) => self.mix.instruments[order.instrument.index()].qty_max,
             _ => self.qty(order.instrument),
         };
         let number =
@@ -1203,4 +1205,22 @@ impl MixedFlow {
         };
         self.trades.get(self.rng.index(self.trades.len())).copied().unwrap_or(unknown)
     }
+}
+
+/// `commands` Inputs of a mixed flow after the opening, with that opening in front.
+///
+/// An engine runs along, so that cancels meet what works.
+#[must_use]
+pub fn record(mix: Mix, seed: u64, commands: usize) -> Vec<Input> {
+    let mut flow = MixedFlow::new(mix, seed);
+    let total = flow.opening_len() + commands;
+    let (mut engine, mut events) = (Engine::new(), Vec::new());
+    (0..total)
+        .map(|_| {
+            let input = flow.input();
+            engine.apply(&input, &mut events);
+            events.drain(..).for_each(|event| flow.observe(&event));
+            input
+        })
+        .collect()
 }
