@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use matcher::testing::{Flow, Profile, flow};
+use matcher::testing::{Flow, Mix, Profile, flow, mix};
 use matcher::{
     Command, Engine, Event, EventSink, Fill, Input, InstrumentId, Limits, Liquidity, MsgSeqNum,
-    NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef, ParticipantId, Price, Priority,
-    Qty, RejectReason, Sequence, SessionId, Side, TimeInForce, Timestamp, record,
+    NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef, ParticipantId, Phase, Price,
+    Priority, Qty, RejectReason, Replenished, Rested, Sequence, SessionId, Side, TimeInForce,
+    Timestamp, TradeKind, Traded, record,
 };
 
 const COMMANDS: usize = 30_000;
@@ -19,100 +20,136 @@ fn profiles() -> [(&'static str, Profile); 3] {
     ]
 }
 
-/// Each flow with its Events, Input by Input.
-fn runs() -> impl Iterator<Item = (&'static str, Vec<(Input, Vec<Event>)>, Engine)> {
+type Turns = Vec<(Input, Vec<Event>)>;
+
+fn answered(inputs: Vec<Input>) -> (Turns, Engine) {
+    let mut engine = Engine::new();
+    let turns = inputs.into_iter().map(|input| {
+        let mut events = Vec::new();
+        engine.apply(&input, &mut events);
+        (input, events)
+    });
+    (turns.collect(), engine)
+}
+
+/// Each flow of plain orders with its Events, Input by Input.
+fn plain_runs() -> impl Iterator<Item = (Turns, Engine)> {
     profiles().into_iter().map(|(name, profile)| {
         println!("{name} seed 5");
-        let mut engine = Engine::new();
-        let turns = flow::record(profile, 5, COMMANDS)
-            .into_iter()
-            .map(|input| {
-                let mut events = Vec::new();
-                engine.apply(&input, &mut events);
-                (input, events)
-            })
-            .collect();
-        (name, turns, engine)
+        answered(flow::record(profile, 5, COMMANDS))
     })
 }
 
+/// Each flow with its Events, Input by Input.
+fn runs() -> impl Iterator<Item = (Turns, Engine)> {
+    let mixes = Mix::all().into_iter().flat_map(|mix| [(mix.clone(), 5), (mix, 6)]);
+    plain_runs().chain(mixes.map(|(mix, seed)| {
+        println!("{} seed {seed}", mix.name);
+        answered(mix::record(mix, seed, COMMANDS / 5))
+    }))
+}
+
+/// What an order was told to have.
 #[derive(Default)]
-struct Account {
+struct Told {
     order_qty: u64,
     done: u64,
     notional: i128,
     gone: bool,
 }
 
-impl Account {
+impl Told {
     fn fill(&mut self, price: Price, qty: Qty, fill: &Fill) {
         assert!(!self.gone);
         self.done += qty.lots();
         self.notional += i128::from(price.ticks()) * i128::from(qty.lots());
-        assert_eq!(fill.cum_qty.lots(), self.done);
-        assert_eq!(fill.leaves_qty.lots() + self.done, self.order_qty);
-        assert_eq!(i128::from(fill.notional.tick_lots()), self.notional);
+        self.agrees(fill.leaves_qty, fill.cum_qty, fill.notional);
         self.gone = self.done == self.order_qty;
+    }
+
+    fn agrees(&self, leaves_qty: Qty, cum_qty: Qty, notional: Notional) {
+        assert_eq!(cum_qty.lots(), self.done);
+        assert_eq!(leaves_qty.lots() + self.done, self.order_qty);
+        assert_eq!(i128::from(notional.tick_lots()), self.notional);
     }
 }
 
-#[test]
-fn what_was_ordered_is_traded_canceled_or_rests() {
-    for (_, turns, engine) in runs() {
-        let mut accounts: BTreeMap<OrderId, Account> = BTreeMap::new();
-        for (input, events) in &turns {
-            for event in events {
-                match event {
-                    Event::Accepted(_) => {
-                        let Command::New(new) = input.command else { panic!("{input:?}") };
-                        let account = Account { order_qty: new.qty.lots(), ..Account::default() };
-                        assert!(accounts.insert(OrderId(input.sequence.0), account).is_none());
-                    }
-                    Event::Traded(trade) => {
-                        for fill in [&trade.maker, &trade.taker] {
-                            let account = accounts.get_mut(&fill.order_id).unwrap();
-                            account.fill(trade.price, trade.qty, fill);
-                        }
-                    }
-                    Event::Canceled(cancel) => {
-                        let account = accounts.get_mut(&cancel.order_id).unwrap();
-                        assert!(!account.gone);
-                        account.gone = true;
-                        assert_eq!(cancel.cum_qty.lots(), account.done);
-                        assert_eq!(cancel.canceled_qty.lots() + account.done, account.order_qty);
-                        let notional =
-                            Notional::from_tick_lots(account.notional.try_into().unwrap());
-                        assert_eq!(cancel.notional, notional);
-                    }
-                    Event::Replaced(replace) => {
-                        let account = accounts.get_mut(&replace.order_id).unwrap();
-                        assert!(!account.gone);
-                        assert_eq!(replace.old_leaves_qty.lots() + account.done, account.order_qty);
-                        account.order_qty = replace.order_qty.lots();
-                        assert_eq!(replace.leaves_qty.lots() + account.done, account.order_qty);
-                    }
-                    _ => {}
+/// Orders by what their sessions were told of them.
+#[derive(Default)]
+struct Orders(BTreeMap<OrderId, Told>);
+
+impl Orders {
+    fn get(&mut self, id: OrderId) -> &mut Told {
+        let order = self.0.get_mut(&id).unwrap();
+        assert!(!order.gone);
+        order
+    }
+
+    fn observe(&mut self, input: &Input, event: &Event) {
+        match event {
+            Event::Accepted(_) => {
+                let (Command::New(new) | Command::NewSpecial(new, _)) = input.command else {
+                    panic!("{input:?}")
+                };
+                let order = Told { order_qty: new.qty.lots(), ..Told::default() };
+                assert!(self.0.insert(OrderId(input.sequence.0), order).is_none());
+            }
+            Event::Traded(trade) => {
+                for fill in [&trade.maker, &trade.taker] {
+                    self.get(fill.order_id).fill(trade.price, trade.qty, fill);
                 }
             }
+            Event::Triggered(event) => {
+                let order = self.get(event.order_id);
+                assert_eq!((order.done, event.leaves_qty.lots()), (0, order.order_qty));
+            }
+            Event::Restated(event) => {
+                let order = self.get(event.order_id);
+                order.order_qty -= event.cut_qty.lots();
+                order.agrees(event.leaves_qty, event.cum_qty, event.notional);
+                assert!(!event.leaves_qty.is_zero());
+            }
+            Event::Canceled(event) => {
+                let order = self.get(event.order_id);
+                order.agrees(event.canceled_qty, event.cum_qty, event.notional);
+                assert!(!event.canceled_qty.is_zero());
+                order.gone = true;
+            }
+            Event::Replaced(event) => {
+                let order = self.get(event.order_id);
+                assert_eq!(event.old_leaves_qty.lots() + order.done, order.order_qty);
+                order.order_qty = event.order_qty.lots();
+                order.agrees(event.leaves_qty, Qty::from_lots(order.done), event.notional);
+            }
+            _ => {}
         }
-        let mut working: BTreeMap<OrderId, u64> = BTreeMap::new();
+    }
+}
+
+/// Entered = done + canceled + cut + still working, and every order is told once that it is done.
+#[test]
+fn what_was_ordered_is_traded_canceled_or_works() {
+    for (turns, engine) in runs() {
+        let mut orders = Orders::default();
+        for (input, events) in &turns {
+            events.iter().for_each(|event| orders.observe(input, event));
+        }
+        let working = orders.0.values().filter(|order| !order.gone).count();
+        assert_eq!(working, engine.orders_len());
         for (id, _) in engine.instruments() {
             for side in [Side::Buy, Side::Sell] {
-                let orders = engine.book(id).unwrap().orders(side);
-                working.extend(orders.map(|order| (order.order_id, order.leaves_qty.lots())));
+                for order in engine.book(id).unwrap().orders(side) {
+                    let told = orders.get(order.order_id);
+                    assert_eq!(order.leaves_qty.lots() + told.done, told.order_qty);
+                }
             }
-        }
-        assert_eq!(working.len(), engine.orders_len());
-        for (id, account) in accounts {
-            let leaves = (!account.gone).then(|| account.order_qty - account.done);
-            assert_eq!(working.get(&id).copied(), leaves);
         }
     }
 }
 
 #[test]
 fn a_taker_pays_the_makers_price_within_its_limit() {
-    for (_, turns, _) in runs() {
+    for (turns, _) in plain_runs() {
         let mut prices = BTreeMap::new();
         for (input, events) in &turns {
             let limit = match input.command {
@@ -139,27 +176,8 @@ fn a_taker_pays_the_makers_price_within_its_limit() {
 }
 
 #[test]
-fn a_book_is_never_crossed() {
-    for (name, profile) in profiles() {
-        println!("{name} seed 6");
-        let mut flow = Flow::new(profile, 6);
-        let (mut engine, mut events) = (Engine::new(), Vec::new());
-        for _ in 0..COMMANDS {
-            engine.apply(&flow.input(), &mut events);
-            for (id, _) in engine.instruments() {
-                let book = engine.book(id).unwrap();
-                if let (Some(bid), Some(ask)) = (book.bids().next(), book.asks().next()) {
-                    assert!(bid.price < ask.price);
-                }
-            }
-            events.drain(..).for_each(|event| flow.observe(&event));
-        }
-    }
-}
-
-#[test]
 fn messages_of_a_session_are_numbered_without_a_gap() {
-    for (_, turns, engine) in runs() {
+    for (turns, engine) in runs() {
         let mut last: BTreeMap<SessionId, MsgSeqNum> = BTreeMap::new();
         for (input, events) in &turns {
             if matches!(input.command, Command::Note(matcher::Numbering::Reset))
@@ -182,7 +200,7 @@ fn messages_of_a_session_are_numbered_without_a_gap() {
 
 #[test]
 fn a_replay_of_the_bytes_gives_the_same_events() {
-    for (_, turns, engine) in runs() {
+    for (turns, engine) in runs() {
         let mut again = Engine::new();
         for (input, events) in &turns {
             let mut bytes = [0xff; record::INPUT_BYTES_MAX];
@@ -197,42 +215,82 @@ fn a_replay_of_the_bytes_gives_the_same_events() {
     }
 }
 
-/// What a reader of Events knows of a book: places in the queue by side and price, oldest first.
+/// A place that a reader of Events knows of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    instrument: InstrumentId,
+    side: Side,
+    price: Price,
+    qty: Qty,
+}
+
+/// What a reader of Events knows of the books: places, oldest first, and phases.
 #[derive(Default)]
-struct Mirror(BTreeMap<OrderRef, (InstrumentId, Side, Price, Qty)>);
+struct Mirror {
+    places: BTreeMap<OrderRef, Place>,
+    phases: BTreeMap<InstrumentId, Phase>,
+}
 
 impl Mirror {
-    fn reduce(&mut self, place: OrderRef, qty: Qty) {
-        let order = self.0.get_mut(&place).unwrap();
-        order.3 -= qty;
-        if order.3.is_zero() {
-            self.0.remove(&place);
+    fn stand(&mut self, order_ref: OrderRef, place: Place) {
+        assert!(!place.qty.is_zero());
+        assert!(self.places.insert(order_ref, place).is_none());
+    }
+
+    /// A place that is told loses quantity; never more than it has.
+    fn reduce(&mut self, order_ref: OrderRef, qty: Qty) {
+        if order_ref == OrderRef::NONE {
+            return;
+        }
+        let place = self.places.get_mut(&order_ref).unwrap();
+        place.qty = place.qty.checked_sub(qty).unwrap();
+        if place.qty.is_zero() {
+            self.places.remove(&order_ref);
+        }
+    }
+
+    fn remove(&mut self, order_ref: OrderRef, of: Qty) {
+        if order_ref != OrderRef::NONE {
+            assert!(self.places.remove(&order_ref).unwrap().qty <= of);
         }
     }
 
     fn observe(&mut self, event: &Event) {
         match event {
             Event::Rested(e) => {
-                let order = (e.instrument, e.side, e.price, e.leaves_qty);
-                assert!(self.0.insert(e.order_ref, order).is_none());
+                let Rested { instrument, side, price, leaves_qty: qty, .. } = *e;
+                self.stand(e.order_ref, Place { instrument, side, price, qty });
             }
-            Event::Traded(e) => self.reduce(e.maker_ref, e.qty),
-            Event::Canceled(e) if e.order_ref != OrderRef::NONE => {
-                assert_eq!(self.0.remove(&e.order_ref).unwrap().3, e.canceled_qty);
+            Event::Replenished(e) => {
+                let Replenished { instrument, side, price, qty, .. } = *e;
+                self.stand(e.order_ref, Place { instrument, side, price, qty });
             }
+            Event::Traded(e) => {
+                if e.kind == TradeKind::Continuous {
+                    assert_eq!(e.taker_ref, OrderRef::NONE);
+                    let maker = self.places.get(&e.maker_ref);
+                    assert!(maker.is_none_or(|place| place.price == e.price));
+                }
+                self.reduce(e.maker_ref, e.qty);
+                self.reduce(e.taker_ref, e.qty);
+            }
+            Event::Restated(e) => self.reduce(e.order_ref, e.cut_qty),
+            Event::Canceled(e) => self.remove(e.order_ref, e.canceled_qty),
             Event::Replaced(e) if e.priority == Priority::Kept => {
-                self.reduce(e.old_ref, e.old_leaves_qty - e.leaves_qty);
+                // Nothing less is displayed where an iceberg gives up a part of its reserve.
+                self.reduce(e.old_ref, e.cut_qty);
             }
-            Event::Replaced(e) => {
-                assert_eq!(self.0.remove(&e.old_ref).unwrap().3, e.old_leaves_qty);
+            Event::Replaced(e) => self.remove(e.old_ref, e.old_leaves_qty),
+            Event::PhaseChanged { instrument, phase, .. } => {
+                self.phases.insert(*instrument, *phase);
             }
             _ => {}
         }
     }
 
     fn side(&self, id: InstrumentId, side: Side) -> Vec<(OrderRef, Price, Qty)> {
-        let orders = self.0.iter().filter(|(_, order)| (order.0, order.1) == (id, side));
-        let mut rows: Vec<_> = orders.map(|(place, order)| (*place, order.2, order.3)).collect();
+        let places = self.places.iter().filter(|(_, at)| (at.instrument, at.side) == (id, side));
+        let mut rows: Vec<_> = places.map(|(place, at)| (*place, at.price, at.qty)).collect();
         // The sort is stable: oldest first at each price.
         rows.sort_by_key(|row| {
             let price = i128::from(row.1.ticks());
@@ -240,20 +298,92 @@ impl Mirror {
         });
         rows
     }
+
+    fn is_crossed(&self, id: InstrumentId) -> bool {
+        let prices =
+            |side| self.places.values().filter(move |at| (at.instrument, at.side) == (id, side));
+        let bid = prices(Side::Buy).map(|at| at.price).max();
+        let ask = prices(Side::Sell).map(|at| at.price).min();
+        bid.zip(ask).is_some_and(|(bid, ask)| bid >= ask)
+    }
 }
 
+/// From Events alone: no place trades more than it shows, no book is crossed in continuous trading, and
+/// what is left is the book.
 #[test]
 fn a_book_rebuilt_from_the_events_is_the_book() {
-    for (_, turns, engine) in runs() {
+    for (turns, engine) in runs() {
         let mut mirror = Mirror::default();
-        turns.iter().flat_map(|(_, events)| events).for_each(|event| mirror.observe(event));
+        for (input, events) in &turns {
+            if let Command::DefineInstrument { id, instrument } = input.command {
+                mirror.phases.entry(id).or_insert(instrument.phase);
+            }
+            events.iter().for_each(|event| mirror.observe(event));
+            for (id, phase) in &mirror.phases {
+                assert!(*phase != Phase::Continuous || !mirror.is_crossed(*id), "{input:?}");
+            }
+        }
         for (id, _) in engine.instruments() {
             for side in [Side::Buy, Side::Sell] {
                 let orders = engine.book(id).unwrap().orders(side);
                 let rows: Vec<_> =
-                    orders.map(|order| (order.order_ref, order.price, order.leaves_qty)).collect();
+                    orders.map(|o| (o.order_ref, o.price, o.displayed_qty)).collect();
                 assert_eq!(rows, mirror.side(id, side));
             }
+        }
+    }
+}
+
+/// Trades of an auction are told before its price, and all have it.
+#[test]
+fn an_auction_has_one_price_and_the_quantity_of_its_trades() {
+    for (turns, _) in runs() {
+        for (input, events) in &turns {
+            let mut traded: Vec<&Traded> = Vec::new();
+            for event in events {
+                match event {
+                    Event::Traded(trade) if trade.kind == TradeKind::Auction => traded.push(trade),
+                    Event::Uncrossed(uncrossed) => {
+                        assert!(traded.iter().all(|trade| trade.price == uncrossed.price));
+                        let qty: u64 = traded.drain(..).map(|trade| trade.qty.lots()).sum();
+                        assert_eq!(uncrossed.qty.lots(), qty);
+                        assert!(qty > 0);
+                        assert_eq!(uncrossed.side.is_none(), uncrossed.imbalance.is_zero());
+                    }
+                    _ => {}
+                }
+            }
+            assert!(traded.is_empty(), "{input:?}");
+        }
+    }
+}
+
+/// A net position is what a participant's orders bought less what they sold, but for busts.
+#[test]
+fn positions_are_the_sum_of_the_trades() {
+    for (turns, engine) in runs() {
+        let mut positions: BTreeMap<(ParticipantId, InstrumentId), i128> = BTreeMap::new();
+        let participant = |session| engine.session(session).unwrap().participant;
+        let mut moved = |session, id, side, qty: Qty| {
+            let lots = i128::from(qty.lots());
+            *positions.entry((participant(session), id)).or_default() +=
+                if side == Side::Buy { lots } else { -lots };
+        };
+        for event in turns.iter().flat_map(|(_, events)| events) {
+            match event {
+                Event::Traded(e) => {
+                    moved(e.taker.session, e.instrument, e.taker_side, e.qty);
+                    moved(e.maker.session, e.instrument, e.taker_side.opposite(), e.qty);
+                }
+                Event::Busted(e) => {
+                    moved(e.buy.session, e.instrument, Side::Sell, e.qty);
+                    moved(e.sell.session, e.instrument, Side::Buy, e.qty);
+                }
+                _ => {}
+            }
+        }
+        for ((participant, id), position) in positions {
+            assert_eq!(engine.account(participant, id).unwrap().position, position);
         }
     }
 }
