@@ -276,7 +276,8 @@ impl Reference {
         let market = &self.markets[order.instrument.index()];
         let phase = market.instrument.phase;
         if order.trigger != Trigger::None {
-            let reached = market.last.is_some_and(|last| order.is_triggered_by(last));
+            let reached = matches!(order.trigger, Trigger::Stop(_))
+                && market.last.is_some_and(|last| order.is_triggered_by(last));
             return if reached && phase == Phase::Continuous {
                 Entrance::Trigger
             } else {

@@ -86,7 +86,7 @@ impl Reference {
             return Err(RejectReason::RiskOpenOrders);
         }
         let notional = working.iter().map(value).sum::<u128>() + value(order);
-        if order.value_price.is_some() && above(notional, limits.open_notional_max) {
+        if above(notional, limits.open_notional_max) {
             return Err(RejectReason::RiskOpenNotional);
         }
         let same_side = working.iter().filter(|other| other.side == order.side);
