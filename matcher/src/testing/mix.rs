@@ -1172,7 +1172,7 @@ impl MixedFlow {
 
     fn risk_limits(&mut self) -> RiskLimits {
         let mut limit = |bound: u64| {
-            if self.rng.percent(80) { u64::MAX } else { self.rng.below(bound) }
+            if self.rng.percent(70) { u64::MAX } else { self.rng.below(bound) }
         };
         RiskLimits {
             order_qty_max: Qty::from_lots(limit(10)),
