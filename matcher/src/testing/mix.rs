@@ -267,7 +267,7 @@ impl Mix {
             "risky",
             &[
                 (Topic::Risk, 4),
-                (Topic::Permission, 1),
+                (Topic::Permission, 2),
                 (Topic::Bust, 4),
                 (Topic::Post, 3),
                 (Topic::Iceberg, 4),

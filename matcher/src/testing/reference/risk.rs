@@ -11,6 +11,9 @@ use crate::types::{InstrumentId, OrderNumber, ParticipantId, Price, SessionId, S
 /// Busts that the venue can remember.
 const BUSTS_MAX: usize = 65_536;
 
+/// Groups that may be less than [`Permission::Trade`].
+const GROUPS_MAX: usize = 65_536;
+
 /// Qty × |price|, or nothing for an order without a value price.
 fn value(order: &Order) -> u128 {
     let price = order.value_price.map_or(0, |price| price.ticks().unsigned_abs());
@@ -191,11 +194,20 @@ impl Reference {
             PermissionScope::Session(id) => self.known_session(id)?,
             PermissionScope::Participant(id) => self.known_participant(id)?,
             PermissionScope::Group(0) => return Err(RejectReason::BadDefinition),
-            PermissionScope::Group(_) => {}
+            PermissionScope::Group(_) => {
+                let groups = |(other, _): &&_| matches!(other, PermissionScope::Group(_));
+                let full = self.permissions.iter().filter(groups).count() >= GROUPS_MAX;
+                let known = self.permissions.iter().any(|(other, _)| *other == scope);
+                if full && !known && permission != Permission::Trade {
+                    return Err(RejectReason::TableFull);
+                }
+            }
             PermissionScope::Instrument(id) => self.known_instrument(id)?,
         }
         self.permissions.retain(|(other, _)| *other != scope);
-        self.permissions.push((scope, permission));
+        if permission != Permission::Trade {
+            self.permissions.push((scope, permission));
+        }
         self.applied()?;
         if permission != Permission::Killed {
             return Ok(());
