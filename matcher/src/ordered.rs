@@ -121,9 +121,20 @@ impl Set {
         members.give_back(member).payload
     }
 
+    /// Takes all members out.
+    pub(crate) fn clear(&mut self, members: &mut Members) {
+        let mut at = self.first;
+        while at.is_some() {
+            // A free member keeps its links, so the way to the next one leads over free ones.
+            let next = avl::next(members, at);
+            members.give_back(at);
+            at = next;
+        }
+        *self = Set::new();
+    }
+
     /// The member behind `member`, or none.
     #[inline]
-    #[cfg(test)]
     pub(crate) fn next(members: &Members, member: Id<Member>) -> Id<Member> {
         avl::next(members, member)
     }
@@ -225,6 +236,24 @@ mod tests {
             permute(order, len - 1, each);
             order.swap(at, len - 1);
         }
+    }
+
+    #[test]
+    fn clearing_a_set_leaves_the_others() {
+        let mut members = pool(2_000);
+        let (mut set, mut other) = (Set::new(), Set::new());
+        let mut rng = Rng::new(7);
+        for seq in 0..1_000 {
+            set.insert(&mut members, rng.below(50).cast_signed(), seq, 1);
+            other.insert(&mut members, rng.below(50).cast_signed(), seq, 2);
+        }
+        set.clear(&mut members);
+        assert_eq!((set.len(), set.first(), set.check(&members)), (0, Id::NONE, 0));
+        assert_eq!((other.check(&members), members.len()), (1_000, 1_000));
+        for seq in 0..1_000 {
+            set.insert(&mut members, 0, seq, 3);
+        }
+        assert_eq!((set.check(&members), other.check(&members)), (1_000, 1_000));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Auctions: the price that one has, what trades at it, and whom it ends.
 //!
-//! [`Sides::uncross`] finds the price once and then trades the first of either side with each other. Plain
-//! orders are traded a level against a level ([`Sides::sweep_levels`]): each order is read once and each
-//! level is brought up to date once. Where an order meets another that is not plain (a market order, an
-//! iceberg, one for auctions only, one of the same owner), that one trade takes the general way.
+//! [`Sides::uncross`] finds the price once and then trades the first of either side with each other.
+//! Displayed orders are traded a level against a level ([`Sides::sweep_levels`]): each order is read once
+//! and each level is brought up to date once. Where one of two is more than a limit order (a market order,
+//! an iceberg) or both are of one owner, that one trade takes the general way.
 
 use super::{Sides, Store, levels_of};
 use crate::accounts::Account;
@@ -67,7 +67,10 @@ impl Sides {
             let ask = self.first_at(store, Side::Sell, price);
             let (Some(bid), Some(ask)) = (bid, ask) else { break };
             let (bid_order, ask_order) = (&store.orders[bid], &store.orders[ask]);
-            if are_plain(bid_order, ask_order) {
+            if is_plain(store, bid_order)
+                && is_plain(store, ask_order)
+                && !may_be_one(bid_order, ask_order)
+            {
                 traded += self.sweep_levels(store, price, events);
                 continue;
             }
@@ -82,7 +85,6 @@ impl Sides {
         if traded == 0 {
             return;
         }
-        self.note_trade(store, price);
         self.reference = Some(price);
         let (side, imbalance) = match self.accepting(store, Side::Buy, price) {
             0 => (Side::Sell, self.accepting(store, Side::Sell, price)),
@@ -127,7 +129,7 @@ impl Sides {
     ) -> u64 {
         let mut bid = Hand::take_up(store, self.ladder(Side::Buy).best());
         let mut ask = Hand::take_up(store, self.ladder(Side::Sell).best());
-        let mut traded = 0;
+        let (mut traded, first) = (0, store.trades);
         loop {
             let qty = bid.order.leaves_qty.min(ask.order.leaves_qty);
             assert!(!qty.is_zero());
@@ -150,11 +152,17 @@ impl Sides {
                 taker: taker.fill(store),
             };
             events.event(&Event::Traded(trade));
-            bid.next_if_done(store);
-            ask.next_if_done(store);
-            if bid.slot.is_none() || ask.slot.is_none() || !are_plain(&bid.order, &ask.order) {
+            self.next_if_done(store, &mut bid);
+            self.next_if_done(store, &mut ask);
+            let one_is_over = bid.slot.is_none() || ask.slot.is_none();
+            if one_is_over || !(bid.is_plain && ask.is_plain) || may_be_one(&bid.order, &ask.order)
+            {
                 break;
             }
+        }
+        // What the second trade at one price does not elect, no later one does: all peaks have seen it.
+        for _ in first..store.trades.min(first + 2) {
+            self.note_trade(store, price);
         }
         for hand in [bid, ask] {
             hand.put_down(store);
@@ -165,39 +173,79 @@ impl Sides {
         traded
     }
 
+    /// Lets go of an order that is filled, and takes up the one behind it.
+    fn next_if_done(&mut self, store: &mut Store, hand: &mut Hand) {
+        if !hand.order.leaves_qty.is_zero() {
+            return;
+        }
+        hand.account(store).open_orders -= 1;
+        hand.traded += hand.filled.lots();
+        hand.gone += 1;
+        if let Some(id) = Id::<Extra>::from_raw(hand.order.extra).some() {
+            // All of this set end with the call: see `end_call`.
+            if let Some(ending) = store.extras[id].ending.some() {
+                store.extras.ending[ending].payload = 0;
+            }
+            self.forget_extra(store, id);
+        }
+        store.sessions.remove(hand.order.session, hand.order.number);
+        store.orders.give_back(hand.slot);
+        hand.slot = hand.order.next;
+        if hand.slot.is_some() {
+            hand.read(store);
+        }
+    }
+
     /// Cancels the market orders in the call and all that came for the auction alone, by place.
+    ///
+    /// Whoever is in the set of those is there no more after it, so it is cleared at once. Who was filled
+    /// in a sweep is named in it no more.
     fn end_call<S: EventSink>(&mut self, store: &mut Store, events: &mut S) {
+        let mut ending = self.beside.ending.first();
         loop {
+            while ending.is_some() && store.extras.ending[ending].payload == 0 {
+                ending = Set::next(&store.extras.ending, ending);
+            }
             let [buys, sells] = &self.beside.market;
-            let (members, ending) = (&store.extras.members, &store.extras.ending);
+            let members = &store.extras.members;
             let first = [
-                first_of(buys, members, CancelReason::Market),
-                first_of(sells, members, CancelReason::Market),
-                first_of(&self.beside.ending, ending, CancelReason::AuctionEnd),
+                who(members, buys.first(), CancelReason::Market),
+                who(members, sells.first(), CancelReason::Market),
+                who(&store.extras.ending, ending, CancelReason::AuctionEnd),
             ];
-            let Some((_, extra, reason)) = first.into_iter().flatten().min_by_key(|it| it.0) else {
-                return;
+            let Some((_, id, reason)) = first.into_iter().flatten().min_by_key(|it| it.0) else {
+                break;
             };
-            let slot = store.extras[extra].order;
+            if reason == CancelReason::AuctionEnd {
+                ending = Set::next(&store.extras.ending, ending);
+                store.extras[id].ending = Id::NONE;
+            }
+            let slot = store.extras[id].order;
             self.cancel_standing(store, slot, reason, events);
         }
+        self.beside.ending.clear(&mut store.extras.ending);
     }
 }
 
-/// Place and extra of the first of a set, and why it ends.
-fn first_of(
-    set: &Set,
+/// Place and extra of a member, and why it ends.
+fn who(
     members: &Pool<Member>,
+    member: Id<Member>,
     reason: CancelReason,
 ) -> Option<(OrderRef, Id<Extra>, CancelReason)> {
-    let member = &members[set.first().some()?];
+    let member = &members[member.some()?];
     Some((OrderRef(member.seq()), Id::from_raw(member.payload), reason))
 }
 
-/// Whether two orders trade in the plain way: both are displayed limit orders with nothing more to them,
-/// and surely not of one owner.
-fn are_plain(bid: &Order, ask: &Order) -> bool {
-    bid.extra == 0 && ask.extra == 0 && (bid.stp_key == 0 || bid.stp_key != ask.stp_key)
+/// Whether an order is displayed, and all of it.
+fn is_plain(store: &Store, order: &Order) -> bool {
+    let Some(id) = Id::<Extra>::from_raw(order.extra).some() else { return true };
+    order.level.is_some() && store.extras[id].display_qty.is_zero()
+}
+
+/// Whether two orders may be of one owner who does not trade with himself.
+const fn may_be_one(bid: &Order, ask: &Order) -> bool {
+    bid.stp_key != 0 && bid.stp_key == ask.stp_key
 }
 
 fn saturated(lots: u128) -> Qty {
@@ -213,6 +261,7 @@ struct Hand {
     /// None: the level is empty.
     slot: Id<Order>,
     order: Order,
+    is_plain: bool,
     done: Done,
     /// What this order has traded here.
     filled: Qty,
@@ -231,6 +280,7 @@ impl Hand {
             limit,
             slot: head,
             order: Order::EMPTY,
+            is_plain: true,
             done: Done::EMPTY,
             filled: Qty::ZERO,
             traded: 0,
@@ -242,6 +292,7 @@ impl Hand {
 
     fn read(&mut self, store: &Store) {
         self.order = store.orders[self.slot];
+        self.is_plain = is_plain(store, &self.order);
         self.done = store.orders.done(self.order.done);
         self.filled = Qty::ZERO;
     }
@@ -257,22 +308,6 @@ impl Hand {
         let Done { cum_qty, notional } = self.done;
         let msg = store.sessions.next_msg(session);
         Fill { session, number, msg, order_id, leaves_qty, cum_qty, notional }
-    }
-
-    /// Lets go of an order that is filled, and takes up the one behind it.
-    fn next_if_done(&mut self, store: &mut Store) {
-        if !self.order.leaves_qty.is_zero() {
-            return;
-        }
-        self.account(store).open_orders -= 1;
-        self.traded += self.filled.lots();
-        self.gone += 1;
-        store.sessions.remove(self.order.session, self.order.number);
-        store.orders.give_back(self.slot);
-        self.slot = self.order.next;
-        if self.slot.is_some() {
-            self.read(store);
-        }
     }
 
     /// The account of the order, with what it has traded here.

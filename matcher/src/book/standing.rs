@@ -237,7 +237,7 @@ impl Sides {
         id.raw()
     }
 
-    fn forget_extra(&mut self, store: &mut Store, id: Id<Extra>) {
+    pub(super) fn forget_extra(&mut self, store: &mut Store, id: Id<Extra>) {
         if id.is_some() {
             self.beside.extras -= 1;
             self.special -= 1;
