@@ -6,11 +6,12 @@ use std::cell::Cell;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
+use matcher::testing::flow::Rng;
 use matcher::testing::{Mix, MixedFlow, Profile, flow};
 use matcher::{
-    Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
-    OrderKind, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, TimeInForce,
-    Timestamp,
+    Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MassCancelScope,
+    MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Peg, Phase, Price, Qty, Sequence,
+    SessionId, Side, Terms, TimeInForce, Timestamp, Trigger,
 };
 
 /// Counts the calls of each thread.
@@ -73,12 +74,14 @@ static ALONE: Mutex<()> = Mutex::new(());
 struct Tally {
     events: u64,
     rested: u64,
+    auctions: u64,
 }
 
 impl EventSink for Tally {
     fn event(&mut self, event: &Event) {
         self.events += 1;
         self.rested += u64::from(matches!(event, Event::Rested(_)));
+        self.auctions += u64::from(matches!(event, Event::Uncrossed(_)));
     }
 }
 
@@ -126,6 +129,74 @@ fn special_orders_take_memory_for_their_tables_alone() {
         assert!(inputs > 29_000);
         assert!(allocations <= ALLOCATIONS_MAX, "{name}");
     }
+}
+
+/// An opening auction of a thousand orders of all kinds, then a volatility auction, then nobody is left.
+fn auctions(engine: &mut Engine, number: &mut u32, seed: u64, tally: &mut Tally) {
+    let mut rng = Rng::new(seed);
+    let instrument = InstrumentId(0);
+    let mut give = |session, command| {
+        let (sequence, timestamp) = (Sequence(1), Timestamp(0));
+        let inbound = MsgSeqNum::NONE;
+        engine.apply(&Input { sequence, timestamp, session, inbound, command }, tally);
+    };
+    for (phase, for_now) in [
+        (Phase::OpeningAuction, TimeInForce::AtOpen),
+        (Phase::VolatilityAuction, TimeInForce::AtClose),
+    ] {
+        give(SessionId::VENUE, Command::SetPhase { instrument, phase });
+        for n in 0..1_000 {
+            *number += 1;
+            let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
+            let price = Price::from_ticks(rng.below(200).cast_signed());
+            let qty = Qty::from_lots(1 + rng.below(99));
+            let limit = NewOrder {
+                number: OrderNumber(*number),
+                ..NewOrder::limit(instrument, side, price, qty)
+            };
+            let (kind, offset) = (OrderKind::Market, 1 + rng.below(3));
+            let held = |trigger, peg| {
+                let terms = Terms { trigger, peg, ..Terms::NONE };
+                Command::NewSpecial(NewOrder { kind, ..limit }, terms)
+            };
+            let command = match rng.below(10) {
+                0 => Command::New(NewOrder { kind, ..limit }),
+                1 => Command::New(NewOrder { time_in_force: for_now, ..limit }),
+                2 => Command::New(NewOrder { kind, time_in_force: TimeInForce::Gfa, ..limit }),
+                3 => held(Trigger::Stop(price), Peg::None),
+                4 => held(Trigger::Trailing(offset), Peg::None),
+                5 => held(Trigger::None, Peg::Primary(offset)),
+                6 => {
+                    let display_qty = Qty::from_lots(2);
+                    Command::NewSpecial(limit, Terms { display_qty, ..Terms::NONE })
+                }
+                _ => Command::New(limit),
+            };
+            give(SessionId(1), command);
+            if n % 100 == 0 {
+                give(SessionId::VENUE, Command::PublishIndicative { instrument });
+            }
+        }
+        give(SessionId::VENUE, Command::SetPhase { instrument, phase: Phase::Continuous });
+    }
+    give(SessionId::VENUE, Command::MassCancel(MassCancelScope::Instrument(instrument)));
+}
+
+/// Tables of special orders grow until they have their sizes; after that nothing is taken.
+#[test]
+fn auctions_allocate_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut engine, mut number) = (engine_for_a_million_orders(), 0);
+    for seed in 0..20 {
+        auctions(&mut engine, &mut number, seed, &mut Tally::default());
+    }
+    let (before, mut tally) = (calls(), Tally::default());
+    for seed in 0..20 {
+        auctions(&mut engine, &mut number, seed, &mut tally);
+    }
+    assert_eq!(calls() - before, 0);
+    assert!(tally.auctions == 40 && tally.events > 40_000, "{}", tally.auctions);
+    engine.check();
 }
 
 const MILLION: u32 = 1_000_000;
