@@ -5,8 +5,7 @@
 use matcher::*;
 
 fn main() -> Result<(), RejectReason> {
-    let limits =
-        Limits { orders_max: 10_000, levels_max: 1_000, instruments_max: 1, sessions_max: 2 };
+    let limits = Limits { orders_max: 100, levels_max: 100, instruments_max: 1, sessions_max: 2 };
     let mut market = Market::new(limits)?;
     let gold = market.define(Instrument::plain("GOLD").expect("a symbol"))?;
     let (maker, taker) = (market.session(ParticipantId(1))?, market.session(ParticipantId(2))?);
@@ -30,6 +29,7 @@ fn main() -> Result<(), RejectReason> {
             }
         }
     }
+    let market = Market::restore(&market.snapshot()).expect("its own bytes");
     let book = market.engine().book(gold).expect("it was defined");
     for level in book.levels(Side::Buy).chain(book.levels(Side::Sell)) {
         println!("{} lots at {}", level.qty.lots(), level.price.ticks());

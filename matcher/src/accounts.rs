@@ -144,6 +144,20 @@ impl Account {
         AccountState { open_orders, open_buy_qty, open_sell_qty, open_notional, position }
     }
 
+    /// Lots bought less lots sold.
+    pub(crate) const fn position(&self) -> i128 {
+        self.position
+    }
+
+    pub(crate) const fn set_position(&mut self, position: i128) {
+        self.position = position;
+    }
+
+    /// Its limits, if they are its own.
+    pub(crate) fn own_limits(&self) -> Option<&RiskLimits> {
+        self.limits_own.then_some(&self.limits)
+    }
+
     /// Whether any of its limits is one.
     #[inline]
     pub(crate) const fn is_limited(&self) -> bool {
@@ -287,6 +301,13 @@ pub(crate) struct Firm {
     pub(crate) permission: Permission,
 }
 
+impl Firm {
+    /// The limits of its accounts that have none of their own.
+    pub(crate) const fn limits(&self) -> &RiskLimits {
+        &self.limits
+    }
+}
+
 /// All accounts, and which participant has which in which instrument.
 pub(crate) struct Accounts {
     pool: Pool<Account>,
@@ -367,6 +388,21 @@ impl Accounts {
         &mut self.firms[row as usize]
     }
 
+    /// By row: in order of the first session of each.
+    pub(crate) fn firms(&self) -> &[Firm] {
+        &self.firms
+    }
+
+    /// How many accounts are opened.
+    pub(crate) const fn len(&self) -> u32 {
+        self.pool.len()
+    }
+
+    /// The accounts that are opened: by row, then by instrument.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
+        self.table.iter().filter_map(|id| id.some()).map(|id| &self.pool[id])
+    }
+
     /// The account of `row` in `instrument`, which is defined; none if it has none yet.
     #[inline(always)]
     pub(crate) fn find(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
@@ -380,12 +416,35 @@ impl Accounts {
         if self.pool.is_full() {
             return Id::NONE;
         }
+        let id = self.pool.take(self.unopened(row, instrument));
+        self.table[row as usize * self.stride + instrument.index()] = id;
+        id
+    }
+
+    /// Looks at the account of `row` in `instrument`, or at what it would be if it was opened.
+    #[inline]
+    pub(crate) fn look_at<R>(
+        &self,
+        row: u32,
+        instrument: InstrumentId,
+        look: impl FnOnce(&Account) -> R,
+    ) -> R {
+        match self.find(row, instrument).some() {
+            Some(id) => look(&self.pool[id]),
+            None => look(&self.unopened(row, instrument)),
+        }
+    }
+
+    fn unopened(&self, row: u32, instrument: InstrumentId) -> Account {
         let Firm { participant, limits, .. } = *self.firm(row);
         let mut account = Account { participant, instrument, ..Account::EMPTY };
         account.limit(&limits);
-        let id = self.pool.take(account);
-        self.table[row as usize * self.stride + instrument.index()] = id;
-        id
+        account
+    }
+
+    /// How many accounts more can be opened.
+    pub(crate) const fn room(&self) -> u32 {
+        self.pool.room()
     }
 
     /// The account of `row` in `instrument`, opened if need be; none if there is no room.

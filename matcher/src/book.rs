@@ -4,6 +4,7 @@ mod auction;
 mod check;
 mod phases;
 mod self_trade;
+mod snapshot;
 mod special;
 mod standing;
 mod stops;

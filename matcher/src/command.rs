@@ -371,6 +371,18 @@ pub enum Permission {
     Killed = 2,
 }
 
+impl Permission {
+    /// The permission with this number.
+    pub(crate) const fn from_code(code: u8) -> Option<Permission> {
+        match code {
+            0 => Some(Permission::Trade),
+            1 => Some(Permission::CancelOnly),
+            2 => Some(Permission::Killed),
+            _ => None,
+        }
+    }
+}
+
 /// A trade to undo, as the journal tells it: RULES.md, section 11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bust {

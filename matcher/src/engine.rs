@@ -14,6 +14,7 @@ mod replace_special;
 mod requests;
 mod risk;
 mod settle;
+mod snapshot;
 mod special;
 #[cfg(test)]
 mod tests;
@@ -255,8 +256,9 @@ impl Engine {
         if post_only && book.would_trade(new.side, limit) {
             return Err(RejectReason::WouldTrade);
         }
-        let account = self.store.account_of(session, new.instrument)?;
-        admit_risk(self.store.accounts.get(account), book, new)?;
+        let Store { sessions, accounts, .. } = &self.store;
+        let row = sessions.account_row(session);
+        accounts.look_at(row, new.instrument, |account| admit_risk(account, book, new))?;
         let (stp_key, flags) = self.store.sessions.self_trade_key(session);
         if remainder(new).is_none() {
             if self.store.orders.is_full() {
@@ -267,6 +269,7 @@ impl Engine {
                 return Err(RejectReason::TooManyLevels);
             }
         }
+        let account = self.store.account_of(session, new.instrument)?;
         Ok(Taker {
             side: new.side,
             limit,

@@ -6,6 +6,7 @@
 //! by their nodes, in order of their places, and what each of them waits for is a set of [`Beside`].
 
 use std::collections::TryReserveError;
+use std::iter;
 use std::ops::{Index, IndexMut, RangeInclusive};
 
 use crate::command::{Peg, Trigger};
@@ -16,6 +17,12 @@ use crate::pegs::{Pegged, Pegs};
 use crate::pool::{Id, Pool, Pooled};
 use crate::trailing::{Trailing, Trails};
 use crate::types::{InstrumentId, OrderRef, Price, Qty, Side, TimeInForce, Timestamp};
+
+/// Offsets of trailing stops and pegs are at most this.
+pub(crate) const OFFSET_MAX: u64 = 1 << 62;
+
+/// Slices of an iceberg at most.
+pub(crate) const SLICES_MAX: u128 = 10_000;
 
 /// Where a special order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +204,20 @@ impl Extras {
         }
     }
 
+    /// Takes `extra` as it was saved, with the sequence that it has among those that expire.
+    pub(crate) fn restore(&mut self, extra: Extra) -> Id<Extra> {
+        let expire_seq = extra.expire_seq;
+        let id = self.take(extra);
+        self.note_expiry(id, expire_seq);
+        id
+    }
+
+    /// Whether no two orders that expire do so at one time and with one sequence.
+    pub(crate) fn expire_one_by_one(&self) -> bool {
+        let members = self.expiry.iter(&self.expiring).map(|id| &self.expiring[id]);
+        members.map(|node| (node.key(), node.seq())).is_sorted_by(|one, next| one < next)
+    }
+
     /// The order that expires next.
     pub(crate) fn next_expiry(&self) -> Option<(Timestamp, Id<Extra>)> {
         let extra = Id::from_raw(self.expiring[self.expiry.first().some()?].payload);
@@ -252,6 +273,11 @@ impl Queue {
 
     pub(crate) const fn first(&self) -> Id<Extra> {
         self.head
+    }
+
+    /// The orders, the first first.
+    pub(crate) fn iter<'a>(&self, extras: &'a Extras) -> impl Iterator<Item = Id<Extra>> + use<'a> {
+        iter::successors(self.head.some(), |at| extras[*at].next.some())
     }
 
     pub(crate) fn push(&mut self, extras: &mut Extras, id: Id<Extra>) {

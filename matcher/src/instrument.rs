@@ -124,6 +124,12 @@ impl Instrument {
         })
     }
 
+    /// Whether an order may have this limit price.
+    #[must_use]
+    pub fn has_price(&self, price: Price) -> bool {
+        self.price_min <= price && price <= self.price_max
+    }
+
     /// Checks the relations between the fields.
     ///
     /// # Errors

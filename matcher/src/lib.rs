@@ -7,6 +7,8 @@
 //! * **Bounded.** Memory is taken when [`Command::Configure`] says how much; at a bound a command is
 //!   refused with a [`RejectReason`].
 //! * **Total.** Every Input has an answer; no Input can make it panic.
+//! * **Saved and compared.** [`Engine::save`] writes all that decides future answers, [`Engine::load`] goes
+//!   on from it, and [`Engine::state_hash`] names it: `SNAPSHOT.md`, beside this crate's manifest.
 //!
 //! The three types to know: [`Engine`], [`Command`], [`Event`].
 //!
@@ -45,6 +47,7 @@ mod pegs;
 mod pool;
 pub mod record;
 mod sessions;
+mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod trailing;
@@ -60,4 +63,5 @@ pub use event::*;
 pub use instrument::*;
 pub use market::Market;
 pub use sessions::{SessionSettings, SessionState};
+pub use snapshot::{SNAPSHOT_VERSION, SnapshotError};
 pub use types::*;

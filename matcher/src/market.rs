@@ -1,9 +1,10 @@
 //! A market to play with: an [`Engine`] that numbers its own Inputs.
 
 use crate::command::{Command, Input, Limits, NewOrder, ReplaceOrder};
-use crate::engine::Engine;
+use crate::engine::{Engine, LIMITS_MAX};
 use crate::event::{Event, RejectReason};
 use crate::instrument::Instrument;
+use crate::snapshot::{self, Reader, SnapshotError};
 use crate::types::{
     InstrumentId, MsgSeqNum, OrderNumber, ParticipantId, Sequence, SessionId, Timestamp,
 };
@@ -30,6 +31,9 @@ use crate::types::{
 /// assert_eq!((trade.price.ticks(), trade.qty.lots(), trade.maker.leaves_qty.lots()), (100, 3, 2));
 /// # Ok::<(), RejectReason>(())
 /// ```
+///
+/// What if? A market can be [saved](Market::snapshot) and [restored](Market::restore) as often as you
+/// like; each of them goes on as it was.
 pub struct Market {
     engine: Engine,
     events: Vec<Event>,
@@ -127,12 +131,43 @@ impl Market {
         OrderNumber(self.engine.session(session).map_or(0, next))
     }
 
+    /// All of it as bytes: the engine's snapshot, the sequence of the last Input, the time, and a hash.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.engine.save(&mut |block: &[u8]| bytes.extend_from_slice(block));
+        bytes.extend_from_slice(&self.sequence.0.to_le_bytes());
+        bytes.extend_from_slice(&self.now.0.to_le_bytes());
+        let hash = snapshot::hash_of(&bytes);
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes
+    }
+
+    /// The market that [`Market::snapshot`] gave these bytes: it goes on where that one was.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not those of a market.
+    pub fn restore(bytes: &[u8]) -> Result<Market, SnapshotError> {
+        let engine_len = bytes.len().checked_sub(TAIL_BYTES);
+        let engine_len = engine_len.ok_or(SnapshotError::Length(bytes.len()))?;
+        let (engine, tail) = bytes.split_at(engine_len);
+        let engine = Engine::load(engine, &LIMITS_MAX)?;
+        snapshot::check_hash(bytes)?;
+        let mut reader = Reader::of(tail);
+        let (sequence, now) = (Sequence(reader.word()?), Timestamp(reader.word()?));
+        Ok(Market { engine, events: Vec::new(), sequence, now })
+    }
+
     /// The engine, to read: its books, its sessions, its counters.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
 }
+
+/// Sequence, time and hash.
+const TAIL_BYTES: usize = 24;
 
 fn refused(events: &[Event]) -> Result<(), RejectReason> {
     match events {

@@ -145,6 +145,12 @@ impl Orders {
         self.pool.give_back(id);
     }
 
+    /// Looks at each of `ids`, and gives what keeps that from being left out.
+    #[inline]
+    pub(crate) fn touch(&self, ids: &[Id<Order>]) -> u64 {
+        ids.iter().map(|id| self.pool[*id].order_ref.0).fold(0, |all, place| all ^ place)
+    }
+
     /// What an order has traded.
     #[inline(always)]
     pub(crate) fn done(&self, id: Id<Done>) -> Done {

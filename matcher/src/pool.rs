@@ -113,6 +113,11 @@ impl<T: Pooled> Pool<T> {
         self.live >= self.max
     }
 
+    /// How many slots more can be taken.
+    pub(crate) const fn room(&self) -> u32 {
+        self.max.saturating_sub(self.live)
+    }
+
     /// Puts `value` into a free slot. The caller has seen that the pool is not full.
     #[inline(always)]
     pub(crate) fn take(&mut self, value: T) -> Id<T> {

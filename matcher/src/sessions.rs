@@ -294,6 +294,17 @@ impl Sessions {
         (stp_key, stp_flags)
     }
 
+    /// As [`Sessions::self_trade_key`], of an order that was entered when the group and the mode of the
+    /// session were these; `None` if they never are.
+    pub(crate) fn self_trade_of(&self, id: SessionId, group: u32, mode: u8) -> Option<(u32, u8)> {
+        match (mode, group) {
+            (0, 0) => Some((0, 0)),
+            (1..=4, 0) => Some((self.account_row(id) + 1, mode)),
+            (1..=4, group) => Some((group, mode | Order::GROUP_KEY)),
+            _ => None,
+        }
+    }
+
     /// What is permitted to the session, whatever the instrument.
     #[inline]
     pub(crate) fn permission(&self, id: SessionId) -> Permission {
@@ -348,6 +359,16 @@ impl Sessions {
         Err(if used { NotFound::TooLate } else { NotFound::Unknown })
     }
 
+    /// Takes the memory that it costs to note an order of that number.
+    pub(crate) fn reserve(
+        &mut self,
+        id: SessionId,
+        number: OrderNumber,
+    ) -> Result<(), TryReserveError> {
+        let root = &mut self.sessions[id.index()].root;
+        root.try_reserve((block_index(number) + 1).saturating_sub(root.len()))
+    }
+
     /// Notes a resting order.
     #[inline]
     pub(crate) fn insert(&mut self, id: SessionId, number: OrderNumber, order: Id<Order>) {
@@ -369,6 +390,16 @@ impl Sessions {
     pub(crate) fn after(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
         let page = self.sessions[id.index()].root[block_index(number)].page;
         self.directory.first_in(page, page_index(number) + 1)
+    }
+
+    /// Hands out the resting orders of the session in order of their numbers, up to 64 at a time, with
+    /// gaps.
+    pub(crate) fn for_each_page(&self, id: SessionId, mut take: impl FnMut(&[Id<Order>; 64])) {
+        let mut page = self.sessions[id.index()].first_page;
+        while page.is_some() {
+            take(&self.directory.pages[page].orders);
+            page = self.directory.neighbors[page.raw() as usize].next;
+        }
     }
 
     /// Walks the directory.

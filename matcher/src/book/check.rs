@@ -9,7 +9,7 @@ use crate::levels::Level;
 use crate::ordered::{Member, Set};
 use crate::orders::Order;
 use crate::pool::{Id, Pool};
-use crate::types::Side;
+use crate::types::{Price, Side};
 
 /// How much there is of what stands in pools of all books.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,23 +81,25 @@ impl Sides {
         marked.beside.bands = self.beside.bands;
         marked.mark();
         assert_eq!(self.special, marked.special);
-        if self.instrument.phase == Phase::Continuous {
-            self.check_settled(store);
-        }
+        assert!(self.is_settled(store));
         counted
     }
 
-    /// What holds in continuous trading once everything is settled.
-    fn check_settled(&self, store: &Store) {
-        if let (Some(bid), Some(ask)) = (self.best_price(Side::Buy), self.best_price(Side::Sell)) {
-            assert!(bid < ask);
+    /// Whether what holds in continuous trading, once everything is settled, holds.
+    pub(crate) fn is_settled(&self, store: &Store) -> bool {
+        if self.instrument.phase != Phase::Continuous {
+            return true;
         }
-        assert!(self.beside.elected.first().is_none());
-        let best = |side| self.best_peg(store, side, self.references(side));
-        if let (Some((bid, _)), Some((ask, _))) = (best(Side::Buy), best(Side::Sell)) {
-            let band = self.band();
-            assert!(bid < ask || !band.contains(bid) || !band.contains(ask));
+        let meet = |bid: Option<Price>, ask| bid.zip(ask).is_some_and(|(bid, ask)| bid >= ask);
+        if meet(self.best_price(Side::Buy), self.best_price(Side::Sell))
+            || self.beside.elected.first().is_some()
+        {
+            return false;
         }
+        let best = |side| self.best_peg(store, side, self.references(side)).map(|(price, _)| price);
+        let (bid, ask, band) = (best(Side::Buy), best(Side::Sell), self.band());
+        let is_within = |price: Option<Price>| price.is_some_and(|price| band.contains(price));
+        !(meet(bid, ask) && is_within(bid) && is_within(ask))
     }
 
     fn check_held(&self, store: &Store) -> Counted {

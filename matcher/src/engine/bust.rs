@@ -1,6 +1,7 @@
 //! Trades undone on paper: positions go back, orders stay as they are.
 
 use super::Engine;
+use crate::book::Store;
 use crate::command::Bust;
 use crate::event::{Busted, BustedPart, Event, RejectReason};
 use crate::types::{OrderNumber, SessionId, Side, TradeId};
@@ -17,6 +18,17 @@ pub(super) struct Busts {
 impl Busts {
     pub(super) const fn new() -> Busts {
         Busts { trades: Vec::new() }
+    }
+
+    /// In order of their ids.
+    pub(super) fn trades(&self) -> &[TradeId] {
+        &self.trades
+    }
+
+    /// Notes a trade behind all others; `None` if it is not, or there is no room.
+    pub(super) fn restore(&mut self, trade: TradeId) -> Option<()> {
+        let is_next = self.trades.last().is_none_or(|last| *last < trade) && self.reserve();
+        is_next.then(|| self.trades.push(trade))
     }
 
     fn contains(&self, trade: TradeId) -> bool {
@@ -55,10 +67,10 @@ impl Engine {
         if qty.is_zero() {
             return Err(RejectReason::QtyZero);
         }
-        if !self.busts.reserve() {
+        // Both have an account since the trade; only a bust that names others opens one, or two.
+        if self.store.accounts.room() < 2 && self.opens_account(bust) || !self.busts.reserve() {
             return Err(RejectReason::TableFull);
         }
-        // Both have an account since the trade; only a bust that names others opens one.
         let buyer = self.store.account_of(buy.0, instrument)?;
         let seller = self.store.account_of(sell.0, instrument)?;
         self.busts.insert(trade);
@@ -66,6 +78,14 @@ impl Engine {
         self.store.accounts.get_mut(seller).fill(Side::Buy, qty);
         let (buy, sell) = (self.busted_part(buy), self.busted_part(sell));
         Ok(Event::Busted(Busted { trade, instrument, price, qty, buy, sell }))
+    }
+
+    /// Whether one of the two has no account yet.
+    fn opens_account(&self, bust: &Bust) -> bool {
+        let Store { sessions, accounts, .. } = &self.store;
+        [bust.buy, bust.sell].into_iter().any(|(session, _)| {
+            accounts.find(sessions.account_row(session), bust.instrument).is_none()
+        })
     }
 
     fn busted_part(&mut self, (session, number): (SessionId, OrderNumber)) -> BustedPart {

@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    fn configure(&mut self, limits: &Limits) -> Result<Event, RejectReason> {
+    pub(super) fn configure(&mut self, limits: &Limits) -> Result<Event, RejectReason> {
         if !covers(&LIMITS_MAX, limits) {
             return Err(RejectReason::BadDefinition);
         }
@@ -101,6 +101,20 @@ impl Engine {
         id: InstrumentId,
         instrument: &Instrument,
     ) -> Result<Event, RejectReason> {
+        self.admit_instrument(id, instrument)?;
+        if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
+            return Err(RejectReason::DuplicateSymbol);
+        }
+        self.books.push(Sides::new(id, *instrument));
+        Ok(Event::InstrumentDefined { id })
+    }
+
+    /// Decides whether an instrument may be defined, its symbol not looked at.
+    pub(super) fn admit_instrument(
+        &self,
+        id: InstrumentId,
+        instrument: &Instrument,
+    ) -> Result<(), RejectReason> {
         if id.index() != self.books.len() {
             return Err(RejectReason::IdOutOfOrder);
         }
@@ -111,14 +125,10 @@ impl Engine {
         if instrument.qty_max > self.limits.qty_max() {
             return Err(RejectReason::BadDefinition);
         }
-        if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
-            return Err(RejectReason::DuplicateSymbol);
-        }
-        self.books.push(Sides::new(id, *instrument));
-        Ok(Event::InstrumentDefined { id })
+        Ok(())
     }
 
-    fn define_session(
+    pub(super) fn define_session(
         &mut self,
         id: SessionId,
         participant: ParticipantId,
@@ -158,7 +168,7 @@ impl Engine {
 }
 
 /// Whether no limit of `limits` is above that of `room`.
-const fn covers(room: &Limits, limits: &Limits) -> bool {
+pub(super) const fn covers(room: &Limits, limits: &Limits) -> bool {
     limits.orders_max <= room.orders_max
         && limits.levels_max <= room.levels_max
         && limits.instruments_max <= room.instruments_max

@@ -20,6 +20,20 @@ impl Groups {
         Groups { restricted: Vec::new() }
     }
 
+    /// In order of groups.
+    pub(super) fn restricted(&self) -> &[(u32, Permission)] {
+        &self.restricted
+    }
+
+    /// Restricts a group behind all others; `None` if it is not, or there is no room.
+    pub(super) fn restore(&mut self, group: u32, permission: Permission) -> Option<()> {
+        let is_next = self.restricted.last().is_none_or(|last| last.0 < group);
+        if !is_next || permission == Permission::Trade {
+            return None;
+        }
+        self.set(group, permission).ok()
+    }
+
     fn permission(&self, group: u32) -> Permission {
         match self.restricted.binary_search_by_key(&group, |(id, _)| *id) {
             Ok(place) => self.restricted[place].1,
@@ -129,7 +143,7 @@ impl Engine {
     }
 
     /// Sets what a session says of itself, and with it what is permitted to it.
-    fn apply_settings(&mut self, session: SessionId, settings: &SessionSettings) {
+    pub(super) fn apply_settings(&mut self, session: SessionId, settings: &SessionSettings) {
         let row = self.store.sessions.account_row(session);
         let of_firm = self.store.accounts.firm(row).permission;
         let of_group = self.groups.permission(settings.group);

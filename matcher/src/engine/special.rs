@@ -7,23 +7,17 @@
 use super::permit::admit_permission;
 use super::{Engine, admit_price, admit_qty};
 use crate::accounts::{Exposure, Worth};
-use crate::book::{Ended, Incoming, Sides, Taker, any_price};
+use crate::book::{Ended, Incoming, Sides, Store, Taker, any_price};
 use crate::command::{Input, Liquidity, NewOrder, OrderKind, Peg, Terms, Trigger};
 use crate::event::{
     Accepted, CancelReason, Event, EventSink, HeldReason, RejectReason, Rejected, RestateReason,
     Triggered,
 };
-use crate::extras::{Extra, is_for_auction};
+use crate::extras::{Extra, OFFSET_MAX, SLICES_MAX, is_for_auction};
 use crate::instrument::{BandAction, Phase};
 use crate::orders::Done;
 use crate::pool::{Id, Pooled};
 use crate::types::{OrderId, OrderRef, Price, Qty, Side, TimeInForce, Timestamp};
-
-/// Offsets are at most this.
-const OFFSET_MAX: u64 = 1 << 62;
-
-/// Slices of an iceberg at most.
-const SLICES_MAX: u128 = 10_000;
 
 /// What is known of an order when it has been admitted.
 pub(super) struct Admitted {
@@ -141,14 +135,13 @@ impl Engine {
         if !finds_nobody {
             incoming.extra.value_price = value_price(book, &incoming.extra);
         }
-        let account = self.store.account_of(input.session, instrument)?;
-        incoming.taker.account = account;
         let exposure = match finds_nobody {
             true => Exposure { worth: Worth::Nothing, ..exposure(&incoming) },
             false => exposure(&incoming),
         };
-        let book = &self.books[instrument.index()];
-        self.store.accounts.get(account).admit(&exposure, || book.middle())?;
+        let Store { sessions, accounts, .. } = &self.store;
+        let row = sessions.account_row(input.session);
+        accounts.look_at(row, instrument, |account| account.admit(&exposure, || book.middle()))?;
         let (stp_key, flags) = self.store.sessions.self_trade_key(input.session);
         incoming.taker.stp_key = stp_key;
         incoming.taker.flags = flags;
@@ -157,6 +150,7 @@ impl Engine {
         } else if self.store.orders.is_full() {
             return Err(RejectReason::TooManyOrders);
         }
+        incoming.taker.account = self.store.account_of(input.session, instrument)?;
         Ok(Admitted { incoming, restated, finds_nobody })
     }
 

@@ -8,3 +8,5 @@ mod properties;
 mod records;
 mod scripts;
 mod shrink;
+mod snapshot;
+mod snapshot_fields;
