@@ -3,14 +3,19 @@
 //! The file is TOML; `venue/vesta.toml` is the commented sample. An unknown key, a wrong type and a
 //! value out of range are each one error that names the line.
 
+mod rules;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use gateway::fix::parse_scaled;
-use matcher::{Instrument, Limits, Phase, Price, Qty, Symbol};
+use matcher::{Instrument, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol};
 use serde::Deserialize;
 use toml::Spanned;
+
+use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
+pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
 
 /// The commented sample configuration; also what `vesta demo` starts from.
 pub const SAMPLE: &str = include_str!("../vesta.toml");
@@ -45,10 +50,14 @@ pub struct Config {
     pub soup: Option<Soup>,
     /// The ITCH feed over MoldUDP64 multicast, if any.
     pub mold: Option<Mold>,
-    /// When day orders expire, in seconds after midnight UTC, if ever.
-    pub day_end_s: Option<u32>,
+    /// What happens by the clock.
+    pub schedule: ScheduleConfig,
     /// What is traded. The order decides the ids: add at the end.
     pub instruments: Vec<Instrument>,
+    /// Reference price and bands, by instrument; an instrument beyond the end has none.
+    pub rules: Vec<InstrumentRules>,
+    /// Pre-trade limits of firms.
+    pub risk: Vec<RiskConfig>,
     /// Who may log on. The order decides the ids: add at the end.
     pub sessions: Vec<SessionConfig>,
 }
@@ -150,6 +159,10 @@ pub struct SessionConfig {
     pub password: Option<String>,
     /// Whether its orders are canceled when its connection ends.
     pub cancel_on_disconnect: bool,
+    /// Sessions of one group are one owner; 0: the firm is.
+    pub group: u32,
+    /// What happens where two orders of one owner would trade.
+    pub self_trade: SelfTradePrevention,
 }
 
 /// Why a configuration cannot be used.
@@ -192,6 +205,8 @@ struct FileConfig {
     instrument: Vec<Spanned<FileInstrument>>,
     #[serde(default)]
     session: Vec<Spanned<FileSession>>,
+    #[serde(default)]
+    risk: Vec<Spanned<FileRisk>>,
 }
 
 #[derive(Deserialize)]
@@ -335,12 +350,6 @@ struct FileMold {
     ttl: u32,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileSchedule {
-    day_end: Option<Spanned<String>>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileInstrument {
@@ -357,6 +366,10 @@ struct FileInstrument {
     #[serde(default)]
     price_min: Option<String>,
     price_max: String,
+    #[serde(default)]
+    reference_price: Option<String>,
+    #[serde(default)]
+    bands: Option<FileBands>,
 }
 
 fn default_one() -> String {
@@ -374,6 +387,10 @@ struct FileSession {
     password: Option<String>,
     #[serde(default)]
     cancel_on_disconnect: bool,
+    #[serde(default)]
+    group: u32,
+    #[serde(default)]
+    self_trade: FileSelfTrade,
 }
 
 fn spanless<T>(value: T) -> Spanned<T> {
@@ -381,6 +398,19 @@ fn spanless<T>(value: T) -> Spanned<T> {
 }
 
 impl Config {
+    /// The id of a firm: by the order in which sessions name them, from 1.
+    #[must_use]
+    pub fn participant(&self, firm: &str) -> Option<ParticipantId> {
+        let mut firms: Vec<&str> = Vec::new();
+        for session in &self.sessions {
+            if !firms.contains(&session.participant.as_str()) {
+                firms.push(&session.participant);
+            }
+        }
+        let index = firms.iter().position(|known| *known == firm)?;
+        Some(ParticipantId(u32::try_from(index + 1).ok()?))
+    }
+
     /// Reads and checks a configuration file. Relative folders in it are relative to the file.
     ///
     /// # Errors
@@ -463,7 +493,7 @@ impl Checker<'_> {
         };
         let name = file.venue.name.get_ref().clone();
         self.comp_id(&name, "venue.name", file.venue.name.span().start)?;
-        let instruments = self.instruments(&file.instrument, &limits)?;
+        let (instruments, rules) = self.instruments(&file.instrument, &limits)?;
         let sessions = self.sessions(&file.session, &limits)?;
         let fix = Fix {
             listen: file.fix.listen,
@@ -488,10 +518,8 @@ impl Checker<'_> {
             return Err(self.error(at, "heartbeat_s_min is above heartbeat_s_max"));
         }
         let (soup, mold) = self.feed(file.itch, &instruments, &file.instrument)?;
-        let day_end_s = match &file.schedule.day_end {
-            None => None,
-            Some(text) => Some(self.time_of_day(text)?),
-        };
+        let schedule = self.schedule(&file.schedule, &instruments)?;
+        let risk = self.risk(&file.risk, &instruments, &sessions)?;
         Ok(Config {
             name,
             journal_dir: file.venue.journal_dir,
@@ -507,8 +535,10 @@ impl Checker<'_> {
             fix,
             soup,
             mold,
-            day_end_s,
+            schedule,
             instruments,
+            rules,
+            risk,
             sessions,
         })
     }
@@ -576,7 +606,7 @@ impl Checker<'_> {
             text.get_ref().split(':').map(|part| part.parse::<u32>().ok()).collect();
         match parts[..] {
             [Some(h), Some(m), Some(s)] if h < 24 && m < 60 && s < 60 => Ok((h * 60 + m) * 60 + s),
-            _ => Err(self.error(text.span().start, "a time of day is HH:MM:SS, in UTC")),
+            _ => Err(self.error(text.span().start, "a time of day is HH:MM:SS")),
         }
     }
 
@@ -584,11 +614,19 @@ impl Checker<'_> {
         &self,
         from: &[Spanned<FileInstrument>],
         limits: &Limits,
-    ) -> Result<Vec<Instrument>, ConfigError> {
+    ) -> Result<(Vec<Instrument>, Vec<InstrumentRules>), ConfigError> {
         let mut instruments: Vec<Instrument> = Vec::new();
+        let mut rules: Vec<InstrumentRules> = Vec::new();
         for spanned in from {
             let at = spanned.span().start;
-            let instrument = self.instrument(at, spanned.get_ref())?;
+            let file = spanned.get_ref();
+            let instrument = self.instrument(at, file)?;
+            let reference = file.reference_price.as_ref().map(|text| {
+                let (symbol, decimals) = (&instrument.symbol, instrument.price_decimals);
+                self.steps(at, symbol, "reference_price", text, decimals, instrument.tick_size)
+            });
+            let reference = reference.transpose()?.map(Price::from_ticks);
+            rules.push(self.rules(at, &instrument, reference, file.bands.as_ref())?);
             let qty_max = limits.qty_max();
             if instrument.qty_max > qty_max {
                 let (symbol, lots) = (instrument.symbol, qty_max.lots());
@@ -608,7 +646,7 @@ impl Checker<'_> {
             let what = format!("more than limits.instruments = {}", limits.instruments_max);
             return Err(self.error(0, what));
         }
-        Ok(instruments)
+        Ok((instruments, rules))
     }
 
     fn instrument(&self, at: usize, file: &FileInstrument) -> Result<Instrument, ConfigError> {
@@ -716,6 +754,8 @@ impl Checker<'_> {
                 username: file.username.clone(),
                 password: file.password.clone(),
                 cancel_on_disconnect: file.cancel_on_disconnect,
+                group: file.group,
+                self_trade: file.self_trade.into(),
             });
         }
         if sessions.len() > limits.sessions_max as usize {

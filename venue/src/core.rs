@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use journal::{Turn, Writer};
 use matcher::record::{decode_input, encode_event, event_bytes, stamp_input};
-use matcher::{Engine, Event, EventSink, Sequence, SessionId, Timestamp};
+use matcher::{Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::ring::{RECORD_BYTES, Taken};
 
 pub use scarce::Space;
@@ -32,8 +32,14 @@ pub struct Core {
     segment_bytes: u64,
     /// Sessions whose orders are canceled when there is space.
     deferred: Vec<SessionId>,
+    clock: Clock,
     clock_is_behind: bool,
+    /// Instruments that are in another phase, for the schedule.
+    phase_changes: Vec<PhaseChange>,
 }
+
+/// An instrument, its phase, and since when.
+pub(crate) type PhaseChange = (InstrumentId, Phase, Timestamp);
 
 /// What a call of [`Core::turns`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +73,9 @@ impl Core {
             space: Arc::default(),
             segment_bytes,
             deferred: Vec::new(),
+            clock: Clock::Machine,
             clock_is_behind: false,
+            phase_changes: Vec::new(),
         }
     }
 
@@ -75,6 +83,17 @@ impl Core {
     #[must_use]
     pub fn with_space(self, space: Arc<Space>) -> Core {
         Core { space, ..self }
+    }
+
+    /// The same core with its time from `clock`.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Core {
+        Core { clock, ..self }
+    }
+
+    /// What changed its phase, until it is taken.
+    pub(crate) fn phase_changes(&mut self) -> &mut Vec<PhaseChange> {
+        &mut self.phase_changes
     }
 
     /// The engine, to look at.
@@ -131,7 +150,7 @@ impl Core {
     /// in the journal with its events, all or nothing.
     fn turn(&mut self, len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
-        let now = clock::now();
+        let now = self.clock.now();
         if now < self.timestamp {
             self.clock_went_back(now);
         } else {
@@ -149,7 +168,8 @@ impl Core {
 
         let mut turn = self.writer.begin(self.sequence.0);
         turn.space(len).copy_from_slice(&self.record[..len]);
-        let mut events = JournalSink { turn };
+        let mut events =
+            JournalSink { turn, since: self.timestamp, changes: &mut self.phase_changes };
         self.engine.apply(&input, &mut events);
         events.turn.commit();
     }
@@ -158,11 +178,16 @@ impl Core {
 /// Events go straight into the journal's mapping.
 struct JournalSink<'a> {
     turn: Turn<'a>,
+    since: Timestamp,
+    changes: &'a mut Vec<PhaseChange>,
 }
 
 impl EventSink for JournalSink<'_> {
     #[inline]
     fn event(&mut self, event: &Event) {
         encode_event(event, self.turn.space(event_bytes(event)));
+        if let Event::PhaseChanged { instrument, phase, .. } = event {
+            self.changes.push((*instrument, *phase, self.since));
+        }
     }
 }

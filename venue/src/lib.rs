@@ -11,15 +11,18 @@ pub mod config;
 mod core;
 pub mod feed_thread;
 mod gateway_thread;
+mod in_force;
 pub mod outbound;
 mod recovery;
 pub mod release;
 pub mod replay;
 pub mod ring;
 mod run;
+mod schedule;
 pub mod threads;
 pub mod turns;
 
+pub use crate::clock::Clock;
 pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
 pub use crate::core::{Core, Space, Turned};
 pub use crate::recovery::{Names, RecoveryError};

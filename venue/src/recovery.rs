@@ -5,12 +5,11 @@ use std::fmt;
 
 use gateway::order_entry::OrderEntry;
 use journal::{Log, Position};
-use matcher::{
-    Command, Engine, Event, Instrument, InstrumentId, ParticipantId, Sequence, SessionId, Timestamp,
-};
+use matcher::{Command, Engine, Event, Instrument, InstrumentId, Sequence, SessionId, Timestamp};
 
 use crate::config::Config;
 use crate::feed_thread::FeedIndex;
+use crate::in_force::InForce;
 use crate::outbound::Outbound;
 use crate::replay::{Replay, ReplayError};
 use crate::turns::{Cutter, Follower, TurnHead};
@@ -25,6 +24,8 @@ pub(crate) struct Folds {
     pub feed: FeedIndex,
     /// Who and what is defined.
     pub names: Names,
+    /// What the venue has set.
+    pub in_force: InForce,
 }
 
 /// Names that stand in the journal: it can be read without the configuration.
@@ -91,6 +92,7 @@ impl Follower for Folds {
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
         self.names.event(head, index, event);
+        self.in_force.event(head, index, event);
         self.outbound.event(head.position, event);
         self.entry.event(head.position.0, &head.input, index, event);
         self.feed.event(head, index, event);
@@ -145,6 +147,7 @@ pub(crate) fn recover(log: &Log, orders_per_session_max: u32) -> Result<Recovere
         outbound: Outbound::default(),
         feed: FeedIndex::default(),
         names: Names::default(),
+        in_force: InForce::default(),
     };
     let mut replay = Replay::new();
     let mut tail = log.tail(log.start());
@@ -192,8 +195,10 @@ pub(crate) type Definition = (Command, Vec<u8>);
 pub(crate) fn definitions(
     config: &Config,
     engine: &Engine,
-    names: &Names,
+    folds: &Folds,
+    now: Timestamp,
 ) -> Result<Vec<Definition>, RecoveryError> {
+    let names = &folds.names;
     let mut commands: Vec<Definition> = Vec::new();
     let known = engine.limits();
     if known != config.limits {
@@ -211,9 +216,13 @@ pub(crate) fn definitions(
     for (index, instrument) in config.instruments.iter().enumerate() {
         let id = InstrumentId(u32::try_from(index).unwrap_or(u32::MAX));
         match names.instruments.get(index) {
-            None => commands
-                .push((Command::DefineInstrument { id, instrument: *instrument }, Vec::new())),
-            Some(known) if known == instrument => {}
+            None => {
+                let phase = config.schedule.phase_at(id, now);
+                let instrument = Instrument { phase, ..*instrument };
+                commands.push((Command::DefineInstrument { id, instrument }, Vec::new()));
+            }
+            // The phase is that of the day it was defined.
+            Some(known) if Instrument { phase: known.phase, ..*instrument } == *known => {}
             Some(known) => {
                 return Err(RecoveryError::Config(format!(
                     "instrument {} is {} in the journal with other rules: add new instruments at the \
@@ -228,15 +237,9 @@ pub(crate) fn definitions(
         let what = format!("instrument {} of the journal is missing in the config", missing.symbol);
         return Err(RecoveryError::Config(what));
     }
-    let mut firms: Vec<&str> = Vec::new();
     for (index, session) in config.sessions.iter().enumerate() {
-        let firm =
-            firms.iter().position(|firm| *firm == session.participant).unwrap_or_else(|| {
-                firms.push(&session.participant);
-                firms.len() - 1
-            });
         let id = SessionId(u32::try_from(index + 1).unwrap_or(u32::MAX));
-        let participant = ParticipantId(u32::try_from(firm + 1).unwrap_or(u32::MAX));
+        let participant = config.participant(&session.participant).unwrap_or_default();
         match names.sessions.get(index) {
             None => commands.push((
                 Command::DefineSession { id, participant },
@@ -259,6 +262,8 @@ pub(crate) fn definitions(
         let what = format!("session {missing} of the journal is missing in the config");
         return Err(RecoveryError::Config(what));
     }
+    let changes = folds.in_force.changes(config).into_iter();
+    commands.extend(changes.map(|command| (command, Vec::new())));
     Ok(commands)
 }
 

@@ -12,9 +12,9 @@ use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
 use gateway::fix::{Identity, Profile, UnknownTags};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
-use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
+use matcher::{Command, MassCancelScope, MsgSeqNum, Permission, Sequence, SessionId, Timestamp};
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, Layout, Wait};
 use crate::core::{Core, Space, Turned};
 use crate::feed_thread::FeedLoop;
@@ -22,6 +22,7 @@ use crate::gateway_thread::GatewayLoop;
 use crate::recovery::{Names, RecoveryError, definitions, follow, recover};
 use crate::release::Release;
 use crate::ring::{Requests, ring};
+use crate::schedule::{Schedule, Since};
 use crate::threads::{Fate, Sleeper, spawn};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
@@ -139,6 +140,16 @@ impl Venue {
     ///
     /// If any of these fails; nothing is left running then.
     pub fn start(config: &Config) -> Result<Venue, StartError> {
+        Venue::start_by(config, Clock::Machine)
+    }
+
+    /// The same, with the time of the core and of the schedule from `clock`. After a clock that is set by hand
+    /// was set, [`Venue::look_at_clock`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Venue::start`].
+    pub fn start_by(config: &Config, clock: Clock) -> Result<Venue, StartError> {
         // Sockets first: an address in use ends here, and nothing was touched.
         let fix_listener = listen("FIX", config.fix.listen)?;
         let soup_listener = match &config.soup {
@@ -159,23 +170,23 @@ impl Venue {
         let recovered =
             recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
         let (_, last_time) = recovered.last;
-        let ahead_s = last_time.0.saturating_sub(clock::now().0) / 1_000_000_000;
+        let ahead_s = last_time.0.saturating_sub(clock.now().0) / 1_000_000_000;
         if ahead_s > CLOCK_AHEAD_S_MAX {
             return Err(StartError::ClockBehind { ahead_s });
         }
-        let commands = definitions(config, &recovered.engine, &recovered.folds.names)
+        let commands = definitions(config, &recovered.engine, &recovered.folds, clock.now())
             .map_err(StartError::Recovery)?;
         let release = Release::new(log.clone(), config.durability);
 
         let (gateway_ring, gateway_taken) = ring(GATEWAY_CELLS);
         let (operator_ring, operator_taken) = ring(VENUE_CELLS);
-        let (schedule_ring, schedule_taken) = ring(VENUE_CELLS);
+        let (mut schedule_ring, schedule_taken) = ring(VENUE_CELLS);
         // The venue's own first: what a restart cancels is canceled before the first order is taken.
         let rings = vec![schedule_taken, operator_taken, gateway_taken];
         let space = Arc::new(Space::default());
         let (writer, last) = (opened.writer, recovered.last);
         let core = Core::new(recovered.engine, writer, rings, last);
-        let mut core = core.with_space(Arc::clone(&space));
+        let mut core = core.with_space(Arc::clone(&space)).with_clock(clock.clone());
         let mut folds = recovered.folds;
 
         let fix = AcceptorConfig {
@@ -184,12 +195,8 @@ impl Venue {
             slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
-        // A day that ended while the venue was down ends now.
-        let since = folds.names.expired.or(folds.names.began);
-        let mut schedule =
-            Schedule::new(config.day_end_s, since, Arc::clone(&space), schedule_ring);
         for (command, attachment) in commands {
-            schedule.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
+            schedule_ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
             core.turns(1);
         }
         // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
@@ -197,11 +204,24 @@ impl Venue {
         for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
             if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
                 let cancel = Command::MassCancel(MassCancelScope::Session);
-                schedule.ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
+                schedule_ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
             }
         }
         let end = follow(&log, recovered.end, log.committed(), &mut folds)
             .map_err(StartError::Recovery)?;
+        // A day that ended while the venue was down ends now; so it is with a phase that began.
+        let began = folds.names.began.unwrap_or_else(|| clock.now());
+        let since = Since {
+            day: folds.names.expired.unwrap_or(began),
+            phases: if last.0 == Sequence(0) { clock.now() } else { last.1 },
+        };
+        let schedule = Schedule::new(
+            &config.schedule,
+            &since,
+            &folds.in_force.phases,
+            (clock, Arc::clone(&space)),
+            schedule_ring,
+        );
 
         let sessions = setups(config, &core);
         let kernel = |what| move |error| StartError::Kernel { what, error };
@@ -361,13 +381,18 @@ impl Venue {
     /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
     /// the disk is and the command may need much of it.
     pub fn submit(&self, command: &Command) -> bool {
-        if self.space.is_full() && *command == Command::ExpireDay {
+        if self.space.is_full() && may_be_long(command) {
             return false;
         }
         let mut ring = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
         let pushed = ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[]);
         self.core_sleeper.wake();
         pushed
+    }
+
+    /// Lets the schedule see that a clock that is set by hand was set.
+    pub fn look_at_clock(&self) {
+        self.core_sleeper.wake();
     }
 
     /// Waits until the venue stops by itself, which is a failure, or `timeout` is over. Says whether
@@ -418,6 +443,17 @@ impl Venue {
         }
         let _ = std::fs::remove_dir(&self.live_dir);
     }
+}
+
+/// Whether a command of the venue may have an Event for every order.
+const fn may_be_long(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::ExpireDay
+            | Command::Expire
+            | Command::SetPhase { .. }
+            | Command::SetPermission { permission: Permission::Killed, .. }
+    )
 }
 
 /// Asks for a descriptor for every connection that may come; returns how many FIX connections there are
@@ -519,50 +555,6 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
         });
     }
     setups
-}
-
-/// The end of the trading day, every day.
-struct Schedule {
-    ring: Requests,
-    space: Arc<Space>,
-    day_end_s: Option<u32>,
-    next: Option<Timestamp>,
-}
-
-const DAY_NS: u64 = 86_400_000_000_000;
-
-impl Schedule {
-    fn new(
-        day_end_s: Option<u32>,
-        since: Option<Timestamp>,
-        space: Arc<Space>,
-        ring: Requests,
-    ) -> Schedule {
-        let mut schedule = Schedule { ring, space, day_end_s, next: None };
-        schedule.next = schedule.after(since.unwrap_or_else(clock::now));
-        schedule
-    }
-
-    /// The first end of a day after `at`.
-    fn after(&self, at: Timestamp) -> Option<Timestamp> {
-        let of_day = u64::from(self.day_end_s?) * 1_000_000_000;
-        let today = at.0 / DAY_NS * DAY_NS + of_day;
-        Some(Timestamp(if today > at.0 { today } else { today + DAY_NS }))
-    }
-
-    /// Submits what is due; says whether there was anything.
-    fn check(&mut self) -> bool {
-        let Some(next) = self.next else { return false };
-        let now = clock::now();
-        if now < next
-            || self.space.is_full()
-            || !self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &Command::ExpireDay, &[])
-        {
-            return false;
-        }
-        self.next = self.after(now);
-        true
-    }
 }
 
 /// Who waits for the release cursor.
@@ -768,7 +760,7 @@ impl Shared {
 
     fn core(&self, mut core: Core, mut schedule: Schedule) -> Result<(), String> {
         loop {
-            schedule.check();
+            schedule.check(&mut core);
             match core.turns(TURNS_A_ROUND) {
                 Turned::Took(0) | Turned::Idle if self.fate.is_stopping() => {
                     // Until its end the gateway has Logouts to ask for.
@@ -778,7 +770,8 @@ impl Shared {
                     std::thread::yield_now();
                 }
                 Turned::Took(0) | Turned::Idle if self.wait == Wait::Park => {
-                    self.core.park(SLEEP_MAX, || !core.is_idle() || self.fate.is_stopping());
+                    let most = schedule.wait(&core).min(SLEEP_MAX);
+                    self.core.park(most, || !core.is_idle() || self.fate.is_stopping());
                 }
                 Turned::Took(0) | Turned::Idle => self.relax(),
                 Turned::Took(_) => {
@@ -871,7 +864,8 @@ impl Shared {
                 if idle(&core, &gateway, &feed) && (stop_by.is_some() || !self.fate.is_stopping()) {
                     let feed = feed.as_ref().map_or(SLEEP_MAX, FeedLoop::timeout);
                     let gateway = gateway.timeout().unwrap_or(SLEEP_MAX);
-                    timeout = Some(gateway.min(feed).min(SLEEP_MAX));
+                    let due = schedule.wait(&core);
+                    timeout = Some(gateway.min(feed).min(due).min(SLEEP_MAX));
                 }
             }
             if stop_by.is_some() || no_room || gateway.holds_orders() {
@@ -879,7 +873,7 @@ impl Shared {
             }
             let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
             me.rise();
-            schedule.check();
+            schedule.check(&mut core);
             let turned = core.turns(TURNS_A_ROUND);
             no_room = turned == Turned::NoRoom;
             let took = matches!(turned, Turned::Took(took) if took > 0);

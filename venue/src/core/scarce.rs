@@ -109,8 +109,10 @@ impl Core {
         // No turn is begun that might not end: at worst every resting order has an event in it.
         let scarce = room < self.segment_bytes / 4 || room < self.worst(EVENT_BYTES_MAX);
         let request = match &input.command {
-            Command::New(new) if scarce => RefusedRequest::New(new.number),
-            Command::Replace(replace) if scarce => {
+            Command::New(new) | Command::NewSpecial(new, _) if scarce => {
+                RefusedRequest::New(new.number)
+            }
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) if scarce => {
                 RefusedRequest::Replace { number: replace.number, target: replace.target }
             }
             Command::MassCancel(_) if room < self.worst(CANCELED_BYTES) => {
