@@ -770,7 +770,7 @@ impl Shared {
                     std::thread::yield_now();
                 }
                 Turned::Took(0) | Turned::Idle if self.wait == Wait::Park => {
-                    let most = schedule.wait(&core).min(SLEEP_MAX);
+                    let most = schedule.wait(&mut core).min(SLEEP_MAX);
                     self.core.park(most, || !core.is_idle() || self.fate.is_stopping());
                 }
                 Turned::Took(0) | Turned::Idle => self.relax(),
@@ -864,7 +864,7 @@ impl Shared {
                 if idle(&core, &gateway, &feed) && (stop_by.is_some() || !self.fate.is_stopping()) {
                     let feed = feed.as_ref().map_or(SLEEP_MAX, FeedLoop::timeout);
                     let gateway = gateway.timeout().unwrap_or(SLEEP_MAX);
-                    let due = schedule.wait(&core);
+                    let due = schedule.wait(&mut core);
                     timeout = Some(gateway.min(feed).min(due).min(SLEEP_MAX));
                 }
             }

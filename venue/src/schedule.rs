@@ -113,7 +113,8 @@ impl Schedule {
     }
 
     /// How long nothing will be due.
-    pub(crate) fn wait(&self, core: &Core) -> Duration {
+    pub(crate) fn wait(&mut self, core: &mut Core) -> Duration {
+        self.learn(core);
         if !self.due.is_empty() {
             return RING_RETRY;
         }
@@ -150,11 +151,13 @@ impl Schedule {
 
     fn plan_indicative(&mut self) {
         let interval_ns = u64::from(self.config.indicative_interval_ms) * 1_000_000;
-        let called = self.standing.iter().any(|standing| standing.phase.is_call());
-        if !called || interval_ns == 0 {
-            self.indicative = NEVER;
-        } else if self.indicative == NEVER {
-            self.indicative = Timestamp(self.clock.now().0.saturating_add(interval_ns));
+        let called = self.standing.iter().filter(|standing| standing.phase.is_call());
+        match called.map(|standing| standing.since).min() {
+            Some(since) if interval_ns > 0 => {
+                let first = Timestamp(since.0.saturating_add(interval_ns));
+                self.indicative = if self.indicative == NEVER { first } else { self.indicative };
+            }
+            _ => self.indicative = NEVER,
         }
     }
 

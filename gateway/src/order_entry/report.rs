@@ -8,7 +8,8 @@ mod status;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Busted, BustedPart, CancelReason, Canceled, Event, Fill, Notional, OrderId, OrderNumber, Price,
-    Qty, RejectReason, Replaced, RestateReason, Restated, Side, TradeId, Traded, Triggered,
+    Qty, RejectReason, Replaced, RestateReason, Restated, Side, TradeId, TradeKind, Traded,
+    Triggered,
 };
 
 use super::echo::{echo, echo_nth};
@@ -51,6 +52,8 @@ struct Execution<'b> {
 }
 
 struct LastFill {
+    /// Of a fill in an auction and of one that is undone FIX 4.4 has nothing to say here.
+    liquidity: Option<u8>,
     trade: TradeId,
     price: Price,
     qty: Qty,
@@ -186,7 +189,13 @@ impl<'a> Report<'a, '_> {
         let (fill, role) = self.own_fill(traded);
         let ord_status =
             if fill.leaves_qty.is_zero() { exec::FILLED } else { exec::PARTIALLY_FILLED };
-        let last = LastFill { trade: traded.id, price: traded.price, qty: traded.qty, role };
+        let liquidity = match (traded.kind, role) {
+            (TradeKind::Auction, _) => None,
+            (TradeKind::Continuous, Role::Maker) => Some(b'1'),
+            (TradeKind::Continuous, _) => Some(b'2'),
+        };
+        let Traded { id: trade, price, qty, .. } = *traded;
+        let last = LastFill { liquidity, trade, price, qty, role };
         let execution = Execution {
             order_id: Some(fill.order_id),
             leaves_qty: fill.leaves_qty,
@@ -312,7 +321,8 @@ impl<'a> Report<'a, '_> {
             Role::Maker | Role::Bought => 0,
             Role::Taker | Role::Sold => 1,
         };
-        let last = LastFill { trade: busted.trade, price: busted.price, qty: busted.qty, role };
+        let Busted { trade, price, qty, .. } = *busted;
+        let last = LastFill { liquidity: None, trade, price, qty, role };
         let execution = Execution {
             order_id: self.orders.order_id(present),
             leaves_qty: leaves_qty.unwrap_or_default(),
@@ -402,11 +412,9 @@ impl<'a> Report<'a, '_> {
         if let Some(fill) = &execution.fill {
             put_price(&mut message, tag::LAST_PX, fill.price, instrument);
             put_qty(&mut message, tag::LAST_QTY, fill.qty, instrument);
-            match fill.role {
-                Role::Maker => message.char(tag::LAST_LIQUIDITY_IND, b'1'),
-                Role::Taker => message.char(tag::LAST_LIQUIDITY_IND, b'2'),
-                Role::Bought | Role::Sold => &mut message,
-            };
+            if let Some(liquidity) = fill.liquidity {
+                message.char(tag::LAST_LIQUIDITY_IND, liquidity);
+            }
             message.uint(SECONDARY_EXEC_ID, fill.trade.0);
         }
         put_qty(&mut message, tag::LEAVES_QTY, execution.leaves_qty, instrument);

@@ -4,6 +4,9 @@
 //! separated by `|`, without the header. `+` before it: it reaches the gateway together with the
 //! next line, before the core has seen either. Other lines are the venue's (`venue halt …`) or set the
 //! scene (`instrument`, `session`, `at`). After `----` stands what comes back.
+//!
+//! `special NAME CLORDID buy QTY @ TICKS SYMBOL` and terms enters what no FIX message can enter yet, and
+//! `restop NAME CLORDID ORIGCLORDID QTY @ TICKS stop TICKS` changes a stop.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
@@ -19,9 +22,11 @@ use gateway::order_entry::{
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MassCancelScope, MsgSeqNum,
-    ParticipantId, Phase, Price, Qty, RefusedRequest, RejectReason, Sequence, SessionId, Symbol,
-    Timestamp,
+    BandAction, Bands, Bust, Command, Engine, Event, Input, Instrument, InstrumentId, Limits,
+    Liquidity, MassCancelScope, MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Peg,
+    Permission, PermissionScope, Phase, Price, Qty, RefusedRequest, RejectReason, ReplaceOrder,
+    SelfTradePrevention, Sequence, SessionId, Side, Symbol, Terms, TimeInForce, Timestamp, TradeId,
+    Traded, Trigger,
 };
 
 /// 2026-01-02 09:30:00 UTC, a Friday.
@@ -196,6 +201,43 @@ impl Venue {
         self.said.extend(said);
     }
 
+    /// An order that no FIX message enters yet, as the gateway would hand it to the core.
+    fn special(&mut self, session: SessionId, cl_ord_id: &str, new: &NewOrder, terms: &Terms) {
+        let number = self.next_number(session);
+        let new = NewOrder { number, ..*new };
+        let command = Command::NewSpecial(new, *terms);
+        self.turn(session, MsgSeqNum::NONE, command, attached(&[(11, cl_ord_id)]));
+    }
+
+    fn next_number(&self, session: SessionId) -> OrderNumber {
+        OrderNumber(self.entry.orders(session).unwrap().last_number().0 + 1)
+    }
+
+    /// A bust of a trade, as its turn tells it.
+    fn bust(&mut self, trade: TradeId) {
+        let mut found = None;
+        for turn in &self.turns.0 {
+            for (index, event) in turn.events.iter().enumerate() {
+                if let Event::Traded(traded) = event
+                    && traded.id == trade
+                {
+                    found = Some((turn.input.sequence, index, *traded));
+                }
+            }
+        }
+        let (sequence, index, traded) = found.unwrap();
+        let Traded { instrument, price, qty, maker, taker, .. } = traded;
+        let maker = ((maker.session, maker.number), format!("{sequence}-{index}M"));
+        let taker = ((taker.session, taker.number), format!("{sequence}-{index}T"));
+        let (buy, sell) = match traded.taker_side {
+            Side::Buy => (taker, maker),
+            Side::Sell => (maker, taker),
+        };
+        let attachment = attached(&[(19, &buy.1), (19, &sell.1)]);
+        let bust = Bust { trade, instrument, price, qty, buy: buy.0, sell: sell.0 };
+        self.turn(SessionId::VENUE, MsgSeqNum::NONE, Command::Bust(bust), attachment);
+    }
+
     fn follow(&mut self, index: usize) {
         follow(&mut self.entry, &self.turns, index);
     }
@@ -253,6 +295,17 @@ impl Venue {
     }
 }
 
+/// Fields as the gateway attaches them: tag, length, text.
+fn attached(fields: &[(u16, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (tag, text) in fields {
+        bytes.extend(tag.to_le_bytes());
+        bytes.push(u8::try_from(text.len()).unwrap());
+        bytes.extend(text.as_bytes());
+    }
+    bytes
+}
+
 fn follow(entry: &mut OrderEntry, turns: &Turns, index: usize) {
     let turn = &turns.0[index];
     let position = Turns::position(index);
@@ -268,6 +321,8 @@ fn say(entry: &OrderEntry, turns: &Turns, names: &[String], turn: usize) -> Vec<
         for (session, msg) in event.recipients().into_iter().flatten() {
             let mut said = Said { turn, event_index, session, msg, bytes: Vec::new() };
             said.bytes = tell(entry, turns, names, &said, false);
+            let text = String::from_utf8_lossy(&said.bytes);
+            assert_eq!(text.matches("8=FIX.4.4\x01").count(), 1, "{event:?} told by {text:?}");
             all.push(said);
         }
     }
@@ -345,7 +400,27 @@ fn scene(venue: &mut Venue, line: &str) -> bool {
             let (what, symbol) = rest.split_once(' ').unwrap_or((rest, ""));
             let id = venue.entry.directory().find(symbol.as_bytes()).unwrap_or(InstrumentId::NONE);
             let phase = |phase| Command::SetPhase { instrument: id, phase };
+            if what == "bust" {
+                return bust(venue, symbol);
+            }
             venue.govern(match what {
+                "pre-open" => phase(Phase::PreOpen),
+                "opening-auction" => phase(Phase::OpeningAuction),
+                "closing-auction" => phase(Phase::ClosingAuction),
+                "reject-beyond" | "interrupt-beyond" => return bands(venue, what, symbol),
+                "expire" => Command::Expire,
+                "kill" => Command::SetPermission {
+                    scope: PermissionScope::Session(venue.named(symbol)),
+                    permission: Permission::Killed,
+                },
+                "cancel-newest" | "decrement" => Command::SetSession {
+                    session: venue.named(symbol),
+                    group: 0,
+                    self_trade: match what {
+                        "decrement" => SelfTradePrevention::Decrement,
+                        _ => SelfTradePrevention::CancelNewest,
+                    },
+                },
                 "halt" => phase(Phase::Halt),
                 "open" => phase(Phase::Continuous),
                 "close" => phase(Phase::Closed),
@@ -354,6 +429,8 @@ fn scene(venue: &mut Venue, line: &str) -> bool {
                 _ => panic!("the venue does not {what}"),
             });
         }
+        "special" => special(venue, rest),
+        "restop" => restop(venue, rest),
         "disconnect" => {
             let session = venue.named(rest);
             let command = Command::MassCancel(MassCancelScope::Session);
@@ -372,6 +449,85 @@ fn scene(venue: &mut Venue, line: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+fn bust(venue: &mut Venue, trade: &str) -> bool {
+    venue.bust(TradeId(trade.parse().unwrap()));
+    true
+}
+
+/// `TICKS of TICKS SYMBOL`.
+fn bands(venue: &mut Venue, what: &str, rest: &str) -> bool {
+    let words: Vec<&str> = rest.split(' ').collect();
+    let [ticks, "of", middle, symbol] = words[..] else { panic!("{rest}") };
+    let instrument = venue.entry.directory().find(symbol.as_bytes()).unwrap();
+    let price = Price::from_ticks(middle.parse().unwrap());
+    venue.govern(Command::SetReference { instrument, price });
+    let action = if what == "reject-beyond" { BandAction::Reject } else { BandAction::Interrupt };
+    let bands = Bands { static_ticks: ticks.parse().unwrap(), dynamic_ticks: 0, action };
+    venue.govern(Command::SetBands { instrument, bands });
+    true
+}
+
+fn special(venue: &mut Venue, rest: &str) {
+    let mut words = rest.split(' ');
+    let mut word = || words.next().unwrap();
+    let (session, cl_ord_id) = (venue.named(word()), word());
+    let side = if word() == "buy" { Side::Buy } else { Side::Sell };
+    let qty = Qty::from_lots(word().parse().unwrap());
+    let kind = match word() {
+        "market" => OrderKind::Market,
+        "market-to-limit" => OrderKind::MarketToLimit,
+        _ => OrderKind::Limit(Price::from_ticks(word().parse().unwrap())),
+    };
+    let instrument = venue.entry.directory().find(word().as_bytes()).unwrap();
+    let (number, time_in_force) = (OrderNumber::NONE, TimeInForce::Gtc);
+    let liquidity = Liquidity::Any;
+    let mut new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
+    let mut terms = Terms::NONE;
+    while let Some(word) = words.next() {
+        let mut next = || words.next().unwrap().parse::<u32>().unwrap();
+        match word {
+            "display" => terms.display_qty = Qty::from_lots(next().into()),
+            "min" => terms.min_qty = Qty::from_lots(next().into()),
+            "until-s" => {
+                new.time_in_force = TimeInForce::Gtd;
+                terms.expire_at = Timestamp(OPEN.0 + u64::from(next()) * 1_000 * MS);
+            }
+            "stop" => terms.trigger = Trigger::Stop(Price::from_ticks(next().into())),
+            "trailing" => terms.trigger = Trigger::Trailing(next().into()),
+            "primary" => terms.peg = Peg::Primary(next().into()),
+            "midpoint" => terms.peg = Peg::Midpoint(next().into()),
+            "slide" => new.liquidity = Liquidity::Slide,
+            "at-close" => new.time_in_force = TimeInForce::AtClose,
+            "gfa" => new.time_in_force = TimeInForce::Gfa,
+            _ => panic!("no term {word}"),
+        }
+    }
+    venue.special(session, cl_ord_id, &new, &terms);
+}
+
+fn restop(venue: &mut Venue, rest: &str) {
+    let words: Vec<&str> = rest.split(' ').collect();
+    let [name, new, old, qty, "@", ticks, "stop", stop] = words[..] else { panic!("{rest}") };
+    let session = venue.named(name);
+    let orders = venue.entry.orders(session).unwrap();
+    let target = orders.find(old.as_bytes()).unwrap();
+    let Some(Command::NewSpecial(first, _)) = venue.turns.0.iter().find_map(|turn| {
+        let number = orders.first(target);
+        let own = turn.input.session == session;
+        matches!(turn.input.command, Command::NewSpecial(new, _) if own && new.number == number)
+            .then_some(turn.input.command)
+    }) else {
+        panic!("{old} is no special order");
+    };
+    let number = venue.next_number(session);
+    let NewOrder { instrument, side, .. } = first;
+    let (qty, price) = (qty.parse().unwrap(), Price::from_ticks(ticks.parse().unwrap()));
+    let qty = Qty::from_lots(qty);
+    let replace = ReplaceOrder { number, target, instrument, side, price, qty };
+    let command = Command::ReplaceStop(replace, Price::from_ticks(stop.parse().unwrap()));
+    venue.turn(session, MsgSeqNum::NONE, command, attached(&[(11, new), (41, old)]));
 }
 
 /// Plays the input lines of one block; returns what comes back, a line each.
@@ -523,13 +679,23 @@ const REQUIRED: &[(&str, &[u32])] = &[
     ("r", &[37, 530, 531]),
 ];
 const OPTIONAL: &[(&str, &[u32])] = &[
-    ("8", &[11, 41, 790, 103, 1, 38, 40, 44, 59, 18, 31, 32, 851, 527, 60, 58]),
+    (
+        "8",
+        &[
+            11, 41, 790, 103, 1, 38, 40, 44, 59, 18, 31, 32, 851, 527, 60, 58, 19, 99, 110, 111,
+            126, 211, 378,
+        ],
+    ),
     ("9", &[1, 102, 60, 58]),
     ("r", &[11, 532, 533, 55, 60, 58]),
 ];
 const CODES: &[(u32, &[&str])] = &[
     (39, &["0", "1", "2", "4", "8", "C"]),
-    (150, &["0", "4", "5", "8", "C", "F", "I"]),
+    (150, &["0", "4", "5", "8", "C", "D", "F", "H", "I", "L"]),
+    (378, &["3", "5", "8"]),
+    (40, &["1", "2", "3", "4", "K", "P"]),
+    (59, &["0", "1", "2", "3", "4", "6", "7"]),
+    (18, &["6", "R", "M", "a"]),
     (102, &["0", "1", "2", "3", "4", "5", "6", "99"]),
     (103, &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "13", "14", "15", "99"]),
     (434, &["1", "2"]),
@@ -689,6 +855,13 @@ fn random_flow(seed: u64) {
         if round % 500 == 499 {
             venue.govern(Command::ExpireDay);
         }
+        if choices.below(3) == 0 {
+            let session = choices.of(&sessions);
+            random_special(&mut venue, &mut choices, session, &mut next_id);
+        }
+        if choices.below(12) == 0 {
+            random_rule(&mut venue, &mut choices, &sessions);
+        }
         for said in &venue.said[from..] {
             let line = readable(&said.bytes);
             check_message(&line);
@@ -697,8 +870,93 @@ fn random_flow(seed: u64) {
     }
     venue.engine.check();
     assert!(ledger.statuses_held > 100, "the flow asks too little");
-    assert!(venue.said.iter().any(|said| readable(&said.bytes).contains("150=F")));
+    for exec_type in ["0", "4", "5", "8", "C", "D", "F", "H", "I", "L"] {
+        let part = format!("|150={exec_type}|");
+        let told = venue.said.iter().filter(|said| readable(&said.bytes).contains(&part)).count();
+        assert!(told > 3, "{told} reports have 150={exec_type}");
+    }
     venue.check_resends();
+}
+
+fn random_special(venue: &mut Venue, choices: &mut Choices, session: SessionId, next_id: &mut u64) {
+    *next_id += 1;
+    let cl_ord_id = format!("id{next_id}");
+    let side = choices.of(&[Side::Buy, Side::Sell]);
+    let mut ticks = || Price::from_ticks(1_920 + i64::try_from(choices.below(170)).unwrap());
+    let (limit, stop) = (ticks(), ticks());
+    let mut new = NewOrder {
+        number: OrderNumber::NONE,
+        instrument: InstrumentId(u32::from(choices.below(2) == 0)),
+        side,
+        kind: OrderKind::Limit(limit),
+        qty: Qty::from_lots(2 + choices.below(20)),
+        time_in_force: choices.of(&[TimeInForce::Day, TimeInForce::Gtc]),
+        liquidity: Liquidity::Any,
+    };
+    let mut terms = Terms::NONE;
+    match choices.below(10) {
+        0..=2 => terms.display_qty = Qty::from_lots(2 + choices.below(5)),
+        3 => terms.min_qty = Qty::from_lots(1 + choices.below(5)),
+        4 => terms.trigger = Trigger::Stop(stop),
+        5 => {
+            new.kind = OrderKind::Market;
+            terms.trigger =
+                choices.of(&[Trigger::Stop(stop), Trigger::Trailing(5), Trigger::Trailing(60)]);
+        }
+        6 => {
+            new.kind = choices.of(&[OrderKind::Market, new.kind]);
+            terms.peg = choices.of(&[Peg::Primary(0), Peg::Midpoint(0), Peg::Midpoint(3)]);
+        }
+        7 => new.kind = OrderKind::MarketToLimit,
+        8 => new.liquidity = Liquidity::Slide,
+        _ => {
+            new.time_in_force = TimeInForce::Gtd;
+            terms.expire_at = Timestamp(venue.now.0 + (1 + choices.below(300)) * MS);
+        }
+    }
+    venue.special(session, &cl_ord_id, &new, &terms);
+}
+
+fn random_rule(venue: &mut Venue, choices: &mut Choices, sessions: &[SessionId; 3]) {
+    let instrument = InstrumentId(u32::from(choices.below(2) == 0));
+    let session = choices.of(sessions);
+    match choices.below(12) {
+        0..=4 => venue.govern(Command::SetPhase { instrument, phase: Phase::Continuous }),
+        5 => {
+            let phase = choices.of(&[Phase::OpeningAuction, Phase::VolatilityAuction, Phase::Halt]);
+            venue.govern(Command::SetPhase { instrument, phase });
+        }
+        6 => venue.govern(Command::Expire),
+        7 | 8 => {
+            let self_trade = choices.of(&[
+                SelfTradePrevention::None,
+                SelfTradePrevention::CancelNewest,
+                SelfTradePrevention::CancelBoth,
+                SelfTradePrevention::Decrement,
+                SelfTradePrevention::Decrement,
+            ]);
+            venue.govern(Command::SetSession { session, group: 0, self_trade });
+        }
+        9 => {
+            let action = choices.of(&[BandAction::Reject, BandAction::Interrupt]);
+            let dynamic_ticks = choices.of(&[0, 0, 60, 120]);
+            let bands = Bands { static_ticks: 0, dynamic_ticks, action };
+            venue.govern(Command::SetBands { instrument, bands });
+        }
+        10 => {
+            let scope = PermissionScope::Session(session);
+            for permission in [Permission::Killed, Permission::Trade] {
+                venue.govern(Command::SetPermission { scope, permission });
+            }
+        }
+        _ => {
+            let trades = venue.turns.0.iter().flat_map(|turn| &turn.events);
+            let trades = trades.filter(|event| matches!(event, Event::Traded(_))).count();
+            if trades > 0 {
+                venue.bust(TradeId(1 + choices.below(trades as u64)));
+            }
+        }
+    }
 }
 
 #[test]

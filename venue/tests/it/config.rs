@@ -1,7 +1,8 @@
 //! A configuration is right, or one error that names the line.
 
+use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention};
 use venue::Config;
-use venue::config::SAMPLE;
+use venue::config::{InstrumentRules, SAMPLE};
 
 fn error(text: &str) -> String {
     Config::parse("vesta.toml", text).unwrap_err().to_string()
@@ -27,6 +28,124 @@ fn the_sample_is_right_and_says_the_defaults() {
     assert_eq!((sample.layout, sample.wait), (least.layout, least.wait));
     assert_eq!(sample.segment_bytes, least.segment_bytes);
     assert_eq!((sample.instruments.len(), sample.sessions.len()), (2, 2));
+    assert_eq!(sample.schedule, least.schedule);
+    assert_eq!(sample.schedule.phases, []);
+    assert_eq!(sample.rules, [InstrumentRules::default(); 2]);
+    assert_eq!(sample.risk, []);
+    let session = &sample.sessions[0];
+    assert_eq!((session.group, session.self_trade), (0, SelfTradePrevention::None));
+}
+
+/// The sample with what it shows in comments in force.
+#[test]
+fn what_the_sample_shows_in_comments_is_right_too() {
+    let shown = [
+        "at = ",
+        "phase = \"",
+        "instruments = [",
+        "[[schedule.phase]]",
+        "day_end",
+        "reference_price",
+    ]
+    .into_iter()
+    .chain(["[instrument.bands]", "static_ticks", "dynamic_ticks", "action = ", "self_trade"])
+    .chain(["group = 1", "[[risk]]", "participant = ", "instrument = ", "order_qty_max_lots"])
+    .chain(["order_notional_max", "collar_ticks", "open_orders_max", "open_notional_max"])
+    .chain(["position_max_lots"]);
+    let mut text = SAMPLE.to_owned();
+    for key in shown {
+        let commented = format!("\n# {key}");
+        assert!(text.contains(&commented), "{key}");
+        text = text.replace(&commented, &format!("\n{key}"));
+    }
+    let config = Config::parse("vesta.toml", &text).unwrap();
+    let [entry] = &config.schedule.phases[..] else { panic!("{:?}", config.schedule) };
+    assert_eq!((entry.at_s, entry.phase), (25_200, Phase::PreOpen));
+    assert_eq!(entry.instruments, Some(vec![InstrumentId(0)]));
+    assert_eq!(config.schedule.day_end_s, Some(79_200));
+    assert_eq!(config.rules[0].reference, Some(Price::from_ticks(6_000_000)));
+    assert_eq!(config.rules[0].bands.static_ticks, 1_000_000);
+    assert_eq!(config.rules[0].bands.action, BandAction::Interrupt);
+    assert_eq!(config.rules[1], InstrumentRules::default());
+    assert_eq!(config.sessions[0].self_trade, SelfTradePrevention::CancelNewest);
+    assert_eq!((config.sessions[0].group, config.sessions[1].group), (1, 0));
+    let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
+    assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
+    assert_eq!(risk.limits.position_max, 1_000_000);
+}
+
+const MORE: &str = r#"
+[[schedule.phase]]
+at = "08:00:00"
+phase = "opening-auction"
+instruments = ["ETH-USD"]
+
+[[schedule.phase]]
+at = "08:10:00"
+phase = "continuous"
+
+[[risk]]
+participant = "FIRM1"
+open_orders_max = 5
+"#;
+
+#[test]
+fn a_time_zone_moves_the_times_of_the_day() {
+    for (zone, first, second) in [
+        ("UTC", 28_800, 29_400),
+        ("+01:00", 25_200, 25_800),
+        ("-05:30", 48_600, 49_200),
+        ("+08:05", 86_100, 300),
+    ] {
+        let text = changed("time_zone = \"UTC\" ", &format!("time_zone = \"{zone}\" ")) + MORE;
+        let config = Config::parse("vesta.toml", &text).unwrap();
+        let at: Vec<u32> = config.schedule.phases.iter().map(|entry| entry.at_s).collect();
+        assert_eq!(at, [first, second], "{zone}");
+    }
+}
+
+#[test]
+fn a_schedule_and_rules_that_cannot_be_name_their_line() {
+    let sample = SAMPLE.to_owned() + MORE;
+    let cases = [
+        ("time_zone = \"UTC\" ", "time_zone = \"Europe/Paris\" ", "+01:00"),
+        ("time_zone = \"UTC\" ", "time_zone = \"+1\" ", "+01:00"),
+        ("volatility_auction_s = 120 ", "volatility_auction_s = 90000 ", "0 to 86400"),
+        ("indicative_interval_ms = 1000 ", "indicative_interval_ms = 5 ", "10 to 3600000"),
+        ("at = \"08:00:00\"", "at = \"8 o'clock\"", "HH:MM:SS"),
+        ("at = \"08:10:00\"", "at = \"08:00:00\"", "same time"),
+        ("phase = \"continuous\"", "phase = \"open\"", "pre-open"),
+        ("instruments = [\"ETH-USD\"]", "instruments = [\"XRP-USD\"]", "no instrument XRP-USD"),
+        ("[[risk]]\nparticipant = \"FIRM1\"", "[[risk]]\nparticipant = \"FIRM9\"", "FIRM9"),
+        ("open_orders_max = 5", "order_max = 5", "order_max"),
+        ("open_orders_max = 5", "instrument = \"BTC-USD\"", "no limit"),
+        ("open_orders_max = 5", "open_orders_max = -1", "invalid value"),
+        ("open_orders_max = 5", "instrument = \"XRP-USD\"\nopen_orders_max = 5", "XRP-USD"),
+        ("participant = \"FIRM2\"", "participant = \"FIRM2\"\nself_trade = \"all\"", "decrement"),
+        ("price_max = \"100000\"", "price_max = \"100000\"\nreference_price = \"0\"", "outside"),
+        (
+            "price_max = \"100000\"",
+            "price_max = \"100000\"\nreference_price = \"1.005\"",
+            "reference_price",
+        ),
+        (
+            "price_max = \"100000\"",
+            "price_max = \"100000\"\nbands = { static_ticks = 5 }",
+            "action",
+        ),
+    ];
+    for (from, to, needs) in cases {
+        let at = sample.rfind(&format!("\n{from}")).unwrap() + 1;
+        let text = format!("{}{to}{}", &sample[..at], &sample[at + from.len()..]);
+        let error = error(&text);
+        assert!(error.contains(needs), "{to}: {error}");
+        // The line, or that of the table that it is in.
+        let line: usize = error.split(':').nth(1).unwrap().parse().unwrap();
+        let own = text[..at].lines().count() + 1;
+        assert!((own.saturating_sub(9)..=own + 1).contains(&line), "{to}: {error}, line {own}");
+    }
+    let twice = SAMPLE.to_owned() + MORE + "[[risk]]\nparticipant = \"FIRM1\"\ncollar_ticks = 1\n";
+    assert!(error(&twice).contains("twice"));
 }
 
 #[test]

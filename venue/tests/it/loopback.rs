@@ -15,7 +15,7 @@ use crate::folder::Folder;
 use crate::peer::{Got, Peer, Subscriber};
 
 /// The sample configuration on free ports in a folder of its own, with small segments.
-fn config(folder: &Folder) -> Config {
+pub(crate) fn config(folder: &Folder) -> Config {
     let mut config = Config::parse("sample", venue::config::SAMPLE).unwrap();
     let any = "127.0.0.1:0".parse().unwrap();
     config.journal_dir = folder.path().join("journal");
@@ -36,7 +36,7 @@ fn start(config: &Config) -> Venue {
 }
 
 /// Replays the journal on disk of a venue that has stopped.
-fn replays(config: &Config) -> u64 {
+pub(crate) fn replays(config: &Config) -> u64 {
     let mut reader = Reader::open(&config.journal_dir, None).unwrap();
     let mut replay = Replay::new();
     while let Some(frame) = reader.next().unwrap() {
@@ -45,7 +45,7 @@ fn replays(config: &Config) -> u64 {
     replay.turns()
 }
 
-fn fields<'a>(got: &'a Got, tags: &[u32]) -> Vec<&'a str> {
+pub(crate) fn fields<'a>(got: &'a Got, tags: &[u32]) -> Vec<&'a str> {
     tags.iter().map(|tag| got.get(*tag)).collect()
 }
 

@@ -7,4 +7,5 @@ mod folder;
 mod loopback;
 mod peer;
 mod replay;
+mod schedule;
 mod turns;

@@ -1,0 +1,343 @@
+//! What a venue does by the clock and what its file sets, with the real venue and a clock set by hand.
+
+use journal::Reader;
+use matcher::{
+    BandAction, Bands, Command, Event, InstrumentId, ParticipantId, Phase, Price, Qty, RiskLimits,
+    SelfTradePrevention, SessionId, Timestamp,
+};
+use venue::config::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig};
+use venue::turns::{Cutter, Follower, TurnHead};
+use venue::{Clock, Config, Venue};
+
+use crate::folder::Folder;
+use crate::loopback::{config, fields, replays};
+use crate::peer::{Peer, Subscriber};
+
+/// 2026-01-02 00:00 UTC, a Friday.
+const MIDNIGHT: u64 = 1_767_312_000_000_000_000;
+
+fn time(text: &str) -> Timestamp {
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().unwrap()).collect();
+    Timestamp(MIDNIGHT + ((parts[0] * 60 + parts[1]) * 60 + parts[2]) * 1_000_000_000)
+}
+
+fn entry(at: &str, phase: Phase) -> PhaseEntry {
+    let at_s = u32::try_from((time(at).0 - MIDNIGHT) / 1_000_000_000).unwrap();
+    PhaseEntry { at_s, phase, instruments: None }
+}
+
+/// A day with both auctions, for the sample's instruments.
+fn day(folder: &Folder) -> Config {
+    let mut config = config(folder);
+    config.schedule.phases = vec![
+        entry("07:00:00", Phase::PreOpen),
+        entry("08:00:00", Phase::OpeningAuction),
+        entry("08:10:00", Phase::Continuous),
+        entry("17:30:00", Phase::ClosingAuction),
+        entry("17:35:00", Phase::Closed),
+    ];
+    config.schedule.day_end_s = Some(17 * 3_600 + 36 * 60);
+    config
+}
+
+struct Running {
+    venue: Venue,
+    clock: Clock,
+    feed: Subscriber,
+}
+
+impl Running {
+    fn start(config: &Config, at: &str) -> Running {
+        let clock = Clock::set_at(time(at));
+        let venue = Venue::start_by(config, clock.clone()).unwrap_or_else(|e| panic!("{e}"));
+        let feed = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+        Running { venue, clock, feed }
+    }
+
+    fn at(&self, time_of_day: &str) {
+        self.clock.set(time(time_of_day));
+        self.venue.look_at_clock();
+    }
+
+    /// Reads the feed until all its messages are of these types.
+    fn expect(&mut self, kinds: &str) {
+        self.feed.read_until(|got| got.kinds().len() >= kinds.len());
+        assert_eq!(self.feed.kinds(), kinds);
+    }
+
+    fn status(&self, locate: u16) -> char {
+        char::from(self.feed.mirror().status(locate).unwrap().code())
+    }
+
+    fn stop(self, config: &Config) {
+        self.venue.stop().unwrap();
+        replays(config);
+    }
+}
+
+/// What the venue itself asked for after its definitions, and what was answered first.
+#[derive(Default)]
+struct Asked {
+    all: Vec<(Command, Timestamp, Option<Event>)>,
+}
+
+impl Follower for Asked {
+    fn input(&mut self, head: &TurnHead) {
+        let command = head.input.command;
+        let defines = matches!(
+            command,
+            Command::Configure(_)
+                | Command::DefineInstrument { .. }
+                | Command::DefineSession { .. }
+        );
+        if head.input.session == SessionId::VENUE && !defines {
+            self.all.push((command, head.input.timestamp, None));
+        }
+    }
+
+    fn event(&mut self, head: &TurnHead, _: u32, event: &Event) {
+        if head.input.session == SessionId::VENUE
+            && let Some((command, _, answer @ None)) = self.all.last_mut()
+            && *command == head.input.command
+        {
+            *answer = Some(*event);
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+fn asked(config: &Config) -> Vec<(Command, Timestamp, Option<Event>)> {
+    let mut reader = Reader::open(&config.journal_dir, None).unwrap();
+    let (mut cutter, mut asked) = (Cutter::default(), Asked::default());
+    while let Some(frame) = reader.next().unwrap() {
+        cutter.frame(&frame, &mut asked).unwrap();
+    }
+    for (command, _, answer) in &asked.all {
+        assert!(!matches!(answer, Some(Event::CommandRefused { .. })), "{command:?}: {answer:?}");
+    }
+    asked.all
+}
+
+fn phases(config: &Config) -> Vec<(u32, Phase, Timestamp)> {
+    let mut phases = Vec::new();
+    for (command, at, _) in asked(config) {
+        if let Command::SetPhase { instrument, phase } = command {
+            phases.push((instrument.0, phase, at));
+        }
+    }
+    phases
+}
+
+#[test]
+fn a_day_goes_by_the_clock() {
+    let folder = Folder::new();
+    let mut config = day(&folder);
+    config.schedule.indicative_interval_ms = 0;
+    let mut running = Running::start(&config, "06:00:00");
+    // Before the first phase of the day it is still the last one of yesterday.
+    running.expect("SRHRH");
+    assert_eq!((running.status(1), running.status(2)), ('H', 'H'));
+
+    let (mut buyer, _) = Peer::log_on(running.venue.fix_addr(), "CLIENT1", 1);
+    let (mut seller, _) = Peer::log_on(running.venue.fix_addr(), "CLIENT2", 1);
+    buyer.order("early", "1", "1", "100");
+    assert!(buyer.report().get(58).contains("closed"));
+
+    running.at("07:00:00");
+    running.expect("SRHRHHH");
+    assert_eq!(running.status(1), 'Q');
+    buyer.order("b1", "1", "2", "101");
+    assert_eq!(buyer.report().get(150), "0");
+    seller.order("s1", "2", "3", "99");
+    assert_eq!(seller.report().get(150), "0");
+    running.expect("SRHRHHHAA");
+
+    // Set past two phases at once: the one that it is now begins, the one before is left out.
+    running.at("08:12:00");
+    let tags = [150, 39, 31, 32, 151];
+    assert_eq!(fields(&buyer.report(), &tags), ["F", "2", "99.00", "2.0000", "0.0000"]);
+    assert_eq!(fields(&seller.report(), &tags), ["F", "1", "99.00", "2.0000", "1.0000"]);
+    running.expect("SRHRHHHAACCQHH");
+    assert_eq!(running.status(1), 'T');
+
+    running.at("17:30:00");
+    running.expect("SRHRHHHAACCQHHHH");
+    assert_eq!(running.status(1), 'Q');
+    running.at("17:36:00");
+    running.expect("SRHRHHHAACCQHHHHHHS");
+    assert_eq!(running.status(1), 'H');
+    running.stop(&config);
+
+    let first: Vec<_> = phases(&config).into_iter().filter(|(id, ..)| *id == 0).collect();
+    let of = |phase, at| (0, phase, time(at));
+    assert_eq!(
+        first,
+        [
+            of(Phase::PreOpen, "07:00:00"),
+            of(Phase::Continuous, "08:12:00"),
+            of(Phase::ClosingAuction, "17:30:00"),
+            of(Phase::Closed, "17:36:00"),
+        ]
+    );
+}
+
+#[test]
+fn a_restart_does_what_was_missed_once_and_leaves_the_rest_as_it_was() {
+    let folder = Folder::new();
+    let config = day(&folder);
+    let running = Running::start(&config, "09:00:00");
+    assert_eq!(running.venue.names().instruments[0].phase, Phase::Continuous);
+    let halt = Command::SetPhase { instrument: InstrumentId(1), phase: Phase::Halt };
+    assert!(running.venue.submit(&halt));
+    running.stop(&config);
+    assert_eq!(phases(&config).len(), 1);
+
+    // Nothing began meanwhile: the operator's halt stays.
+    let mut running = Running::start(&config, "09:30:00");
+    running.expect("SRHRHH");
+    assert_eq!((running.status(1), running.status(2)), ('T', 'H'));
+    running.stop(&config);
+    assert_eq!(phases(&config).len(), 1);
+
+    // Down over the close and the night: the phase of now begins. A halt is for the operator to end.
+    let mut running = Running::start(&config, "31:30:00");
+    running.expect("SRHRHHHS");
+    assert_eq!((running.status(1), running.status(2)), ('Q', 'H'));
+    running.stop(&config);
+    let done = phases(&config);
+    assert_eq!(done[1..], [(0, Phase::PreOpen, time("31:30:00"))]);
+}
+
+#[test]
+fn a_volatility_auction_ends_by_itself_also_after_a_restart() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.schedule.volatility_auction_s = 60;
+    config.schedule.indicative_interval_ms = 20_000;
+    let bands = Bands { static_ticks: 100, dynamic_ticks: 0, action: BandAction::Interrupt };
+    let reference = Some(Price::from_ticks(10_000));
+    config.rules = vec![InstrumentRules { reference, bands }];
+    let mut running = Running::start(&config, "10:00:00");
+    let (mut peer, _) = Peer::log_on(running.venue.fix_addr(), "CLIENT1", 1);
+    for (id, side, price) in [("s1", "2", "102"), ("b1", "1", "103")] {
+        peer.order(id, side, "1", price);
+        assert_eq!(peer.report().get(150), "0");
+    }
+    running.expect("SRHRHAHA");
+    assert_eq!(running.status(1), 'P');
+    running.at("10:00:20");
+    running.expect("SRHRHAHAI");
+    peer.log_out();
+    running.stop(&config);
+
+    // The auction that began before the restart ends when it would have.
+    let mut running = Running::start(&config, "10:00:59");
+    running.expect("SRHRHAHAII");
+    running.at("10:01:00");
+    running.expect("SRHRHAHAIICCQH");
+    assert_eq!(running.status(1), 'T');
+    running.stop(&config);
+    let ended = (0, Phase::Continuous, time("10:01:00"));
+    assert_eq!(phases(&config), [ended]);
+
+    // What is in force is not set again.
+    let rules = |config: &Config| asked(config).len();
+    let before = rules(&config);
+    Running::start(&config, "10:02:00").stop(&config);
+    assert_eq!(rules(&config), before);
+}
+
+#[test]
+fn indicative_prices_are_published_while_there_is_a_call() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    let phase = |at, phase, id| PhaseEntry {
+        instruments: Some(vec![InstrumentId(id)]),
+        ..entry(at, phase)
+    };
+    config.schedule.phases =
+        vec![phase("08:00:00", Phase::OpeningAuction, 1), phase("08:10:00", Phase::Continuous, 1)];
+    config.schedule.indicative_interval_ms = 500;
+    let mut running = Running::start(&config, "07:59:59");
+    running.expect("SRHRH");
+    assert_eq!((running.status(1), running.status(2)), ('T', 'T'));
+    running.at("08:00:00");
+    running.expect("SRHRHH");
+    running.at("08:00:01");
+    running.expect("SRHRHHI");
+    running.at("08:00:02");
+    running.expect("SRHRHHII");
+    running.at("08:10:00");
+    running.expect("SRHRHHIIH");
+    running.at("08:20:00");
+    running.stop(&config);
+    let published: Vec<_> = asked(&config)
+        .into_iter()
+        .filter(|(command, ..)| matches!(command, Command::PublishIndicative { .. }))
+        .map(|(command, at, _)| (command, at))
+        .collect();
+    let instrument = InstrumentId(1);
+    let publish = Command::PublishIndicative { instrument };
+    assert_eq!(published, [(publish, time("08:00:01")), (publish, time("08:00:02"))]);
+}
+
+#[test]
+fn the_file_is_what_holds_after_a_start_and_nothing_is_said_twice() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    let rules = |config: &Config| -> Vec<Command> {
+        asked(config).into_iter().map(|(command, ..)| command).collect()
+    };
+    Running::start(&config, "10:00:00").stop(&config);
+    assert_eq!(rules(&config), [], "every default is in force");
+
+    let bands = Bands { static_ticks: 0, dynamic_ticks: 50, action: BandAction::Reject };
+    config.rules = vec![InstrumentRules { reference: Some(Price::from_ticks(77)), bands }];
+    config.sessions[0].group = 7;
+    config.sessions[0].self_trade = SelfTradePrevention::CancelOldest;
+    let limits = RiskLimits { order_qty_max: Qty::from_lots(5), ..RiskLimits::NONE };
+    let of_all = RiskConfig { participant: "FIRM2".into(), instrument: None, limits };
+    let own = RiskLimits { open_orders_max: 3, ..RiskLimits::NONE };
+    let of_one =
+        RiskConfig { participant: "FIRM2".into(), instrument: Some(InstrumentId(1)), limits: own };
+    config.risk = vec![of_all.clone(), of_one];
+    let (participant, instrument) = (ParticipantId(2), InstrumentId(1));
+    let set = [
+        Command::SetReference { instrument: InstrumentId(0), price: Price::from_ticks(77) },
+        Command::SetBands { instrument: InstrumentId(0), bands },
+        Command::SetSession {
+            session: SessionId(1),
+            group: 7,
+            self_trade: SelfTradePrevention::CancelOldest,
+        },
+        Command::SetRisk { participant, instrument, limits: own },
+        Command::SetRisk { participant, instrument: InstrumentId::NONE, limits },
+    ];
+    let mut next_out = 1;
+    for at in ["10:01:00", "10:02:00"] {
+        let running = Running::start(&config, at);
+        let (mut peer, _) = Peer::log_on(running.venue.fix_addr(), "CLIENT2", next_out);
+        peer.order(at, "1", "1", "100");
+        assert_eq!(peer.report().get(58), "quantity is above the participant's limit");
+        next_out = peer.log_out();
+        running.stop(&config);
+        assert_eq!(rules(&config), set, "{at}");
+    }
+
+    // Taken out of the file: back to the default; an account that had its own limits has those of its firm.
+    config.rules = Vec::new();
+    config.sessions[0].group = 0;
+    config.risk = vec![of_all];
+    Running::start(&config, "10:03:00").stop(&config);
+    let more = [
+        Command::SetBands { instrument: InstrumentId(0), bands: NO_BANDS },
+        Command::SetSession {
+            session: SessionId(1),
+            group: 0,
+            self_trade: SelfTradePrevention::CancelOldest,
+        },
+        Command::SetRisk { participant, instrument, limits },
+    ];
+    assert_eq!(rules(&config)[set.len()..], more);
+}
