@@ -67,7 +67,7 @@ pub struct Played {
 }
 
 /// A request of a play, as its ClOrdID names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RequestId {
     /// The command.
     pub(super) n: usize,
@@ -263,21 +263,24 @@ impl Driver<'_> {
     }
 
     /// Enters and cancels an order far from the market: when the feed shows it, it has shown
-    /// everything before it. Returns its reference there.
+    /// everything before it. Returns how many orders the feed has shown with it.
     fn place_marker(&mut self, flow: &Flow) -> Result<u64, PlayError> {
         let n = self.steps.len();
         let bids = flow.commands.iter().filter(|command| command.side == Side::Buy);
         let price = bids.map(|command| command.price).min().unwrap_or(1);
+        let marker = self.record.places(self.steps) + 1;
         let id = RequestId { n, is_first: false };
         let order = Request::New { side: Side::Buy, price, qty: 1, ioc: false };
         let now = clock::now();
         self.request(id, 0, &order, now);
         self.await_below(1)?;
-        let marker = self.record.accepted(id);
+        if !self.record.accepted(id) {
+            return Err(PlayError::NoMarker);
+        }
         let cancel = Request::Cancel { target: n, side: Side::Buy };
         self.request(RequestId { n: n + 1, is_first: false }, 0, &cancel, now);
         self.await_below(1)?;
-        marker.ok_or(PlayError::NoMarker)
+        Ok(marker)
     }
 }
 
@@ -334,9 +337,9 @@ impl FeedReader {
         Ok(FeedReader(receiver))
     }
 
-    /// Everything before the order `marker`, and the number of the instrument.
+    /// Everything before the `marker`-th order of the instrument, and its number.
     fn until(self, marker: u64, symbol: &str) -> Result<(Vec<Message>, u16), PlayError> {
-        let (mut messages, mut locate) = (Vec::new(), 0);
+        let (mut messages, mut locate, mut orders) = (Vec::new(), 0, 0);
         loop {
             let message = match self.0.recv_timeout(ANSWER_MAX) {
                 Ok(message) => message.map_err(PlayError::Feed)?,
@@ -345,7 +348,14 @@ impl FeedReader {
                 }
             };
             match &message {
-                Message::AddOrder(add) if add.order_ref == marker => return Ok((messages, locate)),
+                Message::AddOrder(_) | Message::OrderReplace(_)
+                    if message.header().stock_locate == locate =>
+                {
+                    orders += 1;
+                    if orders == marker {
+                        return Ok((messages, locate));
+                    }
+                }
                 Message::StockDirectory(it) if it.stock.as_bytes() == symbol.as_bytes() => {
                     locate = it.header.stock_locate;
                 }

@@ -26,7 +26,10 @@ pub(super) type ExecId = (u64, u32, u8);
 pub(super) struct Report {
     pub(super) request: RequestId,
     pub(super) sequence: u64,
+    /// Place of the event in its turn.
+    index: u32,
     exec_type: u8,
+    leaves: u64,
     trade: Option<Side1>,
 }
 
@@ -107,13 +110,16 @@ impl Record {
         self.reports.len() as u64
     }
 
-    /// The Sequence at which the venue accepted the order of `request`.
-    pub(super) fn accepted(&self, request: RequestId) -> Option<u64> {
-        let found = self.reports.iter().rev();
-        found
-            .copied()
-            .find(|it| it.request == request && it.exec_type == b'0')
-            .map(|it| it.sequence)
+    /// Whether the venue accepted the order of `request`.
+    pub(super) fn accepted(&self, request: RequestId) -> bool {
+        self.reports.iter().rev().any(|it| it.request == request && it.exec_type == b'0')
+    }
+
+    /// How often an order came on the book: so many orders the feed has shown by now.
+    pub(super) fn places(&self, steps: &[Step]) -> u64 {
+        let mut marks = Marks::new(steps.len());
+        marks.reports(&self.reports, steps, steps.len());
+        marks.places
     }
 
     /// Holds the reports and the feed against the flow.
@@ -189,7 +195,9 @@ fn parse(message: &FixMessage<'_>, prefix: &str) -> Option<(ExecId, Report)> {
         }),
         _ => None,
     };
-    Some((exec_id, Report { request, sequence: exec_id.0, exec_type, trade }))
+    let leaves = parse_scaled(message.get(tag::LEAVES_QTY)?, 0).ok()?.try_into().ok()?;
+    let (sequence, index, _) = exec_id;
+    Some((exec_id, Report { request, sequence, index, exec_type, leaves, trade }))
 }
 
 /// Reads `12-0`, `12-1M`, `12-1T`.
@@ -207,10 +215,11 @@ fn uint(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// What a message of the feed is about, by the names that the reports have given.
+/// What a message of the feed is about. Orders are counted as they come on the book, from 1: what was left of
+/// an order in its reports tells which do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Mark {
-    /// The order with this reference comes on the book.
+    /// This order comes on the book.
     Added(u64),
     /// It leaves it other than by trading.
     Removed(u64),
@@ -223,19 +232,27 @@ enum Mark {
 /// Which command each message of the feed comes from.
 struct Marks {
     commands: HashMap<Mark, usize>,
-    /// By command: the reference of its order afterwards.
+    /// By command: which order it is afterwards, 0 if it is not on the book.
     refs: Vec<u64>,
+    /// Orders that came on the book.
+    places: u64,
 }
 
 impl Marks {
     fn new(steps: usize) -> Marks {
-        Marks { commands: HashMap::new(), refs: vec![0; steps] }
+        Marks { commands: HashMap::new(), refs: vec![0; steps], places: 0 }
     }
 
     fn reports(&mut self, reports: &[Report], steps: &[Step], end: usize) {
         // Reports of several sessions, in the order of the turns that made them.
         let mut reports: Vec<&Report> = reports.iter().collect();
-        reports.sort_by_key(|report| report.sequence);
+        reports.sort_by_key(|report| (report.sequence, report.index));
+        // What was left of an order after the turn of its report.
+        let mut left: HashMap<(u64, RequestId), u64> = HashMap::new();
+        for report in &reports {
+            left.insert((report.sequence, report.request), report.leaves);
+        }
+        let rests = |report: &Report| left[&(report.sequence, report.request)] > 0;
         let mut reduced: HashMap<u64, u32> = HashMap::new();
         for report in reports {
             let RequestId { n, is_first } = report.request;
@@ -248,10 +265,7 @@ impl Marks {
             }
             let request = step.map(|step| if is_first { step.first } else { Some(step.request) });
             match (report.exec_type, request.flatten()) {
-                (b'0', _) => {
-                    self.commands.insert(Mark::Added(report.sequence), n.min(end));
-                    self.name(n, report.sequence);
-                }
+                (b'0', _) => self.enter(n, end, rests(report)),
                 (b'5', Some(Request::Replace { target, keeps_place: true, .. })) => {
                     let order_ref = self.refs[target];
                     let times = reduced.entry(order_ref).or_default();
@@ -261,8 +275,7 @@ impl Marks {
                 }
                 (b'5', Some(Request::Replace { target, .. })) => {
                     self.commands.insert(Mark::Removed(self.refs[target]), n);
-                    self.commands.insert(Mark::Added(report.sequence), n);
-                    self.name(n, report.sequence);
+                    self.enter(n, end, rests(report));
                 }
                 (b'4', Some(Request::Cancel { target, .. })) => {
                     self.commands.insert(Mark::Removed(self.refs[target]), n);
@@ -270,6 +283,15 @@ impl Marks {
                 _ => {}
             }
         }
+    }
+
+    /// An order comes in, and what is left of it on the book.
+    fn enter(&mut self, n: usize, end: usize, rests: bool) {
+        if rests {
+            self.places += 1;
+            self.commands.insert(Mark::Added(self.places), n.min(end));
+        }
+        self.name(n, if rests { self.places } else { 0 });
     }
 
     fn name(&mut self, n: usize, order_ref: u64) {
@@ -288,12 +310,12 @@ fn judge_feed(
     judge: &mut Judge<'_>,
 ) {
     let mut mirror = Mirror::new();
-    let mut reduced: HashMap<u64, u32> = HashMap::new();
+    let mut seen = Seen::default();
     // The next command whose book is to be looked at, from 1; 0 is the book before the first.
     let mut next = 0;
     for message in feed {
         if message.header().stock_locate == locate {
-            match mark(message, &mut reduced).map(|mark| marks.commands.get(&mark)) {
+            match seen.mark(message).map(|mark| marks.commands.get(&mark)) {
                 None => {}
                 Some(None) => judge.wrong(format_args!("no report knows of {message:?}")),
                 Some(Some(n)) => {
@@ -328,17 +350,35 @@ fn judge_book(mirror: &Mirror, locate: u16, next: usize, judge: &mut Judge<'_>) 
     }
 }
 
-fn mark(message: &Message, reduced: &mut HashMap<u64, u32>) -> Option<Mark> {
-    Some(match message {
-        Message::AddOrder(add) => Mark::Added(add.order_ref),
-        Message::OrderReplace(replace) => Mark::Added(replace.new_order_ref),
-        Message::OrderExecuted(executed) => Mark::Traded(executed.match_number),
-        Message::OrderDelete(delete) => Mark::Removed(delete.order_ref),
-        Message::OrderCancel(cancel) => {
-            let times = reduced.entry(cancel.order_ref).or_default();
-            *times += 1;
-            Mark::Reduced(cancel.order_ref, *times)
-        }
-        _ => return None,
-    })
+/// What the feed has shown so far.
+#[derive(Default)]
+struct Seen {
+    /// By reference: the how-manieth order it is.
+    orders: HashMap<u64, u64>,
+    reduced: HashMap<u64, u32>,
+}
+
+impl Seen {
+    fn mark(&mut self, message: &Message) -> Option<Mark> {
+        let order = |seen: &Seen, order_ref| seen.orders.get(&order_ref).copied().unwrap_or(0);
+        Some(match message {
+            Message::AddOrder(add) => self.added(add.order_ref),
+            Message::OrderReplace(replace) => self.added(replace.new_order_ref),
+            Message::OrderExecuted(executed) => Mark::Traded(executed.match_number),
+            Message::OrderDelete(delete) => Mark::Removed(order(self, delete.order_ref)),
+            Message::OrderCancel(cancel) => {
+                let order = order(self, cancel.order_ref);
+                let times = self.reduced.entry(order).or_default();
+                *times += 1;
+                Mark::Reduced(order, *times)
+            }
+            _ => return None,
+        })
+    }
+
+    fn added(&mut self, order_ref: u64) -> Mark {
+        let order = self.orders.len() as u64 + 1;
+        self.orders.insert(order_ref, order);
+        Mark::Added(order)
+    }
 }
