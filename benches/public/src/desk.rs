@@ -75,7 +75,7 @@ impl<O: Outlet> Desk<O> {
     /// are counted; the low half is enough, the engine only remembers it.
     #[inline(always)]
     fn stamp(&mut self, session: SessionId, command: Command) -> Input {
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         let (sequence, timestamp) = (Sequence(self.sequence), Timestamp(self.sequence));
         let inbound = MsgSeqNum(halves(self.sequence)[0]);
         Input { sequence, timestamp, session, inbound, command }
@@ -92,7 +92,7 @@ impl<O: Outlet> Desk<O> {
         if !self.names.claim(tag, number) {
             return;
         }
-        self.number += 1;
+        self.number = number.0;
         let input = self.stamp(
             CLIENT,
             Command::New(NewOrder {
