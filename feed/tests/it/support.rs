@@ -103,7 +103,7 @@ impl Books for Engine {
 
     fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<(OrderRef, Price, Qty)> {
         let book = self.book(instrument).unwrap();
-        book.orders(side).map(|order| (order.order_ref, order.price, order.leaves_qty)).collect()
+        book.orders(side).map(|order| (order.order_ref, order.price, order.displayed_qty)).collect()
     }
 }
 
