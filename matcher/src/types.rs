@@ -163,7 +163,7 @@ pub enum TimeInForce {
     Gtd = 6,
     /// For the closing auction only: TimeInForce(59)=7.
     AtClose = 7,
-    /// For the next auction only: TimeInForce(59)=A.
+    /// For the next auction only: TimeInForce(59)=B of FIX 5.0 SP2.
     Gfa = 10,
 }
 
