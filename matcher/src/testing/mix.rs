@@ -1133,7 +1133,8 @@ impl MixedFlow {
             0 => Timestamp(0),
             1 => Timestamp(self.now),
             2 => Timestamp(u64::MAX),
-            _ => Timestamp(self.now + 1 + self.rng.below(200) * 1_000),
+            // Round, so that several expire at once.
+            _ => Timestamp((self.now / 50_000 + 1 + self.rng.below(5)) * 50_000),
         }
     }
 
