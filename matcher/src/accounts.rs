@@ -11,6 +11,7 @@ use crate::book::{ladder_key, side_index};
 use crate::command::{Permission, RiskLimits};
 use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
+use crate::prefetch::prefetch_at;
 use crate::types::{InstrumentId, ParticipantId, Price, Qty, Side};
 
 /// Accounts at most, whatever participants × instruments is; a new order that would need one more is
@@ -407,6 +408,24 @@ impl Accounts {
     #[inline(always)]
     pub(crate) fn find(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
         self.table[row as usize * self.stride + instrument.index()]
+    }
+
+    /// The same, of any instrument: none if there is none such.
+    #[inline]
+    pub(crate) fn glance(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
+        self.table.get(row as usize * self.stride + instrument.index()).copied().unwrap_or(Id::NONE)
+    }
+
+    /// Asks for the memory of an entry of the table.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, row: u32, instrument: InstrumentId) {
+        prefetch_at(&self.table, row as usize * self.stride + instrument.index());
+    }
+
+    /// Asks for the account's memory.
+    #[inline]
+    pub(crate) fn prefetch(&self, account: Id<Account>) {
+        self.pool.prefetch(account);
     }
 
     /// Opens the account of `row` in `instrument`, which it has not; none if there is no room.

@@ -3,6 +3,7 @@
 //! Every rule is checked before anything changes; `RULES.md` has the rules and their order. A plain order
 //! in a plain book is handled in `plain`, everything else in `special` and the files beside it.
 
+mod ahead;
 mod auction;
 mod bust;
 mod expiry;
@@ -37,6 +38,7 @@ use crate::types::{
     TimeInForce,
 };
 
+pub use ahead::Ahead;
 use bust::Busts;
 pub use govern::LIMITS_MAX;
 use permit::{Groups, admit_permission};

@@ -111,6 +111,20 @@ impl Ladder {
         tree::find(&levels.pool, self.root, key)
     }
 
+    /// The level of `key`, if it stands in the window.
+    #[inline]
+    pub(crate) fn glance(&self, levels: &Levels, key: i64) -> Id<Level> {
+        self.index(key).map_or(Id::NONE, |index| levels.window(self.window).get(index))
+    }
+
+    /// Asks for the memory of the window where the level of `key` would be.
+    #[inline]
+    pub(crate) fn prefetch(&self, levels: &Levels, key: i64) {
+        if let Some(index) = self.index(key) {
+            levels.window(self.window).prefetch(index);
+        }
+    }
+
     /// The best level whose key is not below `key`.
     pub(crate) fn first_from(&self, levels: &Levels, key: i64) -> Id<Level> {
         if self.best.is_some() && key <= self.best_key {

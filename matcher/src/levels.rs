@@ -5,8 +5,8 @@ use std::collections::TryReserveError;
 use crate::book::ladder_key;
 use crate::orders::{Order, Orders};
 use crate::pool::{Id, Pool, Pooled};
+use crate::prefetch::prefetch_at;
 use crate::types::{InstrumentId, Price, Qty, Side};
-use crate::windows::{SIZES, Windows};
 
 /// All orders of one side of one book at one price.
 ///
@@ -100,19 +100,115 @@ impl Pooled for Level {
     }
 }
 
-/// The levels of all books, and the windows of their ladders.
+/// Ticks of a window: 64 words of 64 bits, so that two bit scans find the best price in it.
+pub(crate) const WINDOW_TICKS: usize = 64 * 64;
+
+/// Levels of adjacent prices, indexed by their distance from the window's base.
+#[derive(Clone)]
+pub(crate) struct Window {
+    /// Bit `w` is set if word `w` is not zero.
+    top: u64,
+    /// Bit `t` of word `w` is set if there is a level at index `64 w + t`.
+    words: [u64; 64],
+    levels: [Id<Level>; WINDOW_TICKS],
+}
+
+impl Window {
+    const EMPTY: Window = Window { top: 0, words: [0; 64], levels: [Id::NONE; WINDOW_TICKS] };
+
+    #[inline(always)]
+    pub(crate) fn get(&self, index: usize) -> Id<Level> {
+        self.levels[index]
+    }
+
+    /// Asks for the memory of that index.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: usize) {
+        prefetch_at(&self.levels, index);
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, index: usize, level: Id<Level>) {
+        self.levels[index] = level;
+        self.words[index / 64] |= 1 << (index % 64);
+        self.top |= 1 << (index / 64);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, index: usize) {
+        self.levels[index] = Id::NONE;
+        let word = &mut self.words[index / 64];
+        *word &= !(1 << (index % 64));
+        if *word == 0 {
+            self.top &= !(1 << (index / 64));
+        }
+    }
+
+    /// The best level.
+    #[inline]
+    pub(crate) fn first(&self) -> Id<Level> {
+        if self.top == 0 {
+            return Id::NONE;
+        }
+        let word = self.top.trailing_zeros() as usize;
+        self.levels[word * 64 + self.words[word].trailing_zeros() as usize]
+    }
+
+    /// The best level at `index` or after it.
+    pub(crate) fn first_from(&self, index: usize) -> Id<Level> {
+        let (word, bit) = (index / 64, index % 64);
+        let rest = self.words[word] & (u64::MAX << bit);
+        if rest != 0 {
+            return self.levels[word * 64 + rest.trailing_zeros() as usize];
+        }
+        let rest = self.top & (u64::MAX << word) & !(1 << word);
+        if rest == 0 {
+            return Id::NONE;
+        }
+        let word = rest.trailing_zeros() as usize;
+        self.levels[word * 64 + self.words[word].trailing_zeros() as usize]
+    }
+
+    /// Counts the levels.
+    ///
+    /// # Panics
+    ///
+    /// If bits and levels say different things.
+    pub(crate) fn check(&self) -> u32 {
+        let mut count = 0;
+        for (w, word) in self.words.iter().enumerate() {
+            assert!((*word != 0) == (self.top >> w & 1 == 1));
+            for (t, level) in self.levels[w * 64..][..64].iter().enumerate() {
+                assert!(level.is_some() == (*word >> t & 1 == 1));
+            }
+            count += word.count_ones();
+        }
+        count
+    }
+}
+
+/// Names a [`Window`]; 0 names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WindowId(u32);
+
+impl WindowId {
+    pub(crate) const NONE: WindowId = WindowId(0);
+}
+
+/// The levels of all books, and the windows of the ladders that earned one.
 pub(crate) struct Levels {
     pub(crate) pool: Pool<Level>,
-    pub(crate) windows: Windows,
+    windows: Vec<Window>,
+    idle: Vec<WindowId>,
+    windows_max: u32,
 }
 
 impl Levels {
-    /// Levels for each window of a size: 16 to 64 bytes a level, which cost nothing until
-    /// they are touched.
-    const LEVELS_PER_WINDOW: [u32; SIZES] = [16, 256, 4096, 1 << 18];
+    /// Levels per window: windows are for ladders with many levels, the others do well without.
+    const LEVELS_PER_WINDOW: u32 = 256;
 
     pub(crate) const fn new() -> Levels {
-        Levels { pool: Pool::new(), windows: Windows::new() }
+        Levels { pool: Pool::new(), windows: Vec::new(), idle: Vec::new(), windows_max: 0 }
     }
 
     pub(crate) fn grow(
@@ -120,10 +216,40 @@ impl Levels {
         levels_max: u32,
         instruments_max: u32,
     ) -> Result<(), TryReserveError> {
+        let windows_max = (levels_max / Levels::LEVELS_PER_WINDOW + 2).min(2 * instruments_max);
         self.pool.grow(levels_max, levels_max)?;
-        let sides_max = instruments_max.saturating_mul(2);
-        let windows_max =
-            Levels::LEVELS_PER_WINDOW.map(|each| (levels_max / each + 1).min(sides_max));
-        self.windows.grow(windows_max)
+        self.windows.try_reserve_exact(windows_max as usize - self.windows.len())?;
+        self.idle.try_reserve_exact(windows_max as usize - self.idle.len())?;
+        self.windows_max = windows_max;
+        Ok(())
+    }
+
+    /// An empty window, or none if all are taken.
+    pub(crate) fn take_window(&mut self) -> WindowId {
+        if let Some(id) = self.idle.pop() {
+            return id;
+        }
+        let used = u32::try_from(self.windows.len()).unwrap_or(u32::MAX);
+        if used >= self.windows_max {
+            return WindowId::NONE;
+        }
+        self.windows.push(Window::EMPTY);
+        WindowId(used + 1)
+    }
+
+    /// Gives an empty window back.
+    pub(crate) fn give_back_window(&mut self, id: WindowId) {
+        assert!(self.window(id).top == 0);
+        self.idle.push(id);
+    }
+
+    #[inline(always)]
+    pub(crate) fn window(&self, id: WindowId) -> &Window {
+        &self.windows[id.0 as usize - 1]
+    }
+
+    #[inline]
+    pub(crate) fn window_mut(&mut self, id: WindowId) -> &mut Window {
+        &mut self.windows[id.0 as usize - 1]
     }
 }

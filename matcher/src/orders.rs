@@ -151,6 +151,12 @@ impl Orders {
         ids.iter().map(|id| self.pool[*id].order_ref.0).fold(0, |all, place| all ^ place)
     }
 
+    /// Asks for the order's memory.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, id: Id<Order>) {
+        self.pool.prefetch(id);
+    }
+
     /// What an order has traded.
     #[inline(always)]
     pub(crate) fn done(&self, id: Id<Done>) -> Done {

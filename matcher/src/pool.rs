@@ -8,6 +8,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
+use crate::prefetch::prefetch_at;
+
 /// Names a slot of a [`Pool`]; 0 names none.
 pub(crate) struct Id<T>(u32, PhantomData<fn() -> T>);
 
@@ -148,6 +150,12 @@ impl<T: Pooled> Pool<T> {
         let mut slot = T::EMPTY;
         slot.set_link(0);
         self.slots.push(slot);
+    }
+
+    /// Asks for the slot's memory.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, id: Id<T>) {
+        prefetch_at(&self.slots, id.index());
     }
 
     /// Frees the slot and returns what stood there.

@@ -14,6 +14,7 @@ use std::mem;
 use crate::command::{Permission, SelfTradePrevention};
 use crate::orders::{Order, Orders};
 use crate::pool::{Id, Pool, Pooled};
+use crate::prefetch::prefetch;
 use crate::types::{MsgSeqNum, OrderNumber, ParticipantId, SessionId};
 
 const PAGE_ORDERS: usize = 64;
@@ -284,7 +285,7 @@ impl Sessions {
     /// The row of accounts of the session's participant.
     #[inline]
     pub(crate) fn account_row(&self, id: SessionId) -> u32 {
-        self.sessions[id.index()].account_row
+        self.sessions.get(id.index()).map_or(0, |session| session.account_row)
     }
 
     /// What an order of the session gets as its key against self-trades, and in its flags.
@@ -367,6 +368,25 @@ impl Sessions {
     ) -> Result<(), TryReserveError> {
         let root = &mut self.sessions[id.index()].root;
         root.try_reserve((block_index(number) + 1).saturating_sub(root.len()))
+    }
+
+    /// The resting order of that number, or none; of any session.
+    #[inline]
+    pub(crate) fn glance(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
+        match self.sessions.get(id.index()) {
+            Some(session) => self.directory.find(session, number),
+            None => Id::NONE,
+        }
+    }
+
+    /// Asks for the memory of that number's entry.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: SessionId, number: OrderNumber) {
+        if let Some(session) = self.sessions.get(id.index())
+            && let Some(block) = session.root.get(block_index(number))
+        {
+            prefetch(&self.directory.pages[block.page].orders[page_index(number)]);
+        }
     }
 
     /// Notes a resting order.
