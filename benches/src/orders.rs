@@ -9,7 +9,7 @@ use matcher::testing::flow::{Rng, instrument};
 use matcher::{
     Command, Engine, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
     OrderKind, OrderNumber, ParticipantId, Price, Qty, ReplaceOrder, Sequence, SessionId, Side,
-    TimeInForce, Timestamp,
+    TimeInForce, Timestamp, Wanted,
 };
 
 /// What a stream is like.
@@ -470,6 +470,20 @@ impl Request {
     #[inline]
     pub const fn session(&self) -> SessionId {
         SessionId(self.session)
+    }
+
+    /// What it will want, for who looks ahead.
+    #[must_use]
+    #[inline]
+    pub fn wanted(&self) -> Wanted {
+        let Request { session, target, instrument, side, price, .. } = *self;
+        Wanted {
+            session: SessionId(session),
+            target: OrderNumber(target),
+            instrument: InstrumentId(instrument),
+            side,
+            price: Price::from_ticks(price.into()),
+        }
     }
 
     /// What is asked.

@@ -410,16 +410,22 @@ impl Accounts {
         self.table[row as usize * self.stride + instrument.index()]
     }
 
-    /// The same, of any instrument: none if there is none such.
+    /// Where the account of `row` in `instrument` is named; anything for what is not defined.
     #[inline]
-    pub(crate) fn glance(&self, row: u32, instrument: InstrumentId) -> Id<Account> {
-        self.table.get(row as usize * self.stride + instrument.index()).copied().unwrap_or(Id::NONE)
+    pub(crate) fn place(&self, row: u32, instrument: InstrumentId) -> usize {
+        (row as usize).wrapping_mul(self.stride).wrapping_add(instrument.index())
     }
 
-    /// Asks for the memory of an entry of the table.
+    /// What is named there; none if there is no such place.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, row: u32, instrument: InstrumentId) {
-        prefetch_at(&self.table, row as usize * self.stride + instrument.index());
+    pub(crate) fn glance(&self, place: usize) -> Id<Account> {
+        self.table.get(place).copied().unwrap_or(Id::NONE)
+    }
+
+    /// Asks for the memory of that place.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, place: usize) {
+        prefetch_at(&self.table, place);
     }
 
     /// Asks for the account's memory.

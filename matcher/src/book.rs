@@ -544,14 +544,8 @@ impl Sides {
 fn levels_of<'a>(ladder: &'a Ladder, levels: &'a Levels) -> impl Iterator<Item = &'a Level> {
     let mut at = ladder.best();
     iter::from_fn(move || {
-        if at.is_none() {
-            return None;
-        }
-        let level = &levels.pool[at];
-        at = match level.key.checked_add(1) {
-            Some(key) => ladder.first_from(levels, key),
-            None => Id::NONE,
-        };
+        let level = &levels.pool[at.some()?];
+        at = Ladder::next(levels, at);
         Some(level)
     })
 }

@@ -38,7 +38,7 @@ use crate::types::{
     TimeInForce,
 };
 
-pub use ahead::Ahead;
+pub use ahead::{Ahead, Wanted};
 use bust::Busts;
 pub use govern::LIMITS_MAX;
 use permit::{Groups, admit_permission};

@@ -54,12 +54,11 @@ pub mod testing;
 mod trailing;
 mod tree;
 mod types;
-mod windows;
 
 pub use accounts::AccountState;
 pub use book::{Book, BookLevel, BookOrder};
 pub use command::*;
-pub use engine::{Ahead, Engine, LIMITS_MAX};
+pub use engine::{Ahead, Engine, LIMITS_MAX, Wanted};
 pub use event::*;
 pub use instrument::*;
 pub use market::Market;

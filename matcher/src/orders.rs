@@ -151,6 +151,12 @@ impl Orders {
         ids.iter().map(|id| self.pool[*id].order_ref.0).fold(0, |all, place| all ^ place)
     }
 
+    /// What stands in that slot, if there is one.
+    #[inline(always)]
+    pub(crate) fn get(&self, id: Id<Order>) -> Option<&Order> {
+        self.pool.get(id)
+    }
+
     /// Asks for the order's memory.
     #[inline(always)]
     pub(crate) fn prefetch(&self, id: Id<Order>) {

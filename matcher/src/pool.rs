@@ -152,6 +152,12 @@ impl<T: Pooled> Pool<T> {
         self.slots.push(slot);
     }
 
+    /// What stands in that slot, if there is one.
+    #[inline(always)]
+    pub(crate) fn get(&self, id: Id<T>) -> Option<&T> {
+        self.slots.get(id.index())
+    }
+
     /// Asks for the slot's memory.
     #[inline(always)]
     pub(crate) fn prefetch(&self, id: Id<T>) {

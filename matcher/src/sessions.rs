@@ -5,7 +5,7 @@
 //! so the directory costs at most one page (268 bytes) per resting order, 4.2 bytes where the numbers
 //! are close together, and an eighth of a byte for each number used.
 //!
-//! Growth: the pool begins with room for `orders_max` / 32 pages and doubles up to `orders_max`; a root
+//! Growth: the pool begins with room for `orders_max` / 48 pages and doubles up to `orders_max`; a root
 //! doubles when a session goes past 2^18 numbers and takes 512 MiB at 2^32.
 
 use std::collections::TryReserveError;
@@ -50,7 +50,7 @@ pub struct SessionSettings {
 /// Orders of 64 adjacent numbers.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Page {
+pub(crate) struct Page {
     orders: [Id<Order>; PAGE_ORDERS],
 }
 
@@ -64,6 +64,18 @@ impl Pooled for Page {
     fn set_link(&mut self, link: u32) {
         self.orders[0] = Id::from_raw(link);
     }
+}
+
+/// Where an order is named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    page: Id<Page>,
+    index: usize,
+}
+
+impl Entry {
+    /// Where none is.
+    pub(crate) const NONE: Entry = Entry { page: Id::NONE, index: 0 };
 }
 
 /// The pages of a session, chained in the order of numbers.
@@ -197,7 +209,7 @@ impl Sessions {
     ) -> Result<(), TryReserveError> {
         let wanted = sessions_max as usize + 1;
         self.sessions.try_reserve_exact(wanted.saturating_sub(self.sessions.len()))?;
-        let reserved = orders_max / 32;
+        let reserved = orders_max / 48;
         let wanted = reserved as usize + 1;
         let Directory { pages, neighbors } = &mut self.directory;
         neighbors.try_reserve_exact(wanted.saturating_sub(neighbors.len()))?;
@@ -370,22 +382,30 @@ impl Sessions {
         root.try_reserve((block_index(number) + 1).saturating_sub(root.len()))
     }
 
-    /// The resting order of that number, or none; of any session.
+    /// Where the order of that number is named, of any session.
     #[inline]
-    pub(crate) fn glance(&self, id: SessionId, number: OrderNumber) -> Id<Order> {
-        match self.sessions.get(id.index()) {
-            Some(session) => self.directory.find(session, number),
+    pub(crate) fn entry(&self, id: SessionId, number: OrderNumber) -> Entry {
+        let index = page_index(number);
+        match self.sessions.get(id.index()).and_then(|it| it.root.get(block_index(number))) {
+            Some(block) => Entry { page: block.page, index },
+            None => Entry::NONE,
+        }
+    }
+
+    /// What is named there.
+    #[inline]
+    pub(crate) fn glance(&self, entry: Entry) -> Id<Order> {
+        match self.directory.pages.get(entry.page) {
+            Some(page) => page.orders[entry.index % PAGE_ORDERS],
             None => Id::NONE,
         }
     }
 
-    /// Asks for the memory of that number's entry.
+    /// Asks for the memory of that entry.
     #[inline]
-    pub(crate) fn prefetch(&self, id: SessionId, number: OrderNumber) {
-        if let Some(session) = self.sessions.get(id.index())
-            && let Some(block) = session.root.get(block_index(number))
-        {
-            prefetch(&self.directory.pages[block.page].orders[page_index(number)]);
+    pub(crate) fn prefetch(&self, entry: Entry) {
+        if let Some(page) = self.directory.pages.get(entry.page) {
+            prefetch(&page.orders[entry.index % PAGE_ORDERS]);
         }
     }
 

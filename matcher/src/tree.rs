@@ -1,198 +1,346 @@
-//! An ordered tree of levels for prices outside the window: an AVL tree whose nodes are the levels.
+//! The levels of a ladder in order: a tree of 16 ways over the digits of their keys.
 //!
-//! No allocation, no parent links. The depth is at most 1.44 log2(n), 46 for 2^32 levels, which
-//! bounds the recursion.
+//! A node stands where keys begin to differ, and nowhere else: with two keys that differ in their last
+//! digit alone there is one node, whatever the digits before. So the way to a level is as long as keys
+//! near it are many: 2 nodes where 256 adjacent prices are in use, one more if somebody bids an absurd
+//! price, at most 16 for any prices at all. Nothing is ever rebalanced or moved.
+//!
+//! ```text
+//!   keys 10_850, 10_851, 10_866:  0x2a62, 0x2a63, 0x2a72
+//!                         node at digit 1, children 6 and 7
+//!                        ╱                                ╲
+//!     node at digit 0, children 2 and 3                level 0x2a72
+//! ```
+//!
+//! A [`Branch`] says what it leads to and, of a node, which digit that looks at, so that finding a level
+//! reads one line of memory a node. What else a node knows stands apart, in its [`Head`].
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::collections::TryReserveError;
 
 use crate::levels::Level;
-use crate::pool::{Id, Pool};
+use crate::pool::{Id, Pool, Pooled};
 
-type Nodes = Pool<Level>;
+const WAYS: usize = 16;
+const DIGIT_BITS: u32 = 4;
 
-/// A tree after a change: its root, and whether its height is another than before. Where it is not,
-/// nothing above has to be looked at, which is the case after two steps on average.
-struct Changed {
-    root: Id<Level>,
-    height: bool,
-}
+/// Leads to a level, to a node, or nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Branch(u32);
 
-/// The tree of `root` with `level` in it; no node of it has that key. Returns the new root.
-pub(crate) fn insert(nodes: &mut Nodes, root: Id<Level>, level: Id<Level>) -> Id<Level> {
-    let node = &mut nodes[level];
-    node.left = Id::NONE;
-    node.right = Id::NONE;
-    node.height = 1;
-    let key = node.key;
-    insert_below(nodes, root, level, key).root
-}
+/// Levels at most, and nodes: what a [`Branch`] has bits for.
+pub(crate) const LEVELS_MAX: u32 = 1 << 26;
 
-fn insert_below(nodes: &mut Nodes, root: Id<Level>, level: Id<Level>, key: i64) -> Changed {
-    if root.is_none() {
-        return Changed { root: level, height: true };
+/// Nodes that there is room for at once, if so many levels are allowed.
+const NODES_RESERVED: u32 = 4096;
+
+const NODE: u32 = 1 << 31;
+const DIGIT_SHIFT: u32 = 27;
+const ID_MASK: u32 = (1 << DIGIT_SHIFT) - 1;
+
+impl Branch {
+    pub(crate) const NONE: Branch = Branch(0);
+
+    #[inline]
+    const fn level(id: Id<Level>) -> Branch {
+        Branch(id.raw())
     }
-    let Level { left, right, key: root_key, .. } = nodes[root];
-    let changed = if key < root_key {
-        let changed = insert_below(nodes, left, level, key);
-        nodes[root].left = changed.root;
-        changed
-    } else {
-        let changed = insert_below(nodes, right, level, key);
-        nodes[root].right = changed.root;
-        changed
-    };
-    balance_if(nodes, root, &changed)
+
+    #[inline]
+    const fn node(id: Id<Node>, digit: u32) -> Branch {
+        Branch(NODE | digit << DIGIT_SHIFT | id.raw())
+    }
+
+    #[inline]
+    const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    const fn is_node(self) -> bool {
+        self.0 & NODE != 0
+    }
+
+    /// Of a branch that leads to no node.
+    #[inline]
+    const fn level_id(self) -> Id<Level> {
+        Id::from_raw(self.0)
+    }
+
+    #[inline]
+    const fn node_id(self) -> Id<Node> {
+        Id::from_raw(self.0 & ID_MASK)
+    }
+
+    /// The index in [`Tree::heads`] of a branch that leads to a node.
+    #[inline]
+    const fn head(self) -> usize {
+        (self.0 & ID_MASK) as usize
+    }
+
+    /// How many bits stand behind the digit that the node looks at.
+    #[inline]
+    const fn shift(self) -> u32 {
+        (self.0 >> DIGIT_SHIFT & 0xf) * DIGIT_BITS
+    }
+
+    /// The way of a key through the node.
+    #[inline]
+    const fn way(self, key: Digits) -> usize {
+        (key.0 >> self.shift()) as usize % WAYS
+    }
 }
 
-/// The tree of `root` without the node of `key`, which is in it. Returns the new root.
-pub(crate) fn remove(nodes: &mut Nodes, root: Id<Level>, key: i64) -> Id<Level> {
-    remove_below(nodes, root, key).root
+/// A key as a number without a sign: digits are in the order of keys then.
+#[derive(Clone, Copy)]
+struct Digits(u64);
+
+impl Digits {
+    #[inline]
+    const fn of(key: i64) -> Digits {
+        Digits(key.cast_unsigned() ^ 1 << 63)
+    }
 }
 
-fn remove_below(nodes: &mut Nodes, root: Id<Level>, key: i64) -> Changed {
-    assert!(root.is_some());
-    let Level { left, right, key: root_key, height, .. } = nodes[root];
-    if key < root_key {
-        let changed = remove_below(nodes, left, key);
-        nodes[root].left = changed.root;
-        return balance_if(nodes, root, &changed);
-    }
-    if key > root_key {
-        let changed = remove_below(nodes, right, key);
-        nodes[root].right = changed.root;
-        return balance_if(nodes, root, &changed);
-    }
-    if left.is_none() || right.is_none() {
-        return Changed { root: if left.is_none() { right } else { left }, height: true };
-    }
-    let heir = first(nodes, right);
-    let changed = remove_first(nodes, right);
-    nodes[heir].left = left;
-    nodes[heir].right = changed.root;
-    nodes[heir].height = height;
-    balance_if(nodes, heir, &changed)
+/// Where keys begin to differ.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Node {
+    ways: [Branch; WAYS],
 }
 
-fn remove_first(nodes: &mut Nodes, root: Id<Level>) -> Changed {
-    let Level { left, right, .. } = nodes[root];
-    if left.is_none() {
-        return Changed { root: right, height: true };
+impl Pooled for Node {
+    const EMPTY: Node = Node { ways: [Branch::NONE; WAYS] };
+
+    fn link(&self) -> u32 {
+        self.ways[0].0
     }
-    let changed = remove_first(nodes, left);
-    nodes[root].left = changed.root;
-    balance_if(nodes, root, &changed)
+
+    fn set_link(&mut self, link: u32) {
+        self.ways[0] = Branch(link);
+    }
 }
 
-/// Balances `root` if the height of a subtree has `changed`.
-#[inline]
-fn balance_if(nodes: &mut Nodes, root: Id<Level>, changed: &Changed) -> Changed {
-    if !changed.height {
-        return Changed { root, height: false };
-    }
-    let before = nodes[root].height;
-    let root = balance(nodes, root);
-    Changed { root, height: nodes[root].height != before }
+/// What is asked of a node when it changes, or when it is walked.
+#[derive(Clone, Copy)]
+struct Head {
+    /// A key below the node: all keys there have its digits before the node's.
+    key: Digits,
+    /// The node above, or none.
+    parent: Branch,
+    /// Bit `w` is set if way `w` leads somewhere.
+    used: u16,
 }
 
-/// The node with the lowest key.
-pub(crate) fn first(nodes: &Nodes, root: Id<Level>) -> Id<Level> {
-    let mut at = root;
-    while at.is_some() && nodes[at].left.is_some() {
-        at = nodes[at].left;
-    }
-    at
+impl Head {
+    const EMPTY: Head = Head { key: Digits(0), parent: Branch::NONE, used: 0 };
 }
 
-/// The node of `key`.
-#[inline(never)]
-pub(crate) fn find(nodes: &Nodes, root: Id<Level>, key: i64) -> Id<Level> {
-    let mut at = root;
-    while at.is_some() {
-        let node = &nodes[at];
-        if key == node.key {
-            break;
+/// The nodes of the trees of all ladders.
+pub(crate) struct Tree {
+    nodes: Pool<Node>,
+    /// By node.
+    heads: Vec<Head>,
+}
+
+impl Tree {
+    pub(crate) const fn new() -> Tree {
+        Tree { nodes: Pool::new(), heads: Vec::new() }
+    }
+
+    /// Growth: a node has two ways at least, so there are fewer nodes than levels; where prices are near
+    /// one another there are 15 levels a node. The table begins with room for one in 32 and doubles.
+    pub(crate) fn grow(&mut self, levels_max: u32) -> Result<(), TryReserveError> {
+        let reserved = (levels_max / 32).max(levels_max.min(NODES_RESERVED));
+        let wanted = reserved as usize + 1;
+        self.heads.try_reserve_exact(wanted.saturating_sub(self.heads.len()))?;
+        self.nodes.grow(levels_max, reserved)
+    }
+
+    /// The level of `key` in the tree of `root`, if there is one; if not, none or another.
+    #[inline(always)]
+    pub(crate) fn find(&self, root: Branch, key: i64) -> Id<Level> {
+        let key = Digits::of(key);
+        let mut at = root;
+        while at.is_node() {
+            at = self.nodes[at.node_id()].ways[at.way(key)];
         }
-        at = if key < node.key { node.left } else { node.right };
+        at.level_id()
     }
-    at
-}
 
-/// The node with the lowest key that is not below `key`.
-pub(crate) fn first_from(nodes: &Nodes, root: Id<Level>, key: i64) -> Id<Level> {
-    let (mut at, mut best) = (root, Id::NONE);
-    while at.is_some() {
-        let node = &nodes[at];
-        if node.key < key {
-            at = node.right;
+    /// Adds a level; `root` has none of that key.
+    pub(crate) fn insert(&mut self, levels: &mut Pool<Level>, root: &mut Branch, level: Id<Level>) {
+        let key = Digits::of(levels[level].key);
+        let (mut parent, mut at) = (Branch::NONE, *root);
+        while at.is_node() {
+            let head = self.heads[at.head()];
+            // Two shifts, because the first digit has no bits before it.
+            let before = (head.key.0 ^ key.0) >> at.shift() >> DIGIT_BITS;
+            if before != 0 {
+                break;
+            }
+            (parent, at) = (at, self.nodes[at.node_id()].ways[at.way(key)]);
+        }
+        let mut new = Branch::level(level);
+        levels[level].above = parent;
+        if !at.is_none() {
+            let other = match at.is_node() {
+                true => self.heads[at.head()].key,
+                false => Digits::of(levels[at.level_id()].key),
+            };
+            let digit = (other.0 ^ key.0).ilog2() / DIGIT_BITS;
+            new = self.fork(key, digit, parent);
+            for (key, branch) in [(key, Branch::level(level)), (other, at)] {
+                self.nodes[new.node_id()].ways[new.way(key)] = branch;
+                self.heads[new.head()].used |= 1 << new.way(key);
+                self.set_above(levels, branch, new);
+            }
+        }
+        self.hang(root, parent, key, new);
+    }
+
+    /// A node without ways.
+    fn fork(&mut self, key: Digits, digit: u32, parent: Branch) -> Branch {
+        let node = Branch::node(self.nodes.take(Node::EMPTY), digit);
+        if self.heads.len() <= node.head() {
+            self.heads.resize(node.head() + 1, Head::EMPTY);
+        }
+        self.heads[node.head()] = Head { key, parent, used: 0 };
+        node
+    }
+
+    fn set_above(&mut self, levels: &mut Pool<Level>, branch: Branch, above: Branch) {
+        if branch.is_node() {
+            self.heads[branch.head()].parent = above;
         } else {
-            best = at;
-            at = node.left;
+            levels[branch.level_id()].above = above;
         }
     }
-    best
-}
 
-fn height(nodes: &Nodes, node: Id<Level>) -> u8 {
-    if node.is_none() { 0 } else { nodes[node].height }
-}
-
-fn measure(nodes: &mut Nodes, node: Id<Level>) {
-    let Level { left, right, .. } = nodes[node];
-    nodes[node].height = 1 + height(nodes, left).max(height(nodes, right));
-}
-
-/// Restores the balance of `root`, whose subtrees are balanced and differ by at most 2 in height.
-#[inline(never)]
-fn balance(nodes: &mut Nodes, root: Id<Level>) -> Id<Level> {
-    let Level { left, right, .. } = nodes[root];
-    let (left_height, right_height) = (height(nodes, left), height(nodes, right));
-    if left_height > right_height + 1 {
-        let Level { left: outer, right: inner, .. } = nodes[left];
-        if height(nodes, inner) > height(nodes, outer) {
-            nodes[root].left = rotate_left(nodes, left);
+    /// Lets the way of `key` through `parent`, or the root, lead to `branch`.
+    fn hang(&mut self, root: &mut Branch, parent: Branch, key: Digits, branch: Branch) {
+        if parent.is_none() {
+            *root = branch;
+        } else {
+            let way = parent.way(key);
+            self.nodes[parent.node_id()].ways[way] = branch;
+            let bit = 1 << way;
+            let used = &mut self.heads[parent.head()].used;
+            *used = if branch.is_none() { *used & !bit } else { *used | bit };
         }
-        return rotate_right(nodes, root);
     }
-    if right_height > left_height + 1 {
-        let Level { left: inner, right: outer, .. } = nodes[right];
-        if height(nodes, inner) > height(nodes, outer) {
-            nodes[root].right = rotate_right(nodes, right);
+
+    /// Takes a level of this tree out.
+    pub(crate) fn remove(&mut self, levels: &mut Pool<Level>, root: &mut Branch, level: Id<Level>) {
+        let Level { key, above, .. } = levels[level];
+        let key = Digits::of(key);
+        self.hang(root, above, key, Branch::NONE);
+        if above.is_none() {
+            return;
         }
-        return rotate_left(nodes, root);
+        let Head { parent, used, .. } = self.heads[above.head()];
+        if used.is_power_of_two() {
+            // One way is none: what it leads to takes the node's place.
+            let only = self.nodes[above.node_id()].ways[used.trailing_zeros() as usize];
+            self.nodes.give_back(above.node_id());
+            self.set_above(levels, only, parent);
+            self.hang(root, parent, key, only);
+        }
     }
-    nodes[root].height = 1 + left_height.max(right_height);
-    root
-}
 
-fn rotate_left(nodes: &mut Nodes, root: Id<Level>) -> Id<Level> {
-    let up = nodes[root].right;
-    nodes[root].right = nodes[up].left;
-    nodes[up].left = root;
-    measure(nodes, root);
-    measure(nodes, up);
-    up
-}
-
-fn rotate_right(nodes: &mut Nodes, root: Id<Level>) -> Id<Level> {
-    let up = nodes[root].left;
-    nodes[root].left = nodes[up].right;
-    nodes[up].right = root;
-    measure(nodes, root);
-    measure(nodes, up);
-    up
-}
-
-/// Counts the nodes.
-///
-/// # Panics
-///
-/// If keys are out of order, a height is wrong or two subtrees differ by more than 1 in height.
-pub(crate) fn check(nodes: &Nodes, root: Id<Level>) -> u32 {
-    if root.is_none() {
-        return 0;
+    /// The level with the lowest key below a branch.
+    #[inline]
+    pub(crate) fn first(&self, branch: Branch) -> Id<Level> {
+        let mut at = branch;
+        while at.is_node() {
+            let way = self.heads[at.head()].used.trailing_zeros() as usize;
+            at = self.nodes[at.node_id()].ways[way];
+        }
+        at.level_id()
     }
-    let Level { left, right, key, height: own, .. } = nodes[root];
-    assert!(left.is_none() || nodes[left].key < key);
-    assert!(right.is_none() || nodes[right].key > key);
-    assert!(height(nodes, left).abs_diff(height(nodes, right)) <= 1);
-    assert!(own == 1 + height(nodes, left).max(height(nodes, right)));
-    check(nodes, left) + 1 + check(nodes, right)
+
+    /// The level with the lowest key above that of `level`.
+    pub(crate) fn next(&self, levels: &Pool<Level>, level: Id<Level>) -> Id<Level> {
+        let Level { key, above, .. } = levels[level];
+        self.behind(Digits::of(key), above)
+    }
+
+    /// The first level, of those below `above` and of those behind, whose way there is after that of
+    /// `key`.
+    fn behind(&self, key: Digits, above: Branch) -> Id<Level> {
+        let mut at = above;
+        while !at.is_none() {
+            let Head { parent, used, .. } = self.heads[at.head()];
+            let rest = used & (u16::MAX << at.way(key)) & !(1 << at.way(key));
+            if rest != 0 {
+                return self.first(self.nodes[at.node_id()].ways[rest.trailing_zeros() as usize]);
+            }
+            at = parent;
+        }
+        Id::NONE
+    }
+
+    /// The level of `root` with the lowest key that is not below `key`.
+    pub(crate) fn first_from(&self, levels: &Pool<Level>, root: Branch, key: i64) -> Id<Level> {
+        let key = Digits::of(key);
+        let (mut above, mut at) = (Branch::NONE, root);
+        while at.is_node() {
+            let prefix = self.heads[at.head()].key;
+            if (prefix.0 ^ key.0) >> at.shift() >> DIGIT_BITS != 0 {
+                return if prefix.0 > key.0 { self.first(at) } else { self.behind(key, above) };
+            }
+            (above, at) = (at, self.nodes[at.node_id()].ways[at.way(key)]);
+        }
+        if !at.is_none() && Digits::of(levels[at.level_id()].key).0 >= key.0 {
+            return at.level_id();
+        }
+        self.behind(key, above)
+    }
+
+    /// Counts the levels below `branch`, which hangs below `above`.
+    ///
+    /// # Panics
+    ///
+    /// If something does not agree.
+    pub(crate) fn check(&self, levels: &Pool<Level>, branch: Branch, above: Branch) -> u32 {
+        if branch.is_none() {
+            return 0;
+        }
+        if !branch.is_node() {
+            assert_eq!(levels[branch.level_id()].above, above);
+            return 1;
+        }
+        let Head { key, parent, used } = self.heads[branch.head()];
+        assert_eq!(parent, above);
+        assert!(used.count_ones() >= 2);
+        assert!(above.is_none() || branch.shift() < above.shift());
+        let mut count = 0;
+        for (way, below) in (0..).zip(self.nodes[branch.node_id()].ways) {
+            assert_eq!(below.is_none(), used >> way & 1 == 0);
+            let first = self.first(below);
+            if first.is_some() {
+                let first = Digits::of(levels[first].key);
+                assert_eq!(branch.way(first), way);
+                assert_eq!((first.0 ^ key.0) >> branch.shift() >> DIGIT_BITS, 0);
+            }
+            count += self.check(levels, below, branch);
+        }
+        count
+    }
+
+    /// Nodes in use.
+    pub(crate) const fn len(&self) -> u32 {
+        self.nodes.len()
+    }
+
+    /// Nodes below `branch`.
+    pub(crate) fn count(&self, branch: Branch) -> u32 {
+        if !branch.is_node() {
+            return 0;
+        }
+        1 + self.nodes[branch.node_id()].ways.iter().map(|below| self.count(*below)).sum::<u32>()
+    }
 }

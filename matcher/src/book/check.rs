@@ -15,6 +15,8 @@ use crate::types::{Price, Side};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) levels: u32,
+    /// Nodes of their tree.
+    pub(crate) nodes: u32,
     pub(crate) orders: u32,
     /// Orders that have traded.
     pub(crate) done: u32,
@@ -29,6 +31,7 @@ pub(crate) struct Counted {
 impl AddAssign for Counted {
     fn add_assign(&mut self, other: Counted) {
         self.levels += other.levels;
+        self.nodes += other.nodes;
         self.orders += other.orders;
         self.done += other.done;
         self.extras += other.extras;
@@ -46,6 +49,7 @@ impl Store {
         let extras = &self.extras;
         Counted {
             levels: self.levels.pool.len(),
+            nodes: self.levels.tree.len(),
             orders: self.orders.len(),
             done: self.orders.done_len(),
             extras: extras.len(),
@@ -67,7 +71,9 @@ impl Sides {
     pub(crate) fn check(&self, store: &Store) -> Counted {
         let mut counted = Counted::default();
         for side in [Side::Buy, Side::Sell] {
-            counted.levels += self.ladder(side).check(&store.levels);
+            let (levels, nodes) = self.ladder(side).check(&store.levels);
+            counted.levels += levels;
+            counted.nodes += nodes;
             for level in levels_of(self.ladder(side), &store.levels) {
                 counted += check_level(store, level);
             }

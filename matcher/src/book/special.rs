@@ -9,6 +9,7 @@ use crate::command::SelfTradePrevention;
 use crate::event::{Event, EventSink, Fill, TradeKind, Traded};
 use crate::extras::by_side;
 use crate::instrument::BandAction;
+use crate::ladder::Ladder;
 use crate::orders::Order;
 use crate::pegs::References;
 use crate::pool::Id;
@@ -111,7 +112,7 @@ impl Sides {
         let best = self.ladder(side).best().some()?;
         let level = &store.levels.pool[best];
         if own.is_some() && store.orders[own].level == best && level.orders == 1 {
-            let next = self.ladder(side).first_from(&store.levels, level.key.checked_add(1)?);
+            let next = Ladder::next(&store.levels, best);
             return next.some().map(|next| store.levels.pool[next].price());
         }
         Some(level.price())

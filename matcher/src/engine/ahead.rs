@@ -1,83 +1,166 @@
 //! Looking ahead: who sees commands before their turn comes can have their memory fetched meanwhile.
 //!
-//! What a cancel touches hangs together like links of a chain: the number names a page, the page an
-//! order, the order its neighbors and its level. A book that does not fit the cache makes each link wait
-//! for memory. [`Engine::prefetch`] takes one link at a time, so that it waits for none: called for the
-//! commands that come some turns later, some more turns later, and so on.
+//! What a cancel touches hangs together like a chain: the number names a page, the page an order, the
+//! order its neighbors and its level. A book that does not fit the cache makes each link wait for
+//! memory. [`Engine::look_ahead`] takes one link at a time, several turns apart, so that it waits for
+//! none.
 
 use super::Engine;
 use crate::book::{Store, ladder_key};
-use crate::command::{Command, NewOrder, OrderKind};
+use crate::command::{Command, NewOrder, OrderKind, ReplaceOrder};
 use crate::orders::Order;
+use crate::pool::Id;
 use crate::prefetch::prefetch;
-use crate::types::{OrderNumber, SessionId};
+use crate::sessions::Entry;
+use crate::types::{InstrumentId, OrderNumber, Price, SessionId, Side};
 
-/// Which link of the chain to fetch: each is found with the help of those before it.
+/// Resting orders, an instrument counted as 8 of them, from which on looking ahead pays: below, all of
+/// it is near anyway. Source: benches, `book/look ahead`.
+const ORDERS_MIN: usize = 12_000;
+
+/// Turns between one link and the next: the time that memory takes.
+const TURNS_APART: usize = 4;
+
+const HINTS: usize = 16;
+
+/// Commands whose turn comes soon.
+#[derive(Debug)]
+pub struct Ahead {
+    hints: [Hint; HINTS],
+    next: usize,
+}
+
+/// What a command says of the memory that it will want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ahead {
-    /// The first, for the command that is furthest away.
-    First,
-    /// What the first has named.
-    Second,
-    /// What the second has named; for the command that is next but a few.
-    Third,
+pub struct Wanted {
+    /// Who asks.
+    pub session: SessionId,
+    /// The order to cancel or to replace; [`OrderNumber::NONE`] if there is none.
+    pub target: OrderNumber,
+    /// Where an order is to stand; 0 if none is.
+    pub instrument: InstrumentId,
+    /// On which side; any if none is.
+    pub side: Side,
+    /// At which price; 0 if at none.
+    pub price: Price,
+}
+
+impl Wanted {
+    /// What `command` says. Who has its fields at hand need not ask which command it is.
+    #[must_use]
+    #[inline]
+    pub fn by(session: SessionId, command: &Command) -> Wanted {
+        let nothing = Wanted {
+            session,
+            target: OrderNumber::NONE,
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            price: Price::from_ticks(0),
+        };
+        match command {
+            Command::New(NewOrder { instrument, side, kind, .. }) => {
+                let (instrument, side) = (*instrument, *side);
+                let OrderKind::Limit(price) = *kind else {
+                    return Wanted { instrument, side, ..nothing };
+                };
+                Wanted { instrument, side, price, ..nothing }
+            }
+            Command::Cancel { target } => Wanted { target: *target, ..nothing },
+            Command::Replace(ReplaceOrder { target, instrument, side, price, .. }) => {
+                let (target, instrument) = (*target, *instrument);
+                Wanted { session, target, instrument, side: *side, price: *price }
+            }
+            _ => nothing,
+        }
+    }
+}
+
+/// What is known of the memory that a command will want.
+#[derive(Clone, Copy, Debug)]
+struct Hint {
+    /// Of a new order: its level's.
+    key: i64,
+    side: Side,
+    instrument: InstrumentId,
+    /// Of a new order: where its account is named.
+    account: usize,
+    /// Where its target is named.
+    entry: Entry,
+    target: Id<Order>,
+}
+
+impl Hint {
+    const NONE: Hint = Hint {
+        key: 0,
+        side: Side::Buy,
+        instrument: InstrumentId(0),
+        account: 0,
+        entry: Entry::NONE,
+        target: Id::NONE,
+    };
+}
+
+impl Ahead {
+    /// How many turns before its own a command is best shown.
+    pub const TURNS: usize = 3 * TURNS_APART;
+
+    /// No commands.
+    #[must_use]
+    pub const fn new() -> Ahead {
+        Ahead { hints: [Hint::NONE; HINTS], next: 0 }
+    }
+}
+
+impl Default for Ahead {
+    fn default() -> Ahead {
+        Ahead::new()
+    }
 }
 
 /// What a caller may do for commands to come.
 impl Engine {
-    /// Has memory fetched that `command` of `session` will want. Changes nothing, promises nothing.
+    /// Has memory fetched that a command will want; changes nothing, promises nothing.
     ///
-    /// For all three steps call it with [`Ahead::First`] for a command that is some 12 turns away, with
-    /// [`Ahead::Second`] at 8, with [`Ahead::Third`] at 4; a tenth of an order's time each. Worth it for
-    /// books that do not fit the cache.
+    /// To be called for each command in order, [`Ahead::TURNS`] commands before it is applied. It does
+    /// nothing where books are so small that it would not pay.
+    ///
+    /// Orders and cancels go the same way here: which of them comes next cannot be foretold, and what
+    /// one has no use for stands in memory that is always near.
     #[inline]
-    pub fn prefetch(&self, session: SessionId, command: &Command, step: Ahead) {
-        match command {
-            Command::New(new) => self.prefetch_new(session, new, step),
-            Command::Cancel { target } => self.prefetch_order(session, *target, step),
-            Command::Replace(replace) => self.prefetch_order(session, replace.target, step),
-            _ => {}
+    pub fn look_ahead(&self, ahead: &mut Ahead, wanted: &Wanted) {
+        if self.store.orders.len() as usize + 8 * self.books.len() < ORDERS_MIN {
+            return;
         }
-    }
-
-    #[inline]
-    fn prefetch_new(&self, session: SessionId, new: &NewOrder, step: Ahead) {
-        let NewOrder { instrument, side, .. } = *new;
-        let OrderKind::Limit(price) = new.kind else { return };
-        let Some(book) = self.books.get(instrument.index()) else { return };
-        let Store { levels, accounts, sessions, .. } = &self.store;
-        match step {
-            Ahead::First => {
-                prefetch(&book.gate);
-                prefetch(book.ladder(side));
-                accounts.prefetch_entry(sessions.account_row(session), instrument);
-            }
-            Ahead::Second => {
-                accounts.prefetch(accounts.glance(sessions.account_row(session), instrument));
-                book.ladder(side).prefetch(levels, ladder_key(side, price));
-            }
-            Ahead::Third => {
-                levels.pool.prefetch(book.ladder(side).glance(levels, ladder_key(side, price)));
-            }
-        }
-    }
-
-    #[inline]
-    fn prefetch_order(&self, session: SessionId, number: OrderNumber, step: Ahead) {
+        let Wanted { session, target, instrument, side, price } = *wanted;
         let Store { orders, levels, accounts, sessions, .. } = &self.store;
-        match step {
-            Ahead::First => sessions.prefetch(session, number),
-            Ahead::Second => orders.prefetch(sessions.glance(session, number)),
-            Ahead::Third => {
-                let slot = sessions.glance(session, number);
-                if slot.is_some() {
-                    let Order { level, account, prev, next, .. } = orders[slot];
-                    levels.pool.prefetch(level);
-                    accounts.prefetch(account);
-                    orders.prefetch(prev);
-                    orders.prefetch(next);
-                }
-            }
+        let Ahead { hints, next } = ahead;
+        *next = next.wrapping_add(1);
+
+        if let Some(book) = self.books.get(instrument.index()) {
+            prefetch(&book.gate);
+            prefetch(book.ladder(side));
+        }
+        let account = accounts.place(sessions.account_row(session), instrument);
+        accounts.prefetch_place(account);
+        let entry = sessions.entry(session, target);
+        sessions.prefetch(entry);
+        let key = ladder_key(side, price);
+        hints[*next % HINTS] = Hint { key, side, instrument, account, entry, target: Id::NONE };
+
+        let hint = &mut hints[next.wrapping_sub(TURNS_APART) % HINTS];
+        if let Some(book) = self.books.get(hint.instrument.index()) {
+            levels.pool.prefetch(book.ladder(hint.side).glance(levels, hint.key));
+        }
+        accounts.prefetch(accounts.glance(hint.account));
+        hint.target = sessions.glance(hint.entry);
+        orders.prefetch(hint.target);
+
+        let hint = &hints[next.wrapping_sub(2 * TURNS_APART) % HINTS];
+        if let Some(order) = orders.get(hint.target) {
+            levels.pool.prefetch(order.level);
+            accounts.prefetch(order.account);
+            orders.prefetch(order.prev);
+            orders.prefetch(order.next);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::book::Sides;
 use crate::command::{Command, Input, Limits, MassCancelScope};
 use crate::event::{CancelReason, Event, EventSink, RejectReason};
 use crate::instrument::Instrument;
+use crate::tree;
 use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId};
 
 /// What [`Limits`] can be at most; above, `Configure` is refused with `BadDefinition`.
@@ -12,7 +13,7 @@ use crate::types::{InstrumentId, MsgSeqNum, ParticipantId, SessionId};
 /// Source: ids are 32 bits and an instrument names two ladders; the rest is what no venue needs.
 pub const LIMITS_MAX: Limits = Limits {
     orders_max: 1 << 28,
-    levels_max: 1 << 28,
+    levels_max: tree::LEVELS_MAX,
     instruments_max: 1 << 20,
     sessions_max: 1 << 20,
 };
@@ -87,7 +88,7 @@ impl Engine {
             .try_reserve_exact(room)
             .and_then(|()| self.touched.try_reserve_exact(instruments_max as usize))
             .and_then(|()| self.store.orders.grow(orders_max))
-            .and_then(|()| self.store.levels.grow(levels_max, instruments_max))
+            .and_then(|()| self.store.levels.grow(levels_max))
             .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
             .and_then(|()| self.store.extras.grow(orders_max))
             .and_then(|()| self.store.accounts.grow(sessions_max, instruments_max))

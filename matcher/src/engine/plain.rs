@@ -28,7 +28,7 @@ pub(super) enum Handled {
 /// What is nearly always asked.
 impl Engine {
     /// A limit order that does not trade at once: it rests.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter_plain<S: EventSink>(
         &mut self,
         input: &Input,
@@ -160,18 +160,21 @@ impl Engine {
     }
 
     /// A replace of a displayed order that does not make it trade.
-    #[inline]
+    #[inline(always)]
     pub(super) fn replace_plain<S: EventSink>(
         &mut self,
         input: &Input,
         replace: &ReplaceOrder,
         events: &mut S,
     ) -> Handled {
-        let ReplaceOrder { number, target, instrument, side, price, qty } = *replace;
+        let ReplaceOrder { target, instrument, side, price, qty, .. } = *replace;
+        // Without a number of its own it keeps the one that it has.
+        let keeps_number = replace.number == OrderNumber::NONE;
+        let number = if keeps_number { target } else { replace.number };
         let Store { orders, levels, sessions, accounts, places, .. } = &mut self.store;
         let Some((session, directory)) = sessions.split(input.session) else { return Handled::No };
         let Some(book) = self.books.get_mut(instrument.index()) else { return Handled::No };
-        if !session.is_next(number)
+        if !(keeps_number || session.is_next(number))
             || !session.is_plain()
             || !book.gate.admits(price, qty)
             || book.special != 0
@@ -204,9 +207,11 @@ impl Engine {
         }
 
         session.take_inbound(input.inbound);
-        session.use_number(number);
-        directory.insert(session, number, slot);
-        directory.remove(session, target);
+        if !keeps_number {
+            session.use_number(number);
+            directory.insert(session, number, slot);
+            directory.remove(session, target);
+        }
         account.release(side, old_leaves_qty, old_price);
         account.reserve(side, leaves_qty, price);
         let mut replaced = Replaced {
@@ -263,7 +268,7 @@ impl Engine {
     }
 
     /// A cancel of a displayed order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cancel_plain<S: EventSink>(
         &mut self,
         input: &Input,

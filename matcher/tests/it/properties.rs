@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use matcher::testing::{Flow, Mix, Profile, flow, mix};
 use matcher::{
-    Command, Engine, Event, EventSink, Fill, Input, InstrumentId, Limits, Liquidity, MsgSeqNum,
-    NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef, ParticipantId, Phase, Price,
-    Priority, Qty, RejectReason, Replenished, Rested, Sequence, SessionId, Side, TimeInForce,
-    Timestamp, TradeKind, Traded, record,
+    Ahead, Command, Engine, Event, EventSink, Fill, Input, InstrumentId, Limits, Liquidity,
+    MsgSeqNum, NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef, ParticipantId, Phase,
+    Price, Priority, Qty, RejectReason, Replenished, Rested, Sequence, SessionId, Side,
+    TimeInForce, Timestamp, TradeKind, Traded, Wanted, record,
 };
 
 const COMMANDS: usize = 30_000;
@@ -550,6 +550,38 @@ fn nothing_is_done_before_configure() {
     events.clear();
     engine.apply(&configure, &mut events);
     assert_eq!(events, [Event::Configured]);
+}
+
+/// It is told of commands to come, of others, and of nonsense, at every turn of a book that is large
+/// enough for it to look at all.
+#[test]
+fn looking_ahead_changes_nothing() {
+    let profile = Profile { resting: 15_000, new: 80, cancel: 10, take: 5, ..Profile::standard() };
+    let inputs = flow::record(profile, 8, 40_000);
+    let (mut plain, mut looking, mut ahead) = (Engine::new(), Engine::new(), Ahead::new());
+    let nonsense = Wanted {
+        session: SessionId(u32::MAX),
+        target: OrderNumber(u32::MAX),
+        instrument: InstrumentId::NONE,
+        side: Side::Sell,
+        price: Price::MIN,
+    };
+    for (n, input) in inputs.iter().enumerate() {
+        let (mut expected, mut events) = (Vec::new(), Vec::new());
+        plain.apply(input, &mut expected);
+        if let Some(Input { session, command, .. }) = inputs.get(n + Ahead::TURNS) {
+            let wanted = Wanted::by(*session, command);
+            looking.look_ahead(&mut ahead, &wanted);
+            if n % 8 == 0 {
+                looking.look_ahead(&mut ahead, &Wanted { session: *session, ..nonsense });
+                looking.look_ahead(&mut ahead, &nonsense);
+            }
+        }
+        looking.apply(input, &mut events);
+        assert_eq!(events, expected);
+    }
+    assert!(looking.orders_len() > 12_000);
+    looking.check();
 }
 
 #[test]
