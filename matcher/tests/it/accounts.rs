@@ -176,8 +176,8 @@ fn the_flows_reach_every_answer_of_risk_permissions_and_busts() {
     assert_eq!(done.len(), 3);
 }
 
-/// An engine with one instrument and the sessions 1 and 2; gives one command's first answer.
-fn small() -> impl FnMut(SessionId, Command) -> Event {
+/// An engine with one instrument and the sessions 1 to `sessions`; gives one command's last answer.
+fn small(sessions: u32) -> impl FnMut(SessionId, Command) -> Event {
     let (mut engine, mut sequence) = (Engine::new(), 0);
     let mut give = move |session, command| {
         sequence += 1;
@@ -186,12 +186,13 @@ fn small() -> impl FnMut(SessionId, Command) -> Event {
         engine.apply(&Input { sequence, timestamp, session, inbound, command }, &mut events);
         events.pop().expect("every Input has an answer")
     };
-    let limits = Limits { orders_max: 9, levels_max: 9, instruments_max: 1, sessions_max: 2 };
+    let limits =
+        Limits { orders_max: 9, levels_max: 9, instruments_max: 1, sessions_max: sessions };
     give(SessionId::VENUE, Command::Configure(limits));
     let instrument = flow::instrument("X", (1, 9), 9);
     let id = InstrumentId(0);
     give(SessionId::VENUE, Command::DefineInstrument { id, instrument });
-    for id in [SessionId(1), SessionId(2)] {
+    for id in (1..=sessions).map(SessionId) {
         let participant = ParticipantId(id.0);
         give(SessionId::VENUE, Command::DefineSession { id, participant });
     }
@@ -200,20 +201,47 @@ fn small() -> impl FnMut(SessionId, Command) -> Event {
 
 const FULL: Event = Event::CommandRefused { reason: RejectReason::TableFull };
 
+/// What session 2 buys of session 1 in the tests below.
+struct Trade {
+    instrument: InstrumentId,
+    price: Price,
+    qty: Qty,
+}
+
+const TRADE: Trade =
+    Trade { instrument: InstrumentId(0), price: Price::from_ticks(5), qty: Qty::from_lots(1) };
+
+/// Lets [`TRADE`] happen, with orders of this number.
+fn trade(give: &mut impl FnMut(SessionId, Command) -> Event, number: OrderNumber) {
+    let Trade { instrument, price, qty } = TRADE;
+    for (session, side) in [(SessionId(1), Side::Sell), (SessionId(2), Side::Buy)] {
+        let kind = OrderKind::Limit(price);
+        let (time_in_force, liquidity) = (TimeInForce::Day, Liquidity::Any);
+        let new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
+        give(session, Command::New(new));
+    }
+}
+
+/// A bust that names others than those who traded opens their accounts: here the last two that there is
+/// room for.
+#[test]
+fn a_bust_opens_accounts_up_to_the_last() {
+    let mut give = small(4);
+    let Trade { instrument, price, qty } = TRADE;
+    let number = OrderNumber(1);
+    trade(&mut give, number);
+    let (trade, buy, sell) = (TradeId(1), (SessionId(4), number), (SessionId(3), number));
+    let bust = Bust { trade, instrument, price, qty, buy, sell };
+    assert!(matches!(give(SessionId::VENUE, Command::Bust(bust)), Event::Busted(_)));
+}
+
 #[test]
 fn the_tables_of_busts_and_of_groups_end_where_the_rules_say() {
-    let mut give = small();
-    let instrument = InstrumentId(0);
-    let qty = Qty::from_lots(1);
-    let price = Price::from_ticks(5);
+    let mut give = small(2);
+    let Trade { instrument, price, qty } = TRADE;
     for n in 1..=65_537 {
         let number = OrderNumber(n);
-        for (session, side) in [(SessionId(1), Side::Sell), (SessionId(2), Side::Buy)] {
-            let kind = OrderKind::Limit(price);
-            let (time_in_force, liquidity) = (TimeInForce::Day, Liquidity::Any);
-            let new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
-            give(session, Command::New(new));
-        }
+        trade(&mut give, number);
         let (buy, sell) = ((SessionId(2), number), (SessionId(1), number));
         let bust = Bust { trade: TradeId(n.into()), instrument, price, qty, buy, sell };
         let answer = give(SessionId::VENUE, Command::Bust(bust));
