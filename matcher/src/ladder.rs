@@ -1,7 +1,9 @@
 //! One side of a book: its price levels, best first.
 //!
 //! Both sides of a book are the same code: a ladder knows no prices, only keys, and the lowest key is
-//! the best. The levels stand in a tree of all ladders; the best is remembered here.
+//! the best. The levels stand in a tree, but for one that came as the best and still is: that is the
+//! *front*. A price that betters the market is often gone before another one betters it, and then the
+//! tree never hears of it.
 
 use crate::levels::{Level, Levels};
 use crate::pool::{Id, Pooled};
@@ -13,6 +15,8 @@ use crate::types::{InstrumentId, Side};
 pub(crate) struct Ladder {
     best_key: i64,
     best: Id<Level>,
+    /// The best in the tree: if that is not the best of all, `best` is the front.
+    first: Id<Level>,
     root: Branch,
     instrument: InstrumentId,
     side: Side,
@@ -20,7 +24,14 @@ pub(crate) struct Ladder {
 
 impl Ladder {
     pub(crate) const fn new(instrument: InstrumentId, side: Side) -> Ladder {
-        Ladder { best_key: 0, best: Id::NONE, root: Branch::NONE, instrument, side }
+        Ladder {
+            best_key: 0,
+            best: Id::NONE,
+            first: Id::NONE,
+            root: Branch::NONE,
+            instrument,
+            side,
+        }
     }
 
     /// The best level.
@@ -44,6 +55,10 @@ impl Ladder {
     /// The level of `key`.
     #[inline(always)]
     pub(crate) fn find(&self, levels: &Levels, key: i64) -> Id<Level> {
+        if key == self.best_key {
+            // No level has a key where there is none: then this says none.
+            return self.best;
+        }
         let level = levels.tree.find(self.root, key);
         // Nothing stands in slot 0, but its key is one.
         if level.is_some() && levels.pool[level].key == key { level } else { Id::NONE }
@@ -51,7 +66,7 @@ impl Ladder {
 
     /// The best level whose key is not below `key`.
     pub(crate) fn first_from(&self, levels: &Levels, key: i64) -> Id<Level> {
-        if self.best.is_some() && self.reaches(key) {
+        if self.best.is_some() && self.best_key < key {
             levels.tree.first_from(&levels.pool, self.root, key)
         } else {
             self.best
@@ -67,16 +82,22 @@ impl Ladder {
     /// Adds an empty level of `key`, which has none; the pool is not full.
     #[inline(never)]
     pub(crate) fn insert(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
-        let level = levels.pool.take(Level {
-            key,
-            instrument: self.instrument,
-            side: self.side,
-            ..Level::EMPTY
-        });
-        levels.tree.insert(&mut levels.pool, &mut self.root, level);
+        let (instrument, side) = (self.instrument, self.side);
+        let (level, slot) = levels.pool.take_slot();
+        *slot = Level { key, instrument, side, ..Level::EMPTY };
         if self.best.is_none() || key < self.best_key {
+            if self.best != self.first {
+                levels.tree.insert(&mut levels.pool, &mut self.root, self.best);
+                self.first = self.best;
+            }
             self.best = level;
             self.best_key = key;
+            levels.pool[level].above = Branch::level(self.first);
+        } else {
+            levels.tree.insert(&mut levels.pool, &mut self.root, level);
+            if self.first.is_none() || key < levels.pool[self.first].key {
+                self.set_first(levels, level);
+            }
         }
         level
     }
@@ -84,12 +105,28 @@ impl Ladder {
     /// Takes an empty level out.
     #[inline(never)]
     pub(crate) fn remove(&mut self, levels: &mut Levels, level: Id<Level>) {
-        if level == self.best {
-            self.best = levels.tree.next(&levels.pool, level);
-            self.best_key = levels.pool[self.best].key;
+        if level == self.best && level != self.first {
+            self.best = self.first;
+            self.best_key = levels.pool[self.first].key;
+        } else {
+            if level == self.first {
+                let next = levels.tree.next(&levels.pool, level);
+                self.set_first(levels, next);
+            }
+            levels.tree.remove(&mut levels.pool, &mut self.root, level);
         }
-        levels.tree.remove(&mut levels.pool, &mut self.root, level);
         levels.pool.give_back(level);
+    }
+
+    /// Another level is the best in the tree: tells the front, or it is the best of all.
+    fn set_first(&mut self, levels: &mut Levels, first: Id<Level>) {
+        if self.best == self.first {
+            self.best = first;
+            self.best_key = levels.pool[first].key;
+        } else {
+            levels.pool[self.best].above = Branch::level(first);
+        }
+        self.first = first;
     }
 
     /// The level of `key` or another one near it, without a look at it.
@@ -104,8 +141,9 @@ impl Ladder {
     ///
     /// If something does not agree.
     pub(crate) fn check(&self, levels: &Levels) -> (u32, u32) {
-        let (mut count, mut level) = (0, levels.tree.first(self.root));
-        assert_eq!(level, self.best);
+        let (mut count, mut level) = (0, self.best);
+        assert_eq!(levels.tree.first(self.root), self.first);
+        let front = u32::from(self.best != self.first);
         assert!(level.is_none() || levels.pool[level].key == self.best_key);
         let mut from = i64::MIN;
         while level.is_some() {
@@ -121,7 +159,7 @@ impl Ladder {
                 None => assert!(level.is_none()),
             }
         }
-        assert_eq!(levels.tree.check(&levels.pool, self.root, Branch::NONE), count);
+        assert_eq!(levels.tree.check(&levels.pool, self.root, Branch::NONE) + front, count);
         (count, levels.tree.count(self.root))
     }
 }

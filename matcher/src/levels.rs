@@ -22,7 +22,7 @@ pub(crate) struct Level {
     pub(crate) tail: Id<Order>,
     pub(crate) orders: u32,
     pub(crate) instrument: InstrumentId,
-    /// The node of the tree that leads here, if any.
+    /// The node of the tree that leads here, if any; of a ladder's front, the level behind it.
     pub(crate) above: Branch,
     pub(crate) side: Side,
     /// Sum of the reserves of its icebergs, in lots; with `qty` below 2^63.

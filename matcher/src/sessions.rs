@@ -2,8 +2,9 @@
 //!
 //! An order is found by index. A session's root has one entry for 64 numbers, which names a *page* of 64
 //! orders and counts those that rest. Pages come from a pool and go back when their last order is gone,
-//! so the directory costs at most one page (268 bytes) per resting order, 4.2 bytes where the numbers
-//! are close together, and an eighth of a byte for each number used.
+//! all but the newest of a session, so the directory costs at most one page (268 bytes) per resting
+//! order and one per session, 4.2 bytes an order where the numbers are close together, and an eighth of
+//! a byte for each number used.
 //!
 //! Growth: the pool begins with room for `orders_max` / 48 pages and doubles up to `orders_max`; a root
 //! doubles when a session goes past 2^18 numbers and takes 512 MiB at 2^32.
@@ -21,6 +22,9 @@ const PAGE_ORDERS: usize = 64;
 
 /// Entries that the root of a new session has room for: its first 2^18 order numbers.
 const ROOT_RESERVED: usize = 4096;
+
+/// Pages that there is room for at once, if so many are allowed.
+const PAGES_RESERVED: u32 = 1024;
 
 /// The counters of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,11 +213,13 @@ impl Sessions {
     ) -> Result<(), TryReserveError> {
         let wanted = sessions_max as usize + 1;
         self.sessions.try_reserve_exact(wanted.saturating_sub(self.sessions.len()))?;
-        let reserved = orders_max / 48;
+        // A page for each order at most, and the newest of each session.
+        let max = orders_max + sessions_max + 1;
+        let reserved = (orders_max / 48).max(max.min(PAGES_RESERVED));
         let wanted = reserved as usize + 1;
         let Directory { pages, neighbors } = &mut self.directory;
         neighbors.try_reserve_exact(wanted.saturating_sub(neighbors.len()))?;
-        pages.grow(orders_max, reserved)
+        pages.grow(max, reserved)
     }
 
     /// Adds a session.
@@ -474,7 +480,8 @@ impl Sessions {
                 let stand = &self.directory.pages[block.page].orders;
                 let stand = stand.iter().filter(|order| order.is_some()).count();
                 assert_eq!(stand, block.orders as usize);
-                assert!((stand > 0) == block.page.is_some());
+                assert!(stand == 0 || block.page.is_some());
+                assert!(stand > 0 || block.page.is_none() || block.page == session.last_page);
                 counted += block.orders;
             }
             assert_eq!((counted, session.last_page), (count, prev));
@@ -512,6 +519,12 @@ impl Directory {
     #[cold]
     #[inline(never)]
     fn open_page(&mut self, session: &mut Session, number: OrderNumber) -> Id<Page> {
+        if session.last_page.is_some() {
+            let last = self.neighbors[session.last_page.raw() as usize].block as usize;
+            if session.root[last].orders == 0 {
+                self.close_page(session, last);
+            }
+        }
         let index = block_index(number);
         if session.root.len() <= index {
             session.root.resize(index + 1, Block::EMPTY);
@@ -546,15 +559,16 @@ impl Directory {
         let block = &mut session.root[block_index(number)];
         self.pages[block.page].orders[page_index(number)] = Id::NONE;
         block.orders -= 1;
-        if block.orders == 0 {
-            self.close_page(session, number);
+        // The newest page stays for the numbers to come.
+        if block.orders == 0 && block.page != session.last_page {
+            self.close_page(session, block_index(number));
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_page(&mut self, session: &mut Session, number: OrderNumber) {
-        let block = &mut session.root[block_index(number)];
+    fn close_page(&mut self, session: &mut Session, index: usize) {
+        let block = &mut session.root[index];
         let page = block.page;
         *block = Block::EMPTY;
         self.pages.give_back(page);

@@ -45,7 +45,7 @@ impl Branch {
     pub(crate) const NONE: Branch = Branch(0);
 
     #[inline]
-    const fn level(id: Id<Level>) -> Branch {
+    pub(crate) const fn level(id: Id<Level>) -> Branch {
         Branch(id.raw())
     }
 
@@ -262,10 +262,12 @@ impl Tree {
         at.level_id()
     }
 
-    /// The level with the lowest key above that of `level`.
+    /// The level with the lowest key above that of `level`; of a level that stands before a tree, what
+    /// it says itself.
+    #[inline]
     pub(crate) fn next(&self, levels: &Pool<Level>, level: Id<Level>) -> Id<Level> {
         let Level { key, above, .. } = levels[level];
-        self.behind(Digits::of(key), above)
+        if above.is_node() { self.behind(Digits::of(key), above) } else { above.level_id() }
     }
 
     /// The first level, of those below `above` and of those behind, whose way there is after that of
