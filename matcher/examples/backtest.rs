@@ -1,7 +1,6 @@
 //! A market maker quotes around a price that drifts, a taker hits it: `cargo run -p matcher --example backtest`.
 
 #![allow(clippy::print_stdout)] // It is what an example is for.
-
 use matcher::*;
 
 fn main() -> Result<(), RejectReason> {
@@ -23,7 +22,8 @@ fn main() -> Result<(), RejectReason> {
         let (_, events) = market.enter(taker, NewOrder::market(gold, side, Qty::from_lots(4)));
         for event in events {
             if let Event::Traded(trade) = event {
-                let bought = if trade.taker_side == Side::Sell { 4 } else { -4 };
+                let lots = i64::try_from(trade.qty.lots()).unwrap_or(0);
+                let bought = if trade.taker_side == Side::Sell { lots } else { -lots };
                 position += bought;
                 cash -= bought * trade.price.ticks();
             }

@@ -2,6 +2,7 @@
 
 mod auction;
 mod check;
+mod leave;
 mod phases;
 mod self_trade;
 mod snapshot;
@@ -9,8 +10,6 @@ mod special;
 mod standing;
 mod stops;
 mod view;
-
-use std::iter;
 
 use crate::accounts::{Account, Accounts};
 use crate::command::{Liquidity, Permission};
@@ -32,6 +31,7 @@ use crate::types::{
 pub(crate) use check::Counted;
 pub(crate) use special::{Ended, Settled};
 pub(crate) use standing::{Incoming, any_price};
+use view::levels_of;
 pub use view::{Book, BookLevel, BookOrder};
 
 /// What is better has the lower key, on both sides. Its own inverse.
@@ -241,21 +241,6 @@ impl Sides {
         let makers = side.opposite();
         let ladder = self.ladder(makers);
         ladder.best().is_some() & ladder.reaches(ladder_key(makers, limit))
-    }
-
-    /// Whether `qty` could trade whole within `limit`. Walks levels, not orders, and stops early.
-    pub(crate) fn can_fill(&self, levels: &Levels, side: Side, limit: Price, qty: Qty) -> bool {
-        let (mut found, makers) = (0, self.ladder(side.opposite()));
-        for level in levels_of(makers, levels) {
-            if !side.accepts(limit, level.price()) {
-                return false;
-            }
-            found += level.qty;
-            if found >= qty.lots() {
-                return true;
-            }
-        }
-        false
     }
 
     /// Whether there is a level of that price.
@@ -469,83 +454,4 @@ impl Sides {
         let msg = store.sessions.next_msg(order.session);
         events.event(&Event::Canceled(order.canceled(self.id, reason, msg)));
     }
-
-    /// Takes the orders that `chosen` names off the book: bids before asks, best first, oldest first.
-    pub(crate) fn cancel_all<S: EventSink>(
-        &mut self,
-        store: &mut Store,
-        chosen: impl Fn(&Order) -> bool,
-        reason: CancelReason,
-        events: &mut S,
-    ) -> u32 {
-        let mut canceled = 0;
-        for side in [Side::Buy, Side::Sell] {
-            let mut from = Some(i64::MIN);
-            while let Some(key) = from {
-                let level = self.ladder(side).first_from(&store.levels, key);
-                if level.is_none() {
-                    break;
-                }
-                let Level { key, head, .. } = store.levels.pool[level];
-                from = key.checked_add(1);
-                let mut at = head;
-                while at.is_some() {
-                    let next = store.orders[at].next;
-                    if chosen(&store.orders[at]) {
-                        self.cancel_standing(store, at, reason, events);
-                        canceled += 1;
-                    }
-                    at = next;
-                }
-            }
-        }
-        canceled
-    }
-
-    /// Lessens an order where it stands and gives it its new number.
-    pub(crate) fn lessen<S: EventSink>(
-        &mut self,
-        store: &mut Store,
-        slot: Id<Order>,
-        number: OrderNumber,
-        order_qty: Qty,
-        events: &mut S,
-    ) {
-        let done = store.orders.done(store.orders[slot].done);
-        let order = &mut store.orders[slot];
-        let level = &mut store.levels.pool[order.level];
-        let (old_number, old_leaves_qty) = (order.number, order.leaves_qty);
-        order.leaves_qty = order_qty - done.cum_qty;
-        order.number = number;
-        let cut = old_leaves_qty - order.leaves_qty;
-        level.qty -= cut.lots();
-        store.accounts.get_mut(order.account).lessen(level.side, cut, level.price());
-        store.sessions.remove(order.session, old_number);
-        store.sessions.insert(order.session, number, slot);
-        events.event(&Event::Replaced(Replaced {
-            session: order.session,
-            old_number,
-            number,
-            msg: store.sessions.next_msg(order.session),
-            order_id: order.order_id,
-            instrument: self.id,
-            priority: Priority::Kept,
-            old_ref: order.order_ref,
-            price: level.price(),
-            order_qty,
-            leaves_qty: order.leaves_qty,
-            old_leaves_qty,
-            cut_qty: cut,
-            notional: done.notional,
-        }));
-    }
-}
-
-fn levels_of<'a>(ladder: &'a Ladder, levels: &'a Levels) -> impl Iterator<Item = &'a Level> {
-    let mut at = ladder.best();
-    iter::from_fn(move || {
-        let level = &levels.pool[at.some()?];
-        at = Ladder::next(levels, at);
-        Some(level)
-    })
 }

@@ -1,5 +1,7 @@
 //! What happened: Events, each self-contained enough that a reader needs only the Inputs it names.
 
+use std::fmt;
+
 use crate::instrument::Phase;
 use crate::types::{
     InstrumentId, MsgSeqNum, Notional, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
@@ -604,6 +606,14 @@ macro_rules! reject_reasons {
         }
     };
 }
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for RejectReason {}
 
 reject_reasons! {
     /// The symbol names no instrument.

@@ -1,6 +1,6 @@
 //! A market to play with: an [`Engine`] that numbers its own Inputs.
 
-use crate::command::{Command, Input, Limits, NewOrder, ReplaceOrder};
+use crate::command::{Command, Input, Limits, NewOrder, ReplaceOrder, Terms};
 use crate::engine::{Engine, LIMITS_MAX};
 use crate::event::{Event, RejectReason};
 use crate::instrument::Instrument;
@@ -83,7 +83,8 @@ impl Market {
         Ok(id)
     }
 
-    /// The time of the Inputs from now on, in nanoseconds; it never goes back.
+    /// The time of the Inputs from now on, in nanoseconds; it never goes back. Orders that expire by then
+    /// do so when you give [`Command::Expire`].
     pub fn advance_to(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
@@ -92,6 +93,17 @@ impl Market {
     pub fn enter(&mut self, session: SessionId, order: NewOrder) -> (OrderNumber, &[Event]) {
         let number = self.next_number(session);
         (number, self.give(session, Command::New(NewOrder { number, ..order })))
+    }
+
+    /// The same for an order with terms: a stop, an iceberg, a peg, a minimum quantity, a time to expire.
+    pub fn enter_special(
+        &mut self,
+        session: SessionId,
+        order: NewOrder,
+        terms: Terms,
+    ) -> (OrderNumber, &[Event]) {
+        let number = self.next_number(session);
+        (number, self.give(session, Command::NewSpecial(NewOrder { number, ..order }, terms)))
     }
 
     /// Takes an order of the session off the book.

@@ -2,9 +2,11 @@
 
 use std::iter;
 
-use super::{Sides, Store, levels_of};
+use super::{Sides, Store};
 use crate::accounts::Account;
 use crate::instrument::Instrument;
+use crate::ladder::Ladder;
+use crate::levels::{Level, Levels};
 use crate::orders::Order;
 use crate::pool::Id;
 use crate::types::{OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side};
@@ -116,4 +118,33 @@ impl Sides {
 /// The orders of a queue.
 fn slots_from(head: Id<Order>, store: &Store) -> impl Iterator<Item = Id<Order>> + use<'_> {
     iter::successors(head.some(), |at| store.orders[*at].next.some())
+}
+
+impl Sides {
+    /// Whether `qty` could trade whole within `limit`. Walks levels, not orders, and stops early.
+    pub(crate) fn can_fill(&self, levels: &Levels, side: Side, limit: Price, qty: Qty) -> bool {
+        let (mut found, makers) = (0, self.ladder(side.opposite()));
+        for level in levels_of(makers, levels) {
+            if !side.accepts(limit, level.price()) {
+                return false;
+            }
+            found += level.qty;
+            if found >= qty.lots() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+pub(super) fn levels_of<'a>(
+    ladder: &'a Ladder,
+    levels: &'a Levels,
+) -> impl Iterator<Item = &'a Level> {
+    let mut at = ladder.best();
+    iter::from_fn(move || {
+        let level = &levels.pool[at.some()?];
+        at = Ladder::next(levels, at);
+        Some(level)
+    })
 }

@@ -209,8 +209,9 @@ impl Engine {
         session.take_inbound(input.inbound);
         if !keeps_number {
             session.use_number(number);
-            directory.insert(session, number, slot);
+            // In this order: with every order alone in its page there is no room for one page more.
             directory.remove(session, target);
+            directory.insert(session, number, slot);
         }
         account.release(side, old_leaves_qty, old_price);
         account.reserve(side, leaves_qty, price);

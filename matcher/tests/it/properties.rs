@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use matcher::testing::{Flow, Mix, Profile, flow, mix};
 use matcher::{
-    Ahead, Command, Engine, Event, EventSink, Fill, Input, InstrumentId, Limits, Liquidity,
-    MsgSeqNum, NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef, ParticipantId, Phase,
-    Price, Priority, Qty, RejectReason, Replenished, Rested, Sequence, SessionId, Side,
-    TimeInForce, Timestamp, TradeKind, Traded, Wanted, record,
+    Ahead, Command, Engine, Event, EventSink, Fill, Input, Instrument, InstrumentId, Limits,
+    Liquidity, MsgSeqNum, NewOrder, Notional, OrderId, OrderKind, OrderNumber, OrderRef,
+    ParticipantId, Phase, Price, Priority, Qty, RejectReason, ReplaceOrder, Replenished, Rested,
+    Sequence, SessionId, Side, TimeInForce, Timestamp, TradeKind, Traded, Wanted, record,
 };
 
 const COMMANDS: usize = 30_000;
@@ -600,4 +600,33 @@ fn a_sink_is_told_events_in_order() {
         engine.apply(&input, &mut last);
     }
     assert!(last.0 > 1_000);
+}
+
+/// The directory has a page for 64 numbers and room for as many pages as there may be orders: with every
+/// order alone in its page, a replace must give a page back before it takes one.
+#[test]
+fn a_replace_finds_room_where_every_order_stands_alone_in_its_page() {
+    for (orders_max, price, qty) in [(1, 101, 10), (2, 100, 5)] {
+        let limits = Limits { orders_max, levels_max: 10, instruments_max: 1, sessions_max: 2 };
+        let mut market = matcher::Market::new(limits).unwrap();
+        let gold = market.define(Instrument::plain("GOLD").unwrap()).unwrap();
+        let order =
+            |qty| NewOrder::limit(gold, Side::Buy, Price::from_ticks(100), Qty::from_lots(qty));
+        let first = market.session(ParticipantId(1)).unwrap();
+        let (target, _) = market.enter(first, order(10));
+        if orders_max > 1 {
+            let other = market.session(ParticipantId(2)).unwrap();
+            market.enter(other, order(10));
+        }
+        while market.next_number(first).0 < 64 {
+            market.enter(first, order(0)); // Refused; the number is used up.
+        }
+        let (price, qty) = (Price::from_ticks(price), Qty::from_lots(qty));
+        let (number, side) = (OrderNumber::NONE, Side::Buy);
+        let (number, events) = market
+            .replace(first, ReplaceOrder { number, target, instrument: gold, side, price, qty });
+        assert!(matches!(events[0], Event::Replaced(_)), "{events:?}");
+        assert_eq!(number, OrderNumber(64));
+        market.engine().check();
+    }
 }
