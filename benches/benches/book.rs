@@ -6,7 +6,7 @@ use benches::machine;
 use benches::measure::{Bench, Unit, Value, cpu_time};
 use benches::orders::{
     DEEP, Expected, LIMITS, MANY, Mix, OPERATIONS, REPLACES, Requests, SEED, STANDARD, Stream,
-    apply_all, engine_of, requests, stream,
+    apply_all, apply_all_ahead, engine_of, requests, stream,
 };
 use matcher::record::{EVENT_BYTES_MAX, encode_event, event_bytes};
 use matcher::testing::flow::{Rng, instrument};
@@ -81,7 +81,7 @@ fn shapes(bench: &Bench) {
         .map(|mix| {
             // The orders that come first are not timed.
             let stream = stream(mix, SEED, mix.preload + 1_000_000);
-            (mix, requests(&stream.operations, 64), Vec::new(), 0)
+            (mix, requests(&stream.operations, 64), (Vec::new(), Vec::new()), 0)
         })
         .collect();
     for _ in 0..ROUNDS {
@@ -93,12 +93,21 @@ fn shapes(bench: &Bench) {
             apply_all(&mut engine, sequence, first, &mut events);
             let sequence = sequence + first.len() as u64;
             let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, rest, &mut events));
-            values.push(Value::ns_each(elapsed, rest.len() as u64));
+            values.0.push(Value::ns_each(elapsed, rest.len() as u64));
             *levels = engine.levels_len();
+            let (mut engine, sequence) =
+                engine_of(limits, 64, u32::try_from(mix.instruments).unwrap_or(0));
+            apply_all(&mut engine, sequence, first, &mut events);
+            let sequence = sequence + first.len() as u64;
+            let (elapsed, ()) =
+                cpu_time(|| apply_all_ahead(&mut engine, sequence, rest, &mut events));
+            values.1.push(Value::ns_each(elapsed, rest.len() as u64));
         }
     }
     for (mix, _, values, levels) in runs {
-        bench.figure(&format!("{} ({levels} levels at the end)", name(mix)), Unit::Ns, values);
+        let name = format!("{} ({levels} levels at the end)", name(mix));
+        bench.figure(&name, Unit::Ns, values.0);
+        bench.figure(&format!("{name}, looking ahead"), Unit::Ns, values.1);
     }
 }
 
@@ -109,15 +118,20 @@ fn times(bench: &Bench, mix: &Mix) {
         let requests = requests(&stream.operations, sessions);
         verify(&stream, &requests, (sessions, mix));
         let name = format!("book/{}, {sessions} sessions", mix.name);
-        let (mut counted, mut encoded) = (Vec::new(), Vec::new());
+        let (mut counted, mut encoded, mut ahead) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let mut count = Count::default();
             counted.push(round(&requests, (sessions, mix), &mut count));
             assert_eq!((count.trades, count.qty), (mix.expected.trades, mix.expected.qty));
             encoded.push(round(&requests, (sessions, mix), &mut Encode::new()));
+            let (mut engine, sequence) = ready((sessions, mix));
+            let (list, events) = (&requests.list, &mut Encode::new());
+            let (elapsed, ()) = cpu_time(|| apply_all_ahead(&mut engine, sequence, list, events));
+            ahead.push(Value::ns_each(elapsed, list.len() as u64));
         }
         bench.figure(&format!("{name}, events counted"), Unit::Ns, counted);
         bench.figure(&format!("{name}, events encoded"), Unit::Ns, encoded);
+        bench.figure(&format!("{name}, events encoded, looking ahead"), Unit::Ns, ahead);
     }
 }
 
@@ -194,7 +208,7 @@ impl Encode {
 }
 
 impl EventSink for Encode {
-    #[inline]
+    #[inline(always)]
     fn event(&mut self, event: &Event) {
         if self.at + EVENT_BYTES_MAX > self.bytes.len() {
             black_box(&self.bytes);

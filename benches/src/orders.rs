@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use matcher::testing::flow::{Rng, instrument};
 use matcher::{
-    Command, Engine, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
+    Ahead, Command, Engine, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
     OrderKind, OrderNumber, ParticipantId, Price, Qty, ReplaceOrder, Sequence, SessionId, Side,
     TimeInForce, Timestamp, Wanted,
 };
@@ -643,6 +643,24 @@ pub fn apply_all<S: EventSink>(
     events: &mut S,
 ) {
     for request in requests {
+        sequence += 1;
+        engine.apply(&request.input(sequence), events);
+    }
+}
+
+/// The same for a caller that sees requests before their turn.
+#[inline(never)]
+pub fn apply_all_ahead<S: EventSink>(
+    engine: &mut Engine,
+    mut sequence: u64,
+    requests: &[Request],
+    events: &mut S,
+) {
+    let mut ahead = Ahead::new();
+    for (index, request) in requests.iter().enumerate() {
+        if let Some(coming) = requests.get(index + Ahead::TURNS) {
+            engine.look_ahead(&mut ahead, &coming.wanted());
+        }
         sequence += 1;
         engine.apply(&request.input(sequence), events);
     }

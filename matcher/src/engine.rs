@@ -47,8 +47,8 @@ use risk::admit_risk;
 
 /// All books, all sessions, and the one way to change them: [`Engine::apply`].
 ///
-/// Memory per resting order: 64 bytes, its share of a 64-byte price level, and 4.3 to 136 bytes of its
-/// session's directory (4.3 where the numbers of resting orders are close together).
+/// Memory per resting order: 64 bytes, its share of a 64-byte price level, and 4.2 to 268 bytes of its
+/// session's directory (4.2 where the numbers of resting orders are close together).
 pub struct Engine {
     limits: Limits,
     books: Vec<Sides>,

@@ -129,6 +129,12 @@ impl Ladder {
         self.first = first;
     }
 
+    /// Asks for the memory of the first node on the way to any level.
+    #[inline]
+    pub(crate) fn prefetch(&self, levels: &Levels) {
+        levels.tree.prefetch(self.root);
+    }
+
     /// The level of `key` or another one near it, without a look at it.
     #[inline]
     pub(crate) fn glance(&self, levels: &Levels, key: i64) -> Id<Level> {

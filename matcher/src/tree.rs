@@ -23,6 +23,7 @@ use std::collections::TryReserveError;
 
 use crate::levels::Level;
 use crate::pool::{Id, Pool, Pooled};
+use crate::prefetch::prefetch_at;
 
 const WAYS: usize = 16;
 const DIGIT_BITS: u32 = 4;
@@ -169,6 +170,15 @@ impl Tree {
             at = self.nodes[at.node_id()].ways[at.way(key)];
         }
         at.level_id()
+    }
+
+    /// Asks for the memory of the node that `branch` leads to.
+    #[inline]
+    pub(crate) fn prefetch(&self, branch: Branch) {
+        if branch.is_node() {
+            self.nodes.prefetch(branch.node_id());
+            prefetch_at(&self.heads, branch.head());
+        }
     }
 
     /// Adds a level; `root` has none of that key.

@@ -8,6 +8,7 @@
 use super::Engine;
 use crate::book::{Store, ladder_key};
 use crate::command::{Command, NewOrder, OrderKind, ReplaceOrder};
+use crate::levels::Level;
 use crate::orders::Order;
 use crate::pool::Id;
 use crate::prefetch::prefetch;
@@ -87,6 +88,8 @@ struct Hint {
     /// Where its target is named.
     entry: Entry,
     target: Id<Order>,
+    /// Where a new order is to stand.
+    level: Id<Level>,
 }
 
 impl Hint {
@@ -97,12 +100,13 @@ impl Hint {
         account: 0,
         entry: Entry::NONE,
         target: Id::NONE,
+        level: Id::NONE,
     };
 }
 
 impl Ahead {
     /// How many turns before its own a command is best shown.
-    pub const TURNS: usize = 3 * TURNS_APART;
+    pub const TURNS: usize = 4 * TURNS_APART;
 
     /// No commands.
     #[must_use]
@@ -145,22 +149,39 @@ impl Engine {
         let entry = sessions.entry(session, target);
         sessions.prefetch(entry);
         let key = ladder_key(side, price);
-        hints[*next % HINTS] = Hint { key, side, instrument, account, entry, target: Id::NONE };
+        hints[*next % HINTS] = Hint { key, side, instrument, account, entry, ..Hint::NONE };
 
         let hint = &mut hints[next.wrapping_sub(TURNS_APART) % HINTS];
         if let Some(book) = self.books.get(hint.instrument.index()) {
-            levels.pool.prefetch(book.ladder(hint.side).glance(levels, hint.key));
+            book.ladder(hint.side).prefetch(levels);
         }
         accounts.prefetch(accounts.glance(hint.account));
         hint.target = sessions.glance(hint.entry);
         orders.prefetch(hint.target);
 
-        let hint = &hints[next.wrapping_sub(2 * TURNS_APART) % HINTS];
+        let hint = &mut hints[next.wrapping_sub(2 * TURNS_APART) % HINTS];
+        if let Some(book) = self.books.get(hint.instrument.index()) {
+            hint.level = book.ladder(hint.side).glance(levels, hint.key);
+            levels.pool.prefetch(hint.level);
+        }
         if let Some(order) = orders.get(hint.target) {
             levels.pool.prefetch(order.level);
             accounts.prefetch(order.account);
             orders.prefetch(order.prev);
             orders.prefetch(order.next);
+        }
+
+        let hint = &hints[next.wrapping_sub(3 * TURNS_APART) % HINTS];
+        if let Some(level) = levels.pool.get(hint.level) {
+            orders.prefetch(level.tail);
+        }
+        let left = orders.get(hint.target).and_then(|order| levels.pool.get(order.level));
+        if let Some(level) = left {
+            // It may have to go out of its ladder.
+            if let Some(book) = self.books.get(level.instrument.index()) {
+                prefetch(book.ladder(level.side));
+            }
+            levels.tree.prefetch(level.above);
         }
     }
 }
