@@ -55,9 +55,9 @@ impl Ladder {
     /// The level of `key`.
     #[inline(always)]
     pub(crate) fn find(&self, levels: &Levels, key: i64) -> Id<Level> {
-        if key == self.best_key {
-            // No level has a key where there is none: then this says none.
-            return self.best;
+        // Where there is no level, neither of the two finds one.
+        if key <= self.best_key {
+            return if key == self.best_key { self.best } else { Id::NONE };
         }
         let level = levels.tree.find(self.root, key);
         // Nothing stands in slot 0, but its key is one.

@@ -13,7 +13,7 @@ use matcher::{OrderNumber, Side};
 /// Ids below this are their own tags.
 const DENSE: u32 = 1 << 26;
 
-/// How many ids at and above [`DENSE`] are taken; an order with one more is refused.
+/// How many ids at and above `DENSE` are taken; an order with one more is refused.
 pub const WIDE_MAX: u32 = 1 << 16;
 
 /// Order numbers; an order beyond is refused.
