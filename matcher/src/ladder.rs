@@ -80,42 +80,60 @@ impl Ladder {
     }
 
     /// Adds an empty level of `key`, which has none; the pool is not full.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
+        if self.best.is_some() && key > self.best_key {
+            return self.insert_behind(levels, key);
+        }
+        if self.best != self.first {
+            self.outdo_front(levels);
+        }
+        let (instrument, side) = (self.instrument, self.side);
+        let (level, slot) = levels.pool.take_slot();
+        *slot = Level { key, instrument, side, above: Branch::level(self.first), ..Level::EMPTY };
+        self.best = level;
+        self.best_key = key;
+        level
+    }
+
+    /// The front goes into the tree.
+    #[inline(never)]
+    fn outdo_front(&mut self, levels: &mut Levels) {
+        levels.tree.insert(&mut levels.pool, &mut self.root, self.best);
+        self.first = self.best;
+    }
+
+    #[inline(never)]
+    fn insert_behind(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
         let (instrument, side) = (self.instrument, self.side);
         let (level, slot) = levels.pool.take_slot();
         *slot = Level { key, instrument, side, ..Level::EMPTY };
-        if self.best.is_none() || key < self.best_key {
-            if self.best != self.first {
-                levels.tree.insert(&mut levels.pool, &mut self.root, self.best);
-                self.first = self.best;
-            }
-            self.best = level;
-            self.best_key = key;
-            levels.pool[level].above = Branch::level(self.first);
-        } else {
-            levels.tree.insert(&mut levels.pool, &mut self.root, level);
-            if self.first.is_none() || key < levels.pool[self.first].key {
-                self.set_first(levels, level);
-            }
+        levels.tree.insert(&mut levels.pool, &mut self.root, level);
+        if self.first.is_none() || key < levels.pool[self.first].key {
+            self.set_first(levels, level);
         }
         level
     }
 
     /// Takes an empty level out.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, levels: &mut Levels, level: Id<Level>) {
         if level == self.best && level != self.first {
             self.best = self.first;
             self.best_key = levels.pool[self.first].key;
         } else {
-            if level == self.first {
-                let next = levels.tree.next(&levels.pool, level);
-                self.set_first(levels, next);
-            }
-            levels.tree.remove(&mut levels.pool, &mut self.root, level);
+            self.remove_behind(levels, level);
         }
         levels.pool.give_back(level);
+    }
+
+    #[inline(never)]
+    fn remove_behind(&mut self, levels: &mut Levels, level: Id<Level>) {
+        if level == self.first {
+            let next = levels.tree.next(&levels.pool, level);
+            self.set_first(levels, next);
+        }
+        levels.tree.remove(&mut levels.pool, &mut self.root, level);
     }
 
     /// Another level is the best in the tree: tells the front, or it is the best of all.
