@@ -142,7 +142,8 @@ pub unsafe extern "C" fn engine_on_modify(msg: *const ModifyMsg) {
     desk!(desk => desk.modify(msg), else ());
 }
 
-/// Several messages, one after the other: none is looked at before the one ahead of it is done.
+/// Several messages, one after the other: none is looked at before the one ahead of it is done. The
+/// reports are shown at the end.
 ///
 /// # Safety
 ///
@@ -165,6 +166,7 @@ fn work<O: Outlet>(desk: &mut Desk<O>, msgs: &[TaggedMsg]) {
             }
         }
     }
+    desk.outlet.flush();
 }
 
 /// Everything is matched and reported when the call returns; the reports are shown.
