@@ -319,6 +319,65 @@ impl From<JournalError> for OpenError {
     }
 }
 
+/// Why a snapshot cannot be used.
+#[derive(Debug)]
+pub enum SnapshotFault {
+    /// The operating system does not give it.
+    Io(io::Error),
+    /// It ends too early.
+    Short,
+    /// It does not begin as a snapshot does.
+    Magic,
+    /// Written by a newer release.
+    Version {
+        /// The version of the file.
+        found: u16,
+        /// The newest we know.
+        ours: u16,
+    },
+    /// Bytes of it are not those that were written.
+    Checksum {
+        /// In which part; `None`: in its head.
+        part: Option<u32>,
+    },
+    /// It belongs to another log.
+    OtherLog {
+        /// Its log id.
+        found: u64,
+        /// The log id of the journal.
+        expected: u64,
+    },
+    /// It ends with another turn than its name says.
+    Sequence {
+        /// The turn.
+        found: u64,
+    },
+    /// Its parts do not lie one behind the other up to its end.
+    Layout,
+}
+
+impl fmt::Display for SnapshotFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SnapshotFault::Io(error) => write!(f, "cannot be read: {error}"),
+            SnapshotFault::Short => write!(f, "ends too early"),
+            SnapshotFault::Magic => write!(f, "is no snapshot of a vesta journal"),
+            SnapshotFault::Version { found, ours } => {
+                write!(f, "has version {found}, this program knows up to {ours}")
+            }
+            SnapshotFault::Checksum { part: None } => write!(f, "has a damaged head"),
+            SnapshotFault::Checksum { part: Some(part) } => write!(f, "is damaged in part {part}"),
+            SnapshotFault::OtherLog { found, expected } => {
+                write!(f, "belongs to log {found:016x}, the journal is log {expected:016x}")
+            }
+            SnapshotFault::Sequence { found } => write!(f, "says that it ends with turn {found}"),
+            SnapshotFault::Layout => write!(f, "has parts that do not fit together"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotFault {}
+
 /// A write or a sync failed. Final: what the disk holds is not known any more, so nothing is tried
 /// again; stop, and recover by opening the journal anew.
 #[derive(Debug)]

@@ -28,6 +28,7 @@ mod reader;
 mod recover;
 mod scan;
 mod segment;
+mod snapshots;
 pub mod storage;
 mod syncer;
 mod tail;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 
 pub use archive::Archive;
 pub use control::Control;
-pub use error::{FrameFault, HeaderFault, JournalError, OpenError, ReadError};
+pub use error::{FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault};
 pub use frame::Frame;
 pub use log::{Log, Position};
 pub use preparer::{Prepared, Preparer};
@@ -46,6 +47,10 @@ pub use reader::{Reader, SegmentInfo, Verified, verify};
 pub use recover::open_with;
 pub use scan::{Cut, CutReason};
 pub use segment::{FORMAT_VERSION, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use snapshots::{
+    SNAPSHOT_FILE_VERSION, SNAPSHOT_PARTS_MAX, Snapshot, SnapshotHead, SnapshotWriter, Snapshots,
+    frame_checksum,
+};
 pub use syncer::{Synced, Syncer};
 pub use tail::Tail;
 pub use writer::{RECORD_BYTES_MAX, Turn, Writer};
@@ -81,6 +86,8 @@ pub struct Opened {
     pub preparer: Preparer,
     /// For readers.
     pub log: Log,
+    /// Beside the segments.
+    pub snapshots: Snapshots,
     /// What was found.
     pub recovery: Recovery,
 }

@@ -22,6 +22,7 @@ use crate::order::Order;
 use crate::preparer::{self, Prepared, Preparer};
 use crate::scan::{self, Cut, CutReason, Proof, Stop};
 use crate::segment::{self, Geometry, SegmentHeader};
+use crate::snapshots::Snapshots;
 use crate::storage::Storage;
 use crate::syncer::Syncer;
 use crate::tail::{check_header, map_segment};
@@ -111,6 +112,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     }
     Ok(Opened {
         writer: Writer::new(Arc::clone(&shared), segment, end.sequence),
+        snapshots: Snapshots::new(&options.dir, log_id, Arc::clone(&storage)),
         syncer: Syncer::new(Arc::clone(&shared), storage),
         preparer,
         log: Log(shared),

@@ -32,6 +32,14 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     ///
     /// Those of the operating system.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file that is synced another name in its folder, in place of what had that name; that is
+    /// durable on return.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; which of the names it then has is not known.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 }
 
 /// A file of a [`Storage`], open for writing.
@@ -89,6 +97,11 @@ impl Storage for Disk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)?;
         sync_folder_of(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)?;
+        sync_folder_of(to)
     }
 }
 

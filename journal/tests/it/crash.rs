@@ -21,7 +21,7 @@ const SECTOR: usize = 512;
 
 /// What happens at the n-th call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     /// It fails, and everything after it works again.
     Transient,
     /// It fails, and so does everything after it.
@@ -30,7 +30,7 @@ enum Fault {
 
 /// What is left of the writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Image {
+pub(crate) enum Image {
     Lost,
     Written,
     /// Each sector for itself, by this seed.
@@ -48,15 +48,15 @@ struct State {
 
 /// A disk that fails at one call and forgets what was not synced.
 #[derive(Clone, Debug, Default)]
-struct FaultyDisk(Arc<Mutex<State>>);
+pub(crate) struct FaultyDisk(Arc<Mutex<State>>);
 
 impl FaultyDisk {
-    fn new(fail_at: u64, fault: Fault) -> FaultyDisk {
+    pub(crate) fn new(fail_at: u64, fault: Fault) -> FaultyDisk {
         let state = State { fail_at, fault: Some(fault), ..State::default() };
         FaultyDisk(Arc::new(Mutex::new(state)))
     }
 
-    fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.0.lock().unwrap().calls
     }
 
@@ -73,7 +73,7 @@ impl FaultyDisk {
     }
 
     /// Lets the machine end: files hold what `image` says.
-    fn end(&self, image: Image) {
+    pub(crate) fn end(&self, image: Image) {
         let mut state = self.0.lock().unwrap();
         for (path, writes) in std::mem::take(&mut state.pending) {
             let Ok(file) = OpenOptions::new().write(true).open(&path) else {
@@ -110,6 +110,7 @@ impl Storage for FaultyDisk {
             std::fs::write(path, vec![0; bytes as usize / 2])?;
             return Err(error);
         }
+        self.0.lock().unwrap().pending.remove(path);
         Disk.create(path, bytes)
     }
 
@@ -122,6 +123,15 @@ impl Storage for FaultyDisk {
         self.call()?;
         self.0.lock().unwrap().pending.remove(path);
         Disk.remove(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call()?;
+        let mut state = self.0.lock().unwrap();
+        // Synced before, so that the new name never has old bytes.
+        assert!(!state.pending.contains_key(from));
+        state.pending.remove(to);
+        Disk.rename(from, to)
     }
 }
 
@@ -370,6 +380,10 @@ impl Storage for FullDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         Disk.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

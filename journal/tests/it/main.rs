@@ -7,4 +7,5 @@ mod damage;
 mod follow;
 mod format;
 mod open;
+mod snapshots;
 mod support;

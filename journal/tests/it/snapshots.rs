@@ -1,0 +1,212 @@
+//! Snapshots: what is written comes back, what is damaged is refused, what fails was never there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use journal::storage::Disk;
+use journal::{JournalError, Position, SnapshotFault, SnapshotHead, Snapshots};
+
+use crate::crash::{Fault, FaultyDisk, Image};
+use crate::support::{Random, TempDir, byte};
+
+const LOG: u64 = 0x0123_4567_89ab_cdef;
+
+fn head(sequence: u64) -> SnapshotHead {
+    SnapshotHead {
+        record_version: 2,
+        sequence,
+        position: Position(sequence * 100),
+        last_frame: Position(sequence * 100 - 48),
+        last_checksum: 0xfeed_beef,
+        time: sequence * 1_000,
+        state_hash: !sequence,
+        build: 7,
+    }
+}
+
+fn bytes(sequence: u64, len: usize) -> Vec<u8> {
+    (0..len).map(|at| byte(sequence, at)).collect()
+}
+
+/// A snapshot of three parts: of one byte, of none, and of `len` in pieces.
+fn write(snapshots: &Snapshots, sequence: u64, len: usize) -> Result<u64, JournalError> {
+    let mut writer = snapshots.write(&head(sequence))?;
+    writer.part(1, |out| out(&[9]));
+    writer.part(9, |_| ());
+    writer.part(4, |out| bytes(sequence, len).chunks(1_000).for_each(out));
+    writer.finish()
+}
+
+fn check(snapshots: &Snapshots, sequence: u64, len: usize) {
+    let snapshot = snapshots.open(sequence).unwrap();
+    assert_eq!(*snapshot.head(), head(sequence));
+    assert_eq!(snapshots.head(sequence).unwrap(), head(sequence));
+    assert_eq!(snapshot.part(1), Some(&[9][..]));
+    assert_eq!(snapshot.part(9), Some(&[][..]));
+    assert_eq!(snapshot.part(4), Some(&bytes(sequence, len)[..]));
+    assert_eq!(snapshot.part(2), None);
+}
+
+fn store(dir: &Path) -> Snapshots {
+    Snapshots::new(dir, LOG, Arc::new(Disk))
+}
+
+#[test]
+fn what_is_written_comes_back() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    assert_eq!(snapshots.list().unwrap(), []);
+    // Around the bytes that are written at once.
+    for (sequence, len) in (1..).zip([0, 1, 1_048_575, 1_048_576, 1_048_577, 9_000_000]) {
+        let bytes = write(&snapshots, sequence, len).unwrap();
+        assert_eq!(bytes, std::fs::metadata(snapshots.path(sequence)).unwrap().len());
+        check(&snapshots, sequence, len);
+    }
+    assert_eq!(snapshots.list().unwrap(), [1, 2, 3, 4, 5, 6]);
+    // The same turn again: the later file counts.
+    write(&snapshots, 6, 10).unwrap();
+    check(&snapshots, 6, 10);
+    assert_eq!(Snapshots::to_read(&temp.path().join("none"), LOG).list().unwrap(), []);
+}
+
+#[test]
+fn one_that_is_not_finished_is_not_there() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    let mut writer = snapshots.write(&head(1)).unwrap();
+    writer.part(1, |out| out(&[1; 100]));
+    drop(writer);
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_refused() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    write(&snapshots, 3, 300).unwrap();
+    let path = snapshots.path(3);
+    let whole = std::fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << bit;
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(snapshots.open(3).is_err(), "bit {bit} of byte {at}");
+        }
+    }
+    for len in 0..whole.len() {
+        std::fs::write(&path, &whole[..len]).unwrap();
+        assert!(snapshots.open(3).is_err(), "cut to {len} bytes");
+    }
+    let longer = [&whole[..], &[0; 8]].concat();
+    std::fs::write(&path, longer).unwrap();
+    assert!(matches!(snapshots.open(3), Err(SnapshotFault::Layout)));
+    std::fs::write(&path, &whole).unwrap();
+    check(&snapshots, 3, 300);
+}
+
+#[test]
+fn another_log_another_name_and_a_newer_version_are_named() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    write(&snapshots, 3, 300).unwrap();
+    let other = Snapshots::to_read(temp.path(), LOG + 1);
+    assert!(matches!(other.open(3), Err(SnapshotFault::OtherLog { found: LOG, .. })));
+    std::fs::copy(snapshots.path(3), snapshots.path(4)).unwrap();
+    assert!(matches!(snapshots.open(4), Err(SnapshotFault::Sequence { found: 3 })));
+    let mut bytes = std::fs::read(snapshots.path(3)).unwrap();
+    bytes[8] = 2;
+    std::fs::write(snapshots.path(3), &bytes).unwrap();
+    let found = snapshots.open(3).unwrap_err();
+    assert!(matches!(found, SnapshotFault::Version { found: 2, ours: 1 }));
+    assert!(matches!(snapshots.open(5), Err(SnapshotFault::Io(_))));
+}
+
+#[test]
+fn random_bytes_behind_a_right_head_never_panic() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    write(&snapshots, 3, 64).unwrap();
+    let whole = std::fs::read(snapshots.path(3)).unwrap();
+    let mut random = Random::new(5);
+    for _ in 0..2_000 {
+        let mut bytes = whole.clone();
+        // The table of parts and the number of them, with the checksum made right again.
+        for _ in 0..1 + random.below(6) {
+            let at = [12, 13, 14, 15, 136 + random.below(72) as usize]
+                .get(random.below(5) as usize)
+                .copied()
+                .unwrap();
+            bytes[at] = random.next() as u8;
+        }
+        let checksum = crc32c(&bytes[..508]);
+        bytes[508..512].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(snapshots.path(3), &bytes).unwrap();
+        if let Ok(snapshot) = snapshots.open(3) {
+            for kind in 0..256 {
+                let _ = snapshot.part(kind);
+            }
+        }
+    }
+}
+
+/// Bit by bit, as the document says.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
+
+#[test]
+fn the_oldest_go_and_refused_ones_do_not_count() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    for sequence in 1..=6 {
+        write(&snapshots, sequence, 10).unwrap();
+    }
+    assert_eq!(snapshots.prune(6, &[]).unwrap(), []);
+    assert_eq!(snapshots.prune(3, &[6, 4]).unwrap(), [1]);
+    assert_eq!(snapshots.prune(2, &[]).unwrap(), [2, 3, 4]);
+    assert_eq!(snapshots.prune(2, &[6]).unwrap(), []);
+    assert_eq!(snapshots.list().unwrap(), [5, 6]);
+}
+
+/// At every call of the disk the machine ends, or the call fails: the snapshot before is there, and
+/// the new one is whole or not there.
+#[test]
+fn a_crash_while_writing_leaves_a_whole_snapshot_or_none() {
+    for fault in [Fault::Stop, Fault::Transient] {
+        let mut n = 1;
+        loop {
+            let mut reached = false;
+            for image in [Image::Lost, Image::Written, Image::Torn(n), Image::Torn(n + 1_000)] {
+                let temp = TempDir::new();
+                write(&store(temp.path()), 1, 2_000).unwrap();
+                let disk = FaultyDisk::new(n, fault);
+                let faulty = Snapshots::new(temp.path(), LOG, Arc::new(disk.clone()));
+                let written = write(&faulty, 2, 3_000_000);
+                reached = disk.calls() >= n;
+                disk.end(image);
+                let snapshots = store(temp.path());
+                check(&snapshots, 1, 2_000);
+                match written {
+                    Ok(_) => check(&snapshots, 2, 3_000_000),
+                    Err(_) => assert_eq!(snapshots.list().unwrap(), [1], "{fault:?} at {n}"),
+                }
+                // The next one finds its way, whatever is left.
+                write(&snapshots, 3, 500).unwrap();
+                check(&snapshots, 3, 500);
+            }
+            if !reached {
+                break;
+            }
+            n += 1;
+        }
+        assert!(n > 6, "only {n} calls");
+    }
+}
