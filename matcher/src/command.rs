@@ -70,7 +70,7 @@ pub enum Command {
     SetSession {
         /// Which one.
         session: SessionId,
-        /// Sessions of one group are one owner; 0: the participant is the owner.
+        /// Sessions of one group are one owner; 0: all of the participant are, those with a group too.
         group: u32,
         /// What happens where two orders of one owner would trade.
         self_trade: SelfTradePrevention,

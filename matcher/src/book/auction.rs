@@ -69,7 +69,7 @@ impl Sides {
             let (bid_order, ask_order) = (&store.orders[bid], &store.orders[ask]);
             if is_plain(store, bid_order)
                 && is_plain(store, ask_order)
-                && !may_be_one(bid_order, ask_order)
+                && !bid_order.is_own(ask_order)
             {
                 traded += self.sweep_levels(store, price, events);
                 continue;
@@ -155,8 +155,7 @@ impl Sides {
             self.next_if_done(store, &mut bid);
             self.next_if_done(store, &mut ask);
             let one_is_over = bid.slot.is_none() || ask.slot.is_none();
-            if one_is_over || !(bid.is_plain && ask.is_plain) || may_be_one(&bid.order, &ask.order)
-            {
+            if one_is_over || !(bid.is_plain && ask.is_plain) || bid.order.is_own(&ask.order) {
                 break;
             }
         }
@@ -241,11 +240,6 @@ fn who(
 fn is_plain(store: &Store, order: &Order) -> bool {
     let Some(id) = Id::<Extra>::from_raw(order.extra).some() else { return true };
     order.level.is_some() && store.extras[id].display_qty.is_zero()
-}
-
-/// Whether two orders may be of one owner who does not trade with himself.
-const fn may_be_one(bid: &Order, ask: &Order) -> bool {
-    bid.stp_key != 0 && bid.stp_key == ask.stp_key
 }
 
 fn saturated(lots: u128) -> Qty {

@@ -31,6 +31,8 @@ impl Sides {
         events.event(&Event::PhaseChanged { instrument: self.id, phase, reason });
         if phase.is_call() {
             self.call_in(store, phase, events);
+        } else if phase == Phase::Continuous {
+            self.elect_late(store);
         }
     }
 

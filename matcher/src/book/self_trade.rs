@@ -2,6 +2,7 @@
 
 use super::special::Terms;
 use super::{Incoming, Sides, Store, Taker};
+use crate::accounts::Account;
 use crate::command::SelfTradePrevention;
 use crate::event::{CancelReason, Event, EventSink, RestateReason, Restated};
 use crate::orders::Order;
@@ -28,9 +29,38 @@ const fn mode(flags: u8) -> SelfTradePrevention {
     }
 }
 
-/// Whether two orders with these keys and flags have one owner who does not trade with himself.
-const fn is_own(keys: (u32, u32), flags: (u8, u8)) -> bool {
-    keys.0 != 0 && keys.0 == keys.1 && (flags.0 ^ flags.1) & Order::GROUP_KEY == 0
+/// What says whose an order is, for self-trade prevention.
+#[derive(Clone, Copy)]
+struct Owner {
+    key: u32,
+    flags: u8,
+    account: Id<Account>,
+}
+
+impl Owner {
+    /// Whether two orders of one instrument are of one owner who does not trade with himself: of one
+    /// group, or of one participant unless both are of a group. In one instrument an account is a
+    /// participant.
+    fn is_own(self, other: Owner) -> bool {
+        if self.key == 0 || other.key == 0 {
+            return false;
+        }
+        match self.flags & other.flags & Order::GROUP_KEY {
+            0 => self.account == other.account,
+            _ => self.key == other.key,
+        }
+    }
+}
+
+impl Order {
+    const fn owner(&self) -> Owner {
+        Owner { key: self.stp_key, flags: self.flags, account: self.account }
+    }
+
+    /// Whether both orders, of one instrument, are of one owner who does not trade with himself.
+    pub(super) fn is_own(&self, other: &Order) -> bool {
+        self.owner().is_own(other.owner())
+    }
 }
 
 impl Taker {
@@ -40,8 +70,9 @@ impl Taker {
     }
 
     /// Whether a standing order is of the same owner.
-    pub(super) const fn is_own(&self, order: &Order) -> bool {
-        is_own((self.stp_key, order.stp_key), (self.flags, order.flags))
+    pub(super) fn is_own(&self, order: &Order) -> bool {
+        let owner = Owner { key: self.stp_key, flags: self.flags, account: self.account };
+        owner.is_own(order.owner())
     }
 }
 
@@ -91,8 +122,7 @@ impl Sides {
         newer: Id<Order>,
         events: &mut S,
     ) -> bool {
-        let (one, other) = (&store.orders[older], &store.orders[newer]);
-        if !is_own((one.stp_key, other.stp_key), (one.flags, other.flags)) {
+        if !store.orders[older].is_own(&store.orders[newer]) {
             return false;
         }
         let mode = mode(store.orders[newer].flags);

@@ -8,7 +8,7 @@ use super::{Incoming, Sides, Store, Taker, ladder_key, levels_of};
 use crate::command::SelfTradePrevention;
 use crate::event::{Event, EventSink, Fill, TradeKind, Traded};
 use crate::extras::by_side;
-use crate::instrument::BandAction;
+use crate::instrument::{BandAction, Phase};
 use crate::ladder::Ladder;
 use crate::orders::Order;
 use crate::pegs::References;
@@ -168,14 +168,15 @@ impl Sides {
             if !side.accepts(limit, price) {
                 break;
             }
-            if !terms.band.contains(price) {
-                return Ended::Edge;
-            }
+            // First: where nothing would trade the band has nothing to say.
             if incoming.taker.is_own(&store.orders[maker]) {
                 match self.meet_own(store, incoming, maker, terms, events) {
                     Met::Next => continue,
                     Met::TakerIsOff => return Ended::SelfTrade,
                 }
+            }
+            if !terms.band.contains(price) {
+                return Ended::Edge;
             }
             self.trade_with(store, &mut incoming.taker, maker, price, events);
         }
@@ -293,13 +294,21 @@ impl Sides {
         }
         let buy_is_older = store.orders[buy].order_ref < store.orders[sell].order_ref;
         let (older, newer, price) = if buy_is_older { (buy, sell, bid) } else { (sell, buy, ask) };
+        if self.part_owned(store, older, newer, events) {
+            return Settled::Something;
+        }
         if !self.band().contains(price) {
             return Settled::Nothing;
         }
-        if !self.part_owned(store, older, newer, events) {
-            self.trade_standing(store, (older, newer), price, TradeKind::Continuous, events);
-        }
+        self.trade_standing(store, (older, newer), price, TradeKind::Continuous, events);
         Settled::Something
+    }
+
+    /// Whether the band refuses an order with that limit price.
+    pub(crate) fn refuses(&self, side: Side, limit: Price) -> bool {
+        self.instrument.phase == Phase::Continuous
+            && self.band_action() == BandAction::Reject
+            && self.band().is_beyond(side, limit)
     }
 
     /// What a price band does with what it stops.

@@ -19,14 +19,40 @@ impl Sides {
     fn elect(&mut self, store: &mut Store, price: Price) {
         for side in [Side::Buy, Side::Sell] {
             while let Some(id) = self.reached(store, side, price) {
-                self.stop_waiting(store, id);
-                store.extras[id].standing = Standing::Elected;
-                self.beside.elected.push(&mut store.extras, id);
+                self.make_elected(store, id);
             }
         }
         for trails in &mut self.beside.trails {
             trails.on_trade(&mut store.extras.trails, price);
         }
+    }
+
+    /// Elects the stops that the last trade has reached: those that were entered, or given another
+    /// trigger, while nothing traded. A trailing one is never among them: its trigger is away from
+    /// the trades that it has seen.
+    pub(crate) fn elect_late(&mut self, store: &mut Store) {
+        let Some(last) = self.last else { return };
+        for side in [Side::Buy, Side::Sell] {
+            while let Some((trigger, _, id)) = self.nearest_fixed(store, side)
+                && side.opposite().accepts(trigger, last)
+            {
+                self.make_elected(store, Id::from_raw(id));
+            }
+        }
+    }
+
+    fn make_elected(&mut self, store: &mut Store, id: Id<Extra>) {
+        self.stop_waiting(store, id);
+        store.extras[id].standing = Standing::Elected;
+        self.beside.elected.push(&mut store.extras, id);
+    }
+
+    /// Of the stops at a fixed price the one whose trigger is nearest to the market, then the one that
+    /// waits longest: trigger, place, and the name of its extra.
+    fn nearest_fixed(&self, store: &Store, side: Side) -> Option<(Price, OrderRef, u32)> {
+        let member = &store.extras.members[self.beside.stops[by_side(side)].first().some()?];
+        let trigger = super::ladder_key(side.opposite(), Price::from_ticks(member.key()));
+        Some((Price::from_ticks(trigger), OrderRef(member.seq()), member.payload))
     }
 
     /// Of the stops that a trade at `price` reaches the one whose trigger is nearest to the market, then
@@ -35,12 +61,8 @@ impl Sides {
         // A stop to buy is reached by what a sell at its trigger accepts, and the other way round.
         let is_reached = |trigger: Price| side.opposite().accepts(trigger, price);
         let nearer = |trigger: Price| super::ladder_key(side.opposite(), trigger);
+        let fixed = self.nearest_fixed(store, side);
         let extras = &mut store.extras;
-        let fixed = self.beside.stops[by_side(side)].first().some().map(|member| {
-            let member = &extras.members[member];
-            let trigger = super::ladder_key(side.opposite(), Price::from_ticks(member.key()));
-            (Price::from_ticks(trigger), OrderRef(member.seq()), member.payload)
-        });
         let fixed = fixed.filter(|(trigger, ..)| is_reached(*trigger));
         let trailing = self.beside.trails[by_side(side)].triggered(&mut extras.trails, price);
         let trailing = trailing.map(|stop| {

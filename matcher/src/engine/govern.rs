@@ -30,7 +30,10 @@ impl Engine {
                 return self.set_phase(*instrument, *phase, events);
             }
             Command::SetSession { session, group, self_trade } => {
-                self.set_session(*session, *group, *self_trade)
+                return match self.set_session(*session, *group, *self_trade, events) {
+                    Ok(()) => {}
+                    Err(reason) => refuse(reason, events),
+                };
             }
             Command::SetRisk { participant, instrument, limits } => {
                 self.set_risk(*participant, *instrument, limits)

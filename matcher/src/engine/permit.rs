@@ -61,15 +61,20 @@ impl Groups {
 
 /// Settings and permissions.
 impl Engine {
-    pub(super) fn set_session(
+    pub(super) fn set_session<S: EventSink>(
         &mut self,
         session: SessionId,
         group: u32,
         self_trade: SelfTradePrevention,
-    ) -> Result<Event, RejectReason> {
+        events: &mut S,
+    ) -> Result<(), RejectReason> {
         let settings = self.settings_of(session)?;
         self.apply_settings(session, &SessionSettings { group, self_trade, ..settings });
-        Ok(Event::Applied)
+        events.event(&Event::Applied);
+        if self.store.sessions.permission(session) == Permission::Killed {
+            self.kill(PermissionScope::Session(session), events);
+        }
+        Ok(())
     }
 
     pub(super) fn set_permission<S: EventSink>(

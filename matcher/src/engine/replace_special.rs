@@ -1,7 +1,7 @@
 //! Replaces of special orders, and of plain ones in a book that is not plain. RULES.md, section 6.
 
 use super::permit::admit_permission;
-use super::special::{admit_in_band, admit_slices, admit_trigger, exposure, value_price};
+use super::special::{admit_slices, admit_trigger, exposure, value_price};
 use super::{Engine, admit_price, admit_qty};
 use crate::book::{Incoming, Sides, Taker};
 use crate::command::{Input, ReplaceOrder, Trigger};
@@ -103,7 +103,7 @@ impl Engine {
         }
         if limit.is_some() {
             admit_price(&book.instrument, price)?;
-            admit_in_band(book, side, price)?;
+            self.admit_limit_in_band(&incoming.extra, price)?;
         }
         let Taker { leaves_qty: old_leaves_qty, done, .. } = incoming.taker;
         if qty <= done.cum_qty {
@@ -142,7 +142,7 @@ impl Engine {
         let now = book.look_at(&self.store, incoming.slot);
         let value = now.extra.value_price.unwrap_or_default();
         account.release(now.taker.side, now.taker.leaves_qty, value);
-        account.admit(&exposure(incoming), || book.middle())
+        account.admit(&exposure(incoming), || self.collar_middle(&incoming.extra))
     }
 
     /// Where a working order stands.

@@ -3,7 +3,8 @@
 use super::Engine;
 use crate::book::Settled;
 use crate::command::Trigger;
-use crate::event::EventSink;
+use crate::event::{CancelReason, EventSink};
+use crate::extras::Extra;
 use crate::instrument::Phase;
 use crate::types::{InstrumentId, Qty};
 
@@ -26,7 +27,14 @@ impl Engine {
         let mut incoming = book.lift(&mut self.store, slot);
         incoming.extra.trigger = Trigger::None;
         self.tell_triggered(&incoming, events);
-        self.handle(incoming, Qty::ZERO, events);
+        let Extra { side, limit, .. } = incoming.extra;
+        let book = &self.books[instrument.index()];
+        // What an order is refused for on entry; then it was not looked at.
+        if limit.is_some_and(|limit| book.refuses(side, limit)) {
+            self.cancel_incoming(&incoming, CancelReason::PriceBand, events);
+        } else {
+            self.handle(incoming, Qty::ZERO, events);
+        }
         Settled::Something
     }
 

@@ -118,7 +118,7 @@ impl Engine {
         match kind {
             OrderKind::Limit(price) => {
                 admit_price(&book.instrument, price)?;
-                admit_in_band(book, side, price)?;
+                self.admit_limit_in_band(&incoming.extra, price)?;
                 incoming.set_limit(price);
                 restated = self.admit_liquidity(&mut incoming)?;
             }
@@ -141,7 +141,8 @@ impl Engine {
         };
         let Store { sessions, accounts, .. } = &self.store;
         let row = sessions.account_row(input.session);
-        accounts.look_at(row, instrument, |account| account.admit(&exposure, || book.middle()))?;
+        let middle = || self.collar_middle(&incoming.extra);
+        accounts.look_at(row, instrument, |account| account.admit(&exposure, middle))?;
         let (stp_key, flags) = self.store.sessions.self_trade_key(input.session);
         incoming.taker.stp_key = stp_key;
         incoming.taker.flags = flags;
@@ -179,6 +180,29 @@ impl Engine {
         let price = admit_price(&book.instrument, behind);
         incoming.set_limit(price.map_err(|_| RejectReason::WouldTrade)?);
         Ok(Some(RestateReason::Slide))
+    }
+
+    /// The limit price of an order against the band. That of a stop that waits is looked at when it
+    /// comes to life.
+    pub(super) fn admit_limit_in_band(
+        &self,
+        extra: &Extra,
+        limit: Price,
+    ) -> Result<(), RejectReason> {
+        let book = &self.books[extra.instrument.index()];
+        if self.held_by_terms(extra) != Some(HeldReason::Stop) && book.refuses(extra.side, limit) {
+            return Err(RejectReason::PriceBand);
+        }
+        Ok(())
+    }
+
+    /// What the collar of an order is held against: of a stop that waits its price, which is where the
+    /// market is when it comes to life.
+    pub(super) fn collar_middle(&self, extra: &Extra) -> Option<Price> {
+        match (self.held_by_terms(extra), extra.trigger) {
+            (Some(HeldReason::Stop), Trigger::Stop(price)) => Some(price),
+            _ => self.books[extra.instrument.index()].middle(),
+        }
     }
 
     /// Room for what may become displayed or held.
@@ -470,15 +494,5 @@ pub(super) fn admit_slices(qty: Qty, display_qty: Qty) -> Result<(), RejectReaso
 /// The price of a stop.
 pub(super) fn admit_trigger(book: &Sides, price: Price) -> Result<(), RejectReason> {
     admit_price(&book.instrument, price).map_err(|_| RejectReason::TriggerPrice)?;
-    Ok(())
-}
-
-/// A limit price against the band.
-pub(super) fn admit_in_band(book: &Sides, side: Side, limit: Price) -> Result<(), RejectReason> {
-    let applies =
-        book.instrument.phase == Phase::Continuous && book.band_action() == BandAction::Reject;
-    if applies && book.band().is_beyond(side, limit) {
-        return Err(RejectReason::PriceBand);
-    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::enter::suits;
 use super::order::{Order, Standing, goodness};
 use super::{Answer, Reference};
+use crate::command::Trigger;
 use crate::event::{
     CancelReason, Event, HeldReason, PhaseReason, RejectReason, TradeKind, Uncrossed,
 };
@@ -37,6 +38,11 @@ impl Reference {
     pub(super) fn begin(&mut self, id: InstrumentId, phase: Phase, reason: PhaseReason) {
         self.markets[id.index()].instrument.phase = phase;
         self.events.push(Event::PhaseChanged { instrument: id, phase, reason });
+        if let (Phase::Continuous, Some(last)) = (phase, self.markets[id.index()].last) {
+            self.put_in_queue(id, |order| {
+                matches!(order.trigger, Trigger::Stop(_)) && order.is_triggered_by(last)
+            });
+        }
         if !phase.is_call() {
             return;
         }

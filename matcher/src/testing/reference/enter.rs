@@ -131,7 +131,7 @@ impl Reference {
         }
         let limit = match new.kind {
             OrderKind::Limit(price) => {
-                self.admit_price(new.instrument, new.side, price)?;
+                self.admit_price(new.instrument, price)?;
                 Some(price)
             }
             OrderKind::Market => None,
@@ -161,10 +161,13 @@ impl Reference {
             place: OrderRef::NONE,
             entry_place: OrderRef::NONE,
             elected: None,
-            owner: session.owner(),
+            group: session.group,
             mode: session.mode,
             value_price: None,
         };
+        if new.kind != OrderKind::MarketToLimit {
+            self.admit_in_band(&order)?;
+        }
         order.limit = self.limit_of_liquidity(&order)?;
         if new.kind == OrderKind::MarketToLimit {
             order.value_price = limit;
@@ -177,18 +180,36 @@ impl Reference {
         Ok(order)
     }
 
-    /// Steps 8 and 9.
-    pub(super) fn admit_price(&self, id: InstrumentId, side: Side, price: Price) -> Answer {
-        let market = &self.markets[id.index()];
-        if !market.allows(price) {
-            return Err(RejectReason::PriceOutOfRange);
-        }
-        let rejects = market.instrument.phase == Phase::Continuous
-            && market.bands.action == BandAction::Reject;
-        if rejects && market.band().ends_before(side, price) {
+    /// Step 8.
+    pub(super) fn admit_price(&self, id: InstrumentId, price: Price) -> Answer {
+        let allows = self.markets[id.index()].allows(price);
+        if allows { Ok(()) } else { Err(RejectReason::PriceOutOfRange) }
+    }
+
+    /// Step 9.
+    pub(super) fn admit_in_band(&self, order: &Order) -> Answer {
+        let pending = matches!(self.entrance(order), Entrance::Hold(HeldReason::Stop));
+        if !pending && self.is_beyond_band(order) {
             return Err(RejectReason::PriceBand);
         }
         Ok(())
+    }
+
+    /// Whether its limit is one that the band does not let in.
+    pub(super) fn is_beyond_band(&self, order: &Order) -> bool {
+        let market = &self.markets[order.instrument.index()];
+        let rejects = market.instrument.phase == Phase::Continuous
+            && market.bands.action == BandAction::Reject;
+        let beyond = |limit| market.band().ends_before(order.side, limit);
+        rejects && order.limit.is_some_and(beyond)
+    }
+
+    /// What a collar is held against.
+    pub(super) fn collar_middle(&self, order: &Order) -> Option<Price> {
+        match self.entrance(order) {
+            Entrance::Hold(HeldReason::Stop) => order.trigger_price(),
+            _ => self.middle(order.instrument),
+        }
     }
 
     pub(super) fn admit_qty(&self, id: InstrumentId, qty: Qty) -> Answer {

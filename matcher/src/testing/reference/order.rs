@@ -23,13 +23,6 @@ pub(super) enum Standing {
     Gone,
 }
 
-/// Who an order belongs to as far as self-trade prevention goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Group(u32),
-    Participant(ParticipantId),
-}
-
 #[derive(Clone, Copy)]
 pub(super) struct Order {
     pub(super) session: SessionId,
@@ -59,8 +52,8 @@ pub(super) struct Order {
     pub(super) entry_place: OrderRef,
     /// Its place in the queue of elected orders, if it is there.
     pub(super) elected: Option<u64>,
-    /// Nobody, if its session did not ask for self-trade prevention.
-    pub(super) owner: Option<Owner>,
+    /// Group and mode of its session when it was entered.
+    pub(super) group: u32,
     pub(super) mode: SelfTradePrevention,
     /// The price that risk values it with.
     pub(super) value_price: Option<Price>,
@@ -115,8 +108,14 @@ impl Order {
         self.limit.is_none_or(|limit| self.side.accepts(limit, price))
     }
 
+    /// Section 7.
     pub(super) fn is_own(&self, other: &Order) -> bool {
-        self.owner.is_some() && self.owner == other.owner
+        let one_group = self.group != 0 && self.group == other.group;
+        let one_participant = self.participant == other.participant;
+        let both_have_groups = self.group != 0 && other.group != 0;
+        self.mode != SelfTradePrevention::None
+            && other.mode != SelfTradePrevention::None
+            && (one_group || one_participant && !both_have_groups)
     }
 
     /// What elects it, if it is a stop and has a trigger already.
@@ -259,14 +258,6 @@ impl Session {
             inbound: MsgSeqNum::NONE,
             outbound: 0,
             last_number: 0,
-        }
-    }
-
-    pub(super) fn owner(&self) -> Option<Owner> {
-        match (self.mode, self.group) {
-            (SelfTradePrevention::None, _) => None,
-            (_, 0) => Some(Owner::Participant(self.participant)),
-            (_, group) => Some(Owner::Group(group)),
         }
     }
 }

@@ -163,8 +163,9 @@ impl Reference {
             new.trigger = Trigger::Stop(price);
         }
         if old.limit.is_some() {
-            self.admit_price(id, old.side, replace.price)?;
+            self.admit_price(id, replace.price)?;
             new.limit = Some(replace.price);
+            self.admit_in_band(&new)?;
         }
         if replace.qty.lots() <= old.cum_qty {
             return Err(RejectReason::QtyBelowCum);

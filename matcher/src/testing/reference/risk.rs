@@ -21,7 +21,7 @@ fn value(order: &Order) -> u128 {
 }
 
 impl Reference {
-    fn middle(&self, id: InstrumentId) -> Option<Price> {
+    pub(super) fn middle(&self, id: InstrumentId) -> Option<Price> {
         let market = &self.markets[id.index()];
         market.last.or(market.reference)
     }
@@ -74,7 +74,7 @@ impl Reference {
         if above(value(order), limits.order_notional_max) {
             return Err(RejectReason::RiskOrderNotional);
         }
-        if let (Some(limit), Some(middle)) = (order.limit, self.middle(order.instrument)) {
+        if let (Some(limit), Some(middle)) = (order.limit, self.collar_middle(order)) {
             let beyond = i128::from(limit.ticks()) - i128::from(middle.ticks());
             let beyond = if order.side == Side::Buy { beyond } else { -beyond };
             if limits.collar_ticks != u64::MAX && beyond > i128::from(limits.collar_ticks) {
@@ -104,22 +104,30 @@ impl Reference {
         Ok(())
     }
 
-    /// Step 3.
-    pub(super) fn admit_permission(&self, session: SessionId, id: InstrumentId) -> Answer {
+    /// The strictest of what these may do.
+    fn strictest(&self, scopes: &[PermissionScope]) -> Permission {
+        let set = self.permissions.iter().filter(|(scope, _)| scopes.contains(scope));
+        set.map(|(_, permission)| *permission).max().unwrap_or(Permission::Trade)
+    }
+
+    /// What a session may do, whatever the instrument.
+    fn permission_of(&self, session: SessionId) -> Permission {
         let known = &self.sessions[session.index() - 1];
-        let mut scopes = vec![
+        self.strictest(&[
             PermissionScope::Session(session),
             PermissionScope::Participant(known.participant),
-            PermissionScope::Instrument(id),
-        ];
-        if known.group != 0 {
-            scopes.push(PermissionScope::Group(known.group));
-        }
-        let set = self.permissions.iter().filter(|(scope, _)| scopes.contains(scope));
-        match set.map(|(_, permission)| *permission).max() {
-            Some(Permission::Killed) => Err(RejectReason::KillSwitch),
-            Some(Permission::CancelOnly) => Err(RejectReason::CancelOnly),
-            Some(Permission::Trade) | None => Ok(()),
+            // Nobody can say anything of group 0.
+            PermissionScope::Group(known.group),
+        ])
+    }
+
+    /// Step 3.
+    pub(super) fn admit_permission(&self, session: SessionId, id: InstrumentId) -> Answer {
+        let of_book = self.strictest(&[PermissionScope::Instrument(id)]);
+        match self.permission_of(session).max(of_book) {
+            Permission::Killed => Err(RejectReason::KillSwitch),
+            Permission::CancelOnly => Err(RejectReason::CancelOnly),
+            Permission::Trade => Ok(()),
         }
     }
 
@@ -163,7 +171,11 @@ impl Reference {
         self.known_session(id)?;
         let session = self.session(id);
         (session.group, session.mode) = (group, mode);
-        self.applied()
+        self.applied()?;
+        if self.permission_of(id) == Permission::Killed {
+            self.cancel_session(id, None, CancelReason::KillSwitch);
+        }
+        Ok(())
     }
 
     pub(super) fn set_risk(

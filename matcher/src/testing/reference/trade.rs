@@ -99,10 +99,6 @@ impl Reference {
             let Some((mut maker, price)) = maker.filter(|(_, price)| taker.accepts(*price)) else {
                 break;
             };
-            if !band.contains(price) {
-                at_the_edge = true;
-                break;
-            }
             if taker.is_own(&maker) {
                 let looked = wanted > 0 && !maker.is_displayed();
                 let mode = if looked { SelfTradePrevention::CancelOldest } else { taker.mode };
@@ -111,6 +107,10 @@ impl Reference {
                     return;
                 }
                 continue;
+            }
+            if !band.contains(price) {
+                at_the_edge = true;
+                break;
             }
             let qty = taker.leaves().min(maker.offered());
             self.trade(&mut maker, &mut taker, price, qty, TradeKind::Continuous);
@@ -268,19 +268,7 @@ impl Reference {
     /// A trade elects stops and then moves the peaks of trailing ones.
     fn elect(&mut self, id: InstrumentId, price: Price) {
         self.markets[id.index()].last = Some(price);
-        let mut elected: Vec<_> = self
-            .orders
-            .iter()
-            .filter(|order| order.instrument == id && order.elected.is_none())
-            .filter(|order| order.is_held_for(HeldReason::Stop) && order.is_triggered_by(price))
-            .map(|order| (election_rank(order), order.id))
-            .collect();
-        elected.sort();
-        for (_, id) in elected {
-            self.elections += 1;
-            let order = self.orders.iter_mut().find(|order| order.id == id);
-            order.expect("it was in the list").elected = Some(self.elections);
-        }
+        self.put_in_queue(id, |order| order.is_triggered_by(price));
         for order in self.orders.iter_mut().filter(|order| order.instrument == id) {
             if matches!(order.trigger, Trigger::Trailing(_)) {
                 let peak = order.peak.unwrap_or(price);
@@ -289,6 +277,23 @@ impl Reference {
                     Side::Sell => peak.max(price),
                 });
             }
+        }
+    }
+
+    /// The pending stops that are elected go to the end of the queue.
+    pub(super) fn put_in_queue(&mut self, id: InstrumentId, is_elected: impl Fn(&Order) -> bool) {
+        let mut elected: Vec<_> = self
+            .orders
+            .iter()
+            .filter(|order| order.instrument == id && order.elected.is_none())
+            .filter(|order| order.is_held_for(HeldReason::Stop) && is_elected(order))
+            .map(|order| (election_rank(order), order.id))
+            .collect();
+        elected.sort();
+        for (_, id) in elected {
+            self.elections += 1;
+            let order = self.orders.iter_mut().find(|order| order.id == id);
+            order.expect("it was in the list").elected = Some(self.elections);
         }
     }
 
@@ -307,6 +312,10 @@ impl Reference {
             self.report_triggered(&order);
             (order.trigger, order.elected) = (Trigger::None, None);
             order.standing = Standing::Incoming;
+            if self.is_beyond_band(&order) {
+                self.report_canceled(&order, CancelReason::PriceBand);
+                continue;
+            }
             self.cross(order, 0);
         }
     }
@@ -325,12 +334,11 @@ impl Reference {
         let (older, mut newer) =
             if buy.0.place < sell.0.place { (buy, sell.0) } else { (sell, buy.0) };
         let (mut older, price) = older;
-        if !self.markets[id.index()].band().contains(price) {
-            return false;
-        }
         if older.is_own(&newer) {
             let mode = newer.mode;
             self.prevent(&mut older, &mut newer, mode);
+        } else if !self.markets[id.index()].band().contains(price) {
+            return false;
         } else {
             let qty = older.leaves().min(newer.leaves());
             self.trade(&mut older, &mut newer, price, qty, TradeKind::Continuous);
