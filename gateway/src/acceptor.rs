@@ -12,24 +12,16 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 use matcher::{Command, MassCancelScope, MsgSeqNum, SessionId, Timestamp};
-use mio::net::TcpListener;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::connection::{Connection, Flush};
 use crate::fix::{Fields, Profile, Session};
+use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
 use serve::{Border, FixShell};
-
-const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
-const OTHER: Token = Token(2);
-const FIRST_PEER: usize = 8;
 
 /// Submits that a call into a session may need at most.
 const ROOM_MIN: usize = 8;
@@ -148,8 +140,8 @@ pub struct AcceptorStats {
     pub unreadable: u64,
 }
 
-struct Peer {
-    connection: Connection,
+struct Peer<S> {
+    connection: Connection<S>,
     address: SocketAddr,
     session: Option<SessionId>,
     opened: Timestamp,
@@ -187,12 +179,10 @@ impl Slot {
 }
 
 /// All FIX connections and sessions of one gateway thread.
-pub struct Acceptor {
-    poll: Poll,
-    events: Events,
-    listener: TcpListener,
+pub struct Acceptor<N: Network = Sockets> {
+    network: N,
     config: AcceptorConfig,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<Peer<N::Stream>>>,
     free: Vec<usize>,
     ready: Vec<usize>,
     dirty: Vec<usize>,
@@ -213,24 +203,17 @@ pub struct Acceptor {
     noticed: (u64, u32),
 }
 
-impl Acceptor {
-    /// Takes connections from `listener`. `entry` has followed the journal to its end.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel has no more descriptors.
+impl<N: Network> Acceptor<N> {
+    /// Takes connections from `network`. `entry` has followed the journal to its end.
+    #[must_use]
     pub fn new(
-        mut listener: TcpListener,
+        network: N,
         config: AcceptorConfig,
         sessions: Vec<SessionSetup>,
         entry: OrderEntry,
-    ) -> io::Result<Acceptor> {
-        let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    ) -> Acceptor<N> {
         let mut acceptor = Acceptor {
-            poll,
-            events: Events::with_capacity(1_024),
-            listener,
+            network,
             config,
             peers: Vec::new(),
             free: Vec::new(),
@@ -266,34 +249,13 @@ impl Acceptor {
                 lag: None,
             });
         }
-        Ok(acceptor)
+        acceptor
     }
 
-    /// Where it listens.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Wakes [`Acceptor::poll`] from another thread.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel has no more descriptors.
-    pub fn waker(&self) -> io::Result<Waker> {
-        Waker::new(self.poll.registry(), WAKER)
-    }
-
-    /// Makes [`Acceptor::poll`] return when `fd` is readable too: another loop joined to this one.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel refuses.
-    pub fn join(&self, fd: RawFd) -> io::Result<()> {
-        self.poll.registry().register(&mut SourceFd(&fd), OTHER, Interest::READABLE)
+    /// Where its connections come from.
+    #[must_use]
+    pub fn network(&self) -> &N {
+        &self.network
     }
 
     /// Whether a joined loop became readable since this was asked last.
@@ -350,32 +312,23 @@ impl Acceptor {
     ///
     /// If the kernel's poll fails: the loop cannot go on.
     pub fn poll(&mut self, timeout: Option<Duration>, now: Timestamp) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        }
+        self.network.poll(timeout)?;
         let mut accept = false;
-        for event in &self.events {
-            match event.token() {
-                LISTENER => accept = true,
-                WAKER => {}
-                OTHER => self.joined_ready = true,
-                Token(token) => {
-                    let index = token - FIRST_PEER;
+        for ready in self.network.ready() {
+            match ready {
+                Ready::Listener => accept = true,
+                Ready::Joined => self.joined_ready = true,
+                Ready::Peer { peer: index, readable, writable, ends } => {
                     let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
-                    if event.is_read_closed() {
+                    if ends {
                         // A read that ends with the last bytes looks drained: the end is said here.
                         peer.connection.peer_ends();
                     }
-                    if (event.is_readable() || event.is_read_closed() || event.is_error())
-                        && !peer.ready
-                        && !peer.paused
-                    {
+                    if readable && !peer.ready && !peer.paused {
                         peer.ready = true;
                         self.ready.push(index);
                     }
-                    if event.is_writable() && peer.blocked && !peer.dirty {
+                    if writable && peer.blocked && !peer.dirty {
                         peer.dirty = true;
                         self.dirty.push(index);
                     }
@@ -391,13 +344,13 @@ impl Acceptor {
     fn accept(&mut self, now: Timestamp) {
         self.accept_at = None;
         for _ in 0..ACCEPTS_A_ROUND {
-            let (stream, address) = match self.listener.accept() {
+            let (stream, address) = match self.network.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
                     // No descriptor or no memory: looking again at once would only spin.
-                    if let Ok(address) = self.listener.local_addr() {
+                    if let Ok(address) = self.network.local_addr() {
                         self.notice(
                             now,
                             address,
@@ -419,9 +372,7 @@ impl Acceptor {
                 self.peers.push(None);
                 self.peers.len() - 1
             });
-            let token = Token(FIRST_PEER + index);
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            if self.poll.registry().register(connection.stream_mut(), token, interest).is_err() {
+            if self.network.register(connection.stream_mut(), index).is_err() {
                 self.free.push(index);
                 continue;
             }
@@ -494,7 +445,7 @@ impl Acceptor {
     }
 
     /// A peer has room again: it is read again, and told what waits for it in the journal.
-    fn read_on(&mut self, index: usize, peer: &mut Peer) {
+    fn read_on(&mut self, index: usize, peer: &mut Peer<N::Stream>) {
         if std::mem::take(&mut peer.paused) && !peer.ready {
             peer.ready = true;
             self.ready.push(index);
@@ -593,8 +544,8 @@ impl Acceptor {
         }
     }
 
-    fn drop_peer(&mut self, index: usize, mut peer: Peer) {
-        let _ = self.poll.registry().deregister(peer.connection.stream_mut());
+    fn drop_peer(&mut self, index: usize, mut peer: Peer<N::Stream>) {
+        self.network.forget(peer.connection.stream_mut());
         self.free.push(index);
         let Some(id) = peer.session else { return };
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };

@@ -1,7 +1,10 @@
 //! One TCP connection: bytes in, bytes out, both bounded, never waited for.
 
+use std::io::{self, ErrorKind};
+
 use mio::net::TcpStream;
-use std::io::{self, ErrorKind, Read, Write};
+
+use crate::network::Stream;
 
 /// Bytes that came in and are not consumed, at most. Eight of the longest FIX messages.
 pub const INPUT_BYTES: usize = 64 * 1024;
@@ -41,8 +44,8 @@ pub enum Flush {
 ///
 /// Bounds: 64 KiB in; out at most `output_bytes_max` plus what one wake-up writes ([`Connection::room`]
 /// tells a resend where to pause). Pages of the in-buffer that were never used are never touched.
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    stream: S,
     input: Box<[u8]>,
     /// `input[taken..filled]` came in and is not consumed.
     taken: usize,
@@ -54,14 +57,14 @@ pub struct Connection {
     ending: bool,
 }
 
-impl Connection {
+impl<S: Stream> Connection<S> {
     /// Takes over an accepted or connected stream and switches Nagle's algorithm off.
     ///
     /// # Errors
     ///
     /// If the system does not let us: the peer is gone already.
-    pub fn new(stream: TcpStream, output_bytes_max: usize) -> io::Result<Connection> {
-        stream.set_nodelay(true)?;
+    pub fn new(stream: S, output_bytes_max: usize) -> io::Result<Connection<S>> {
+        stream.no_delay()?;
         Ok(Connection {
             stream,
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
@@ -75,7 +78,7 @@ impl Connection {
     }
 
     /// The stream, to register it and to ask its addresses. Nobody else reads or writes it.
-    pub fn stream_mut(&mut self) -> &mut TcpStream {
+    pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 

@@ -3,6 +3,7 @@
 pub mod acceptor;
 pub mod connection;
 pub mod fix;
+pub mod network;
 pub mod order_entry;
 pub mod orders;
 pub mod soup;

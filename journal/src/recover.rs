@@ -23,7 +23,7 @@ use crate::preparer::{self, Prepared, Preparer};
 use crate::scan::{self, Cut, CutReason, Proof, Stop};
 use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
-use crate::storage::Storage;
+use crate::storage::{Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
 use crate::tail::{check_header, map_segment};
 use crate::writer::Writer;
@@ -63,7 +63,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         Some(control) => control,
         None => {
             clear_live(&options.live_dir, None)?;
-            owner.write(random()?, &options.live_dir)?;
+            owner.write(unique(storage.as_ref())?, &options.live_dir)?;
             let result = ControlFile::create(
                 &options.live_dir,
                 options.segment_bytes,
@@ -146,17 +146,11 @@ fn dir_error(dir: &Path, segment_bytes: u32, error: io::Error) -> OpenError {
     OpenError::Dir { dir: dir.to_path_buf(), error }
 }
 
-fn random() -> Result<u64, OpenError> {
-    let mut bytes = [0; 8];
-    let source = Path::new("/dev/urandom");
-    let read = File::open(source).and_then(|mut file| file.read_exact(&mut bytes));
-    match read {
-        Ok(()) => Ok(u64::from_le_bytes(bytes)),
-        Err(error) => {
-            let file = source.to_path_buf();
-            Err(ReadError::Io { doing: "read", file, error }.into())
-        }
-    }
+fn unique(storage: &dyn Storage) -> Result<u64, OpenError> {
+    storage.unique().map_err(|error| {
+        let file = UNIQUE_FROM.into();
+        ReadError::Io { doing: "read", file, error }.into()
+    })
 }
 
 /// The lock file: who has the journal open, and which live log belongs to it.
@@ -605,7 +599,7 @@ fn create(options: &Options, storage: &dyn Storage) -> Result<Found, OpenError> 
     let header = SegmentHeader {
         record_version: options.record_version,
         segment_bytes: options.segment_bytes,
-        log_id: random()?,
+        log_id: unique(storage)?,
         index: 0,
         first_sequence: 1,
     };

@@ -2,7 +2,7 @@
 //! that a test can make any of it fail, tear or vanish.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -40,7 +40,21 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     ///
     /// Those of the operating system; which of the names it then has is not known.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// A number that nobody had before: the name of a new log.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn unique(&self) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        File::open(UNIQUE_FROM)?.read_exact(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
 }
+
+/// Where unique numbers come from.
+pub(crate) const UNIQUE_FROM: &str = "/dev/urandom";
 
 /// A file of a [`Storage`], open for writing.
 pub trait StorageFile: Send + std::fmt::Debug {

@@ -7,35 +7,28 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use feed::mold::MoldSender;
 use feed::{MessageCount, MessageSink, Publisher, Window};
 use gateway::connection::{Connection, Fill, Flush};
+use gateway::network::{Network, Ready, Sockets, Stream};
 use gateway::soup::{SoupConfig, SoupEvent, SoupReject, SoupServer, credentials_match};
 use journal::{Log, Position, Tail};
 use matcher::{Event, Timestamp};
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::{Config, Soup};
 use crate::release::Release;
 use crate::threads::Sleeper;
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
 
-const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
-const FIRST_SUBSCRIBER: usize = 8;
-
 /// Messages between two places in the index.
 const STRIDE: u64 = 256;
 
-/// The window: some 500,000 messages.
-const WINDOW_BYTES: usize = 16 << 20;
-const WINDOW_MESSAGES: usize = 1 << 19;
+/// Bytes and messages of the window in a real venue: some 500,000 messages.
+pub const WINDOW: (usize, usize) = (16 << 20, 1 << 19);
 
 /// Frames published before subscribers have their turn.
 const FRAMES_A_ROUND: usize = 1_024;
@@ -102,10 +95,10 @@ impl Follower for FeedIndex {
 }
 
 /// The feed's loop.
-pub struct FeedLoop {
-    poll: Poll,
-    events: Events,
-    soup: Option<SoupFeed>,
+pub struct FeedLoop<N: Network = Sockets> {
+    network: N,
+    clock: Clock,
+    soup: Option<SoupFeed<N::Stream>>,
     mold: Option<MoldFeed>,
     tail: Tail,
     cutter: Cutter,
@@ -116,16 +109,15 @@ pub struct FeedLoop {
     deadline: Timestamp,
 }
 
-struct SoupFeed {
-    listener: TcpListener,
+struct SoupFeed<S> {
     config: Soup,
     session: [u8; 10],
-    subscribers: Vec<Option<Subscriber>>,
+    subscribers: Vec<Option<Subscriber<S>>>,
     count: usize,
 }
 
-struct Subscriber {
-    connection: Connection,
+struct Subscriber<S> {
+    connection: Connection<S>,
     machine: SoupServer,
     /// What the machine wants to say in answer to what it reads.
     answers: Vec<u8>,
@@ -178,46 +170,53 @@ impl MoldFeed {
     }
 }
 
-impl FeedLoop {
-    /// A loop that goes on from `from`, up to where `index` has followed the journal. `began` names the
-    /// session: the same for the life of the journal.
+/// What the feed's loop is made of, but for its network.
+pub struct FeedParts<'a> {
+    /// The time of its timers.
+    pub clock: Clock,
+    /// Names the session: the same for the life of the journal.
+    pub began: Timestamp,
+    /// The journal.
+    pub log: &'a Log,
+    /// Up to where `index` has followed it.
+    pub from: Position,
+    /// What may leave.
+    pub release: Release,
+    /// Where each message is.
+    pub index: FeedIndex,
+    /// Bytes and messages kept encoded.
+    pub window: (usize, usize),
+}
+
+impl<N: Network> FeedLoop<N> {
+    /// A loop whose subscribers come from `network`.
     ///
     /// # Errors
     ///
-    /// If the kernel refuses a socket or a poll.
-    pub fn new(
-        config: &Config,
-        listener: Option<TcpListener>,
-        began: Timestamp,
-        log: &Log,
-        from: Position,
-        release: Release,
-        index: FeedIndex,
-    ) -> io::Result<FeedLoop> {
-        let poll = Poll::new()?;
+    /// If the kernel refuses a socket.
+    pub fn new(config: &Config, network: N, parts: FeedParts<'_>) -> io::Result<FeedLoop<N>> {
+        let FeedParts { clock, began, log, from, release, index, window } = parts;
         let session = session_name(began);
         let next = index.messages() + 1;
-        let soup = match (listener, &config.soup) {
-            (Some(mut listener), Some(soup)) => {
-                poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-                let (config, subscribers) = (soup.clone(), Vec::new());
-                Some(SoupFeed { listener, config, session, subscribers, count: 0 })
-            }
-            _ => None,
-        };
+        let soup = config.soup.clone().map(|config| SoupFeed {
+            config,
+            session,
+            subscribers: Vec::new(),
+            count: 0,
+        });
         let mold = match &config.mold {
             Some(mold) => Some(MoldFeed::new(mold, session, next)?),
             None => None,
         };
         Ok(FeedLoop {
-            poll,
-            events: Events::with_capacity(256),
+            network,
+            clock,
             soup,
             mold,
             tail: log.tail(from),
             cutter: Cutter::default(),
             index,
-            window: Window::new(WINDOW_BYTES, WINDOW_MESSAGES, next),
+            window: Window::new(window.0, window.1, next),
             release,
             log: log.clone(),
             deadline: Timestamp(0),
@@ -227,22 +226,13 @@ impl FeedLoop {
     /// Where SoupBinTCP is spoken.
     #[must_use]
     pub fn soup_addr(&self) -> Option<SocketAddr> {
-        self.soup.as_ref().and_then(|soup| soup.listener.local_addr().ok())
+        self.soup.as_ref().and_then(|_| self.network.local_addr().ok())
     }
 
-    /// The poll's descriptor, to join this loop to another.
+    /// Where its subscribers come from.
     #[must_use]
-    pub fn poll_fd(&self) -> RawFd {
-        self.poll.as_raw_fd()
-    }
-
-    /// A sleeper for the thread that runs this loop.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel has no more descriptors.
-    pub fn sleeper(&self) -> io::Result<Arc<Sleeper>> {
-        Ok(Sleeper::in_poll(Waker::new(self.poll.registry(), WAKER)?))
+    pub fn network(&self) -> &N {
+        &self.network
     }
 
     /// Whether there is nothing to publish and nobody to bring on.
@@ -265,7 +255,7 @@ impl FeedLoop {
         if !waits {
             return Duration::MAX;
         }
-        Duration::from_nanos(self.deadline.0.saturating_sub(clock::now().0))
+        Duration::from_nanos(self.deadline.0.saturating_sub(self.clock.now().0))
     }
 
     /// Sockets: new subscribers, what they say, timers. Waits at most `timeout`.
@@ -274,36 +264,39 @@ impl FeedLoop {
     ///
     /// If the kernel's poll fails.
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let now = clock::now();
+        self.network.poll(timeout)?;
+        let now = self.clock.now();
         if let Some(soup) = &mut self.soup {
-            for event in &self.events {
-                match event.token() {
-                    LISTENER => soup.accept(&self.poll, now),
-                    WAKER => {}
-                    Token(token) => {
-                        let index = token - FIRST_SUBSCRIBER;
-                        if event.is_writable() {
-                            soup.writable(index, now);
+            let mut gone = Vec::new();
+            let mut wanted = false;
+            for ready in self.network.ready() {
+                match ready {
+                    Ready::Listener => wanted = true,
+                    Ready::Joined => {}
+                    Ready::Peer { peer, readable, writable, ends } => {
+                        if writable {
+                            soup.writable(peer, now);
                         }
-                        if event.is_read_closed() {
-                            soup.peer_ends(index);
+                        if ends {
+                            soup.peer_ends(peer);
                         }
-                        if event.is_readable() || event.is_read_closed() || event.is_error() {
-                            soup.readable(index, now, self.window.next(), &self.poll);
+                        if readable && !soup.readable(peer, now, self.window.next()) {
+                            gone.push(peer);
                         }
                     }
                 }
+            }
+            for peer in gone {
+                soup.drop_subscriber(peer, &mut self.network);
+            }
+            if wanted {
+                soup.accept(&mut self.network, now);
             }
         }
         if now >= self.deadline {
             self.deadline = Timestamp(now.0 + TICK_NS);
             if let Some(soup) = &mut self.soup {
-                soup.tick(now, &self.poll);
+                soup.tick(now, &mut self.network);
             }
             if let Some(mold) = &mut self.mold {
                 let (sender, send) = mold.parts();
@@ -322,7 +315,7 @@ impl FeedLoop {
         let limit = self.release.cursor();
         let mut published = false;
         if self.tail.position() < limit {
-            let now = clock::now();
+            let now = self.clock.now();
             let mold = self.mold.as_mut();
             let mut live = Live { index: &mut self.index, window: &mut self.window, mold, now };
             for _ in 0..FRAMES_A_ROUND {
@@ -343,7 +336,7 @@ impl FeedLoop {
     }
 
     fn serve(&mut self, limit: Position) -> Result<(), FollowError> {
-        let now = clock::now();
+        let now = self.clock.now();
         let Some(soup) = &mut self.soup else { return Ok(()) };
         for index in 0..soup.subscribers.len() {
             let Some(one) = &mut soup.subscribers[index] else { continue };
@@ -354,7 +347,7 @@ impl FeedLoop {
                 if let Err(error) = one.catch_up(&self.index, &self.log, limit) {
                     // What cannot be read for one subscriber is no reason to stop the others.
                     eprintln!("vesta: a feed subscriber is cut: {error}");
-                    soup.drop_subscriber(index, &self.poll);
+                    soup.drop_subscriber(index, &mut self.network);
                     continue;
                 }
             } else {
@@ -362,7 +355,7 @@ impl FeedLoop {
                 one.copy(&self.window);
             }
             if !one.flush(now) {
-                soup.drop_subscriber(index, &self.poll);
+                soup.drop_subscriber(index, &mut self.network);
             }
         }
         Ok(())
@@ -370,7 +363,7 @@ impl FeedLoop {
 
     /// The venue stops: everybody is told.
     pub fn end(&mut self) {
-        let now = clock::now();
+        let now = self.clock.now();
         if let Some(mold) = &mut self.mold {
             let (sender, send) = mold.parts();
             sender.end(now, send);
@@ -381,6 +374,17 @@ impl FeedLoop {
                 let _ = one.connection.flush();
             }
         }
+    }
+}
+
+impl FeedLoop {
+    /// A sleeper for the thread that runs this loop.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn sleeper(&self) -> io::Result<Arc<Sleeper>> {
+        Ok(Sleeper::in_poll(self.network.waker()?))
     }
 }
 
@@ -445,14 +449,10 @@ impl Follower for Live<'_> {
     }
 }
 
-impl SoupFeed {
-    fn accept(&mut self, poll: &Poll, now: Timestamp) {
+impl<S: Stream> SoupFeed<S> {
+    fn accept(&mut self, network: &mut impl Network<Stream = S>, now: Timestamp) {
         loop {
-            let stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return,
-            };
+            let Ok((stream, _)) = network.accept() else { return };
             if self.count >= self.config.connections_max {
                 continue;
             }
@@ -464,9 +464,7 @@ impl SoupFeed {
                     self.subscribers.len() - 1
                 }
             };
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            let token = Token(FIRST_SUBSCRIBER + index);
-            if poll.registry().register(connection.stream_mut(), token, interest).is_err() {
+            if network.register(connection.stream_mut(), index).is_err() {
                 continue;
             }
             self.count += 1;
@@ -495,34 +493,33 @@ impl SoupFeed {
         }
     }
 
-    fn readable(&mut self, index: usize, now: Timestamp, next: u64, poll: &Poll) {
+    /// `false`: its connection is over.
+    fn readable(&mut self, index: usize, now: Timestamp, next: u64) -> bool {
         let config = &self.config;
-        let Some(Some(one)) = self.subscribers.get_mut(index) else { return };
-        if !one.read(now, next, config) || !one.flush(now) {
-            self.drop_subscriber(index, poll);
-        }
+        let Some(Some(one)) = self.subscribers.get_mut(index) else { return true };
+        one.read(now, next, config) && one.flush(now)
     }
 
-    fn tick(&mut self, now: Timestamp, poll: &Poll) {
+    fn tick(&mut self, now: Timestamp, network: &mut impl Network<Stream = S>) {
         for index in 0..self.subscribers.len() {
             let Some(one) = &mut self.subscribers[index] else { continue };
             let stuck = one.blocked && now.0.saturating_sub(one.took.0) > STUCK_NS;
             let silent = one.machine.tick(now, one.connection.output()).is_some();
             if stuck || silent || !one.flush(now) {
-                self.drop_subscriber(index, poll);
+                self.drop_subscriber(index, network);
             }
         }
     }
 
-    fn drop_subscriber(&mut self, index: usize, poll: &Poll) {
+    fn drop_subscriber(&mut self, index: usize, network: &mut impl Network<Stream = S>) {
         if let Some(mut one) = self.subscribers[index].take() {
-            let _ = poll.registry().deregister(one.connection.stream_mut());
+            network.forget(one.connection.stream_mut());
             self.count -= 1;
         }
     }
 }
 
-impl Subscriber {
+impl<S: Stream> Subscriber<S> {
     /// Whether there is something to send that it can take: `next` is the feed's next number.
     fn wants(&self, next: u64) -> bool {
         !self.blocked && self.machine.is_open() && self.machine.next_sequence() < next

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::acceptor::{Acceptor, History};
+use gateway::network::{Network, Sockets};
 use gateway::order_entry::{Inputs, Told, Unreadable};
 use journal::{Archive, Log, Position, Tail};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, SessionId};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::core::Space;
 use crate::outbound::Outbound;
 use crate::release::Release;
@@ -22,8 +23,9 @@ use crate::turns::{Cutter, FollowError, Follower, TurnHead, read_head};
 const FRAMES_A_ROUND: usize = 1_024;
 
 /// The gateway's loop.
-pub(crate) struct GatewayLoop {
-    acceptor: Acceptor,
+pub(crate) struct GatewayLoop<N: Network = Sockets> {
+    acceptor: Acceptor<N>,
+    clock: Clock,
     requests: RingToCore,
     tail: Tail,
     cutter: Cutter,
@@ -59,21 +61,22 @@ impl gateway::acceptor::Requests for RingToCore {
     }
 }
 
-impl GatewayLoop {
+impl<N: Network> GatewayLoop<N> {
     /// A loop that goes on from `from`, up to where `acceptor`'s order entry and `outbound` have
     /// followed the journal.
     #[must_use]
     pub(crate) fn new(
-        acceptor: Acceptor,
-        ring: Requests,
-        space: Arc<Space>,
+        acceptor: Acceptor<N>,
+        clock: Clock,
+        (ring, space): (Requests, Arc<Space>),
         log: &Log,
         from: Position,
         release: Release,
         outbound: Outbound,
-    ) -> GatewayLoop {
+    ) -> GatewayLoop<N> {
         GatewayLoop {
             acceptor,
+            clock,
             requests: RingToCore { ring, space, pushed: false },
             tail: log.tail(from),
             cutter: Cutter::default(),
@@ -90,7 +93,7 @@ impl GatewayLoop {
 
     /// The border, to look at.
     #[must_use]
-    pub(crate) fn acceptor(&self) -> &Acceptor {
+    pub(crate) fn acceptor(&self) -> &Acceptor<N> {
         &self.acceptor
     }
 
@@ -100,8 +103,8 @@ impl GatewayLoop {
     ///
     /// If the kernel's poll fails.
     pub(crate) fn take(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
-        self.acceptor.poll(timeout, clock::now())?;
-        let now = clock::now();
+        self.acceptor.poll(timeout, self.clock.now())?;
+        let now = self.clock.now();
         self.requests.pushed = false;
         self.acceptor.serve(now, &mut self.requests);
         self.acceptor.tick(now, &mut self.requests);
@@ -117,7 +120,7 @@ impl GatewayLoop {
         let limit = self.release.cursor();
         let mut told = false;
         if self.tail.position() < limit {
-            let now = clock::now();
+            let now = self.clock.now();
             let (acceptor, history) = (&mut self.acceptor, &mut self.history);
             let mut follower = Teller { acceptor, history, now };
             for _ in 0..FRAMES_A_ROUND {
@@ -127,14 +130,16 @@ impl GatewayLoop {
             }
         }
         if self.acceptor.has_work() {
-            let now = clock::now();
+            let now = self.clock.now();
             self.acceptor.resend(now, &mut self.history);
             self.acceptor.flush(now);
         }
-        for notice in self.acceptor.take_notices() {
-            eprintln!("vesta: {notice}");
-        }
         Ok(told)
+    }
+
+    /// Lines for the log since this was asked last.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        self.acceptor.take_notices()
     }
 
     /// Whether the loop joined to this one has something to do; asked once.
@@ -158,31 +163,33 @@ impl GatewayLoop {
     #[must_use]
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let deadline = self.acceptor.deadline()?;
-        Some(Duration::from_nanos(deadline.0.saturating_sub(clock::now().0)))
+        Some(Duration::from_nanos(deadline.0.saturating_sub(self.clock.now().0)))
     }
 
     /// Tells every session that the venue stops.
     pub(crate) fn stop(&mut self) {
-        self.acceptor.stop(clock::now(), b"venue stops", &mut self.requests);
+        self.acceptor.stop(self.clock.now(), b"venue stops", &mut self.requests);
     }
+}
 
+impl GatewayLoop {
     /// A sleeper for the thread that runs this loop.
     ///
     /// # Errors
     ///
     /// If the kernel has no more descriptors.
     pub(crate) fn sleeper(&self) -> std::io::Result<Arc<Sleeper>> {
-        Ok(Sleeper::in_poll(self.acceptor.waker()?))
+        Ok(Sleeper::in_poll(self.acceptor.network().waker()?))
     }
 }
 
-struct Teller<'a> {
-    acceptor: &'a mut Acceptor,
+struct Teller<'a, N: Network> {
+    acceptor: &'a mut Acceptor<N>,
     history: &'a mut JournalHistory,
     now: matcher::Timestamp,
 }
 
-impl Follower for Teller<'_> {
+impl<N: Network> Follower for Teller<'_, N> {
     fn input(&mut self, head: &TurnHead) {
         self.history.outbound.input(&head.input);
         self.acceptor.input(head.position.0, &head.input, head.attachment());

@@ -6,6 +6,7 @@
 //!
 //! The three types to know: [`Config`], [`Venue`], [`Core`].
 
+pub mod assembly;
 pub mod clock;
 pub mod config;
 mod core;

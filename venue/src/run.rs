@@ -2,27 +2,27 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
-use gateway::fix::{Identity, Profile, UnknownTags};
+use gateway::network::{Network, Sockets};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
-use matcher::{Command, MassCancelScope, MsgSeqNum, Permission, Sequence, SessionId, Timestamp};
+use matcher::{Command, Sequence, Timestamp};
 
+use crate::assembly::{Assembly, Joined, Operator, Outside, TURNS_A_ROUND};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Layout, Wait};
 use crate::core::{Core, Space, Turned};
-use crate::feed_thread::FeedLoop;
+use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
-use crate::recovery::{Names, RecoveryError, definitions, follow, recover};
+use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
-use crate::ring::{Requests, ring};
-use crate::schedule::{Schedule, Since};
+use crate::schedule::Schedule;
 use crate::threads::{Fate, Sleeper, spawn};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
@@ -31,8 +31,9 @@ const GATEWAY_CELLS: usize = 1 << 14;
 /// Cells of the venue's own rings.
 const VENUE_CELLS: usize = 1 << 13;
 
-/// Requests of one ring before the next has its turn.
-const TURNS_A_ROUND: usize = 256;
+/// Readiness that one poll of the gateway or of the feed says at most.
+const GATEWAY_EVENTS: usize = 1_024;
+const FEED_EVENTS: usize = 256;
 
 /// Live segments kept mapped behind the durable cursor, for readers that are a little behind.
 const LIVE_SEGMENTS_KEPT: u32 = 2;
@@ -45,9 +46,6 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// How long a stop waits for Logouts to be answered by the journal.
 const STOP_NS: u64 = 2_000_000_000;
-
-/// How far the journal may be ahead of the clock at a start: what a small step of the clock makes.
-const CLOCK_AHEAD_S_MAX: u64 = 5;
 
 /// Descriptors for everything but connections: segments, polls, standard streams.
 const DESCRIPTORS_BESIDE: u64 = 128;
@@ -123,13 +121,12 @@ pub struct Venue {
     last: Sequence,
     fix_addr: SocketAddr,
     soup_addr: Option<SocketAddr>,
-    operator: Mutex<Requests>,
+    operator: Mutex<Operator>,
     core_sleeper: Arc<Sleeper>,
     loops: Vec<JoinHandle<()>>,
     helpers: Helpers,
     names: Names,
     live_dir: PathBuf,
-    space: Arc<Space>,
     layout: Layout,
 }
 
@@ -166,96 +163,50 @@ impl Venue {
             live_segments_kept: LIVE_SEGMENTS_KEPT,
         };
         let opened = journal::open(&options).map_err(StartError::Journal)?;
-        let log = opened.log;
-        let recovered =
-            recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
-        let (_, last_time) = recovered.last;
-        let ahead_s = last_time.0.saturating_sub(clock.now().0) / 1_000_000_000;
-        if ahead_s > CLOCK_AHEAD_S_MAX {
-            return Err(StartError::ClockBehind { ahead_s });
-        }
-        let commands = definitions(config, &recovered.engine, &recovered.folds, clock.now())
-            .map_err(StartError::Recovery)?;
-        let release = Release::new(log.clone(), config.durability);
-
-        let (gateway_ring, gateway_taken) = ring(GATEWAY_CELLS);
-        let (operator_ring, operator_taken) = ring(VENUE_CELLS);
-        let (mut schedule_ring, schedule_taken) = ring(VENUE_CELLS);
-        // The venue's own first: what a restart cancels is canceled before the first order is taken.
-        let rings = vec![schedule_taken, operator_taken, gateway_taken];
-        let space = Arc::new(Space::default());
-        let (writer, last) = (opened.writer, recovered.last);
-        let core = Core::new(recovered.engine, writer, rings, last);
-        let mut core = core.with_space(Arc::clone(&space)).with_clock(clock.clone());
-        let mut folds = recovered.folds;
-
-        let fix = AcceptorConfig {
-            connections_max,
-            out_buffer_bytes: config.fix.out_buffer_bytes,
-            slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
-            logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
-        };
-        for (command, attachment) in commands {
-            schedule_ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
-            core.turns(1);
-        }
-        // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
-        // wait in the ring until the preparer runs beside the core.
-        for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
-            if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
-                let cancel = Command::MassCancel(MassCancelScope::Session);
-                schedule_ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
-            }
-        }
-        let end = follow(&log, recovered.end, log.committed(), &mut folds)
-            .map_err(StartError::Recovery)?;
-        // A day that ended while the venue was down ends now; so it is with a phase that began.
-        let began = folds.names.began.unwrap_or_else(|| clock.now());
-        let since = Since {
-            day: folds.names.expired.unwrap_or(began),
-            phases: if last.0 == Sequence(0) { clock.now() } else { last.1 },
-        };
-        let schedule = Schedule::new(
-            &config.schedule,
-            &since,
-            &folds.in_force.phases,
-            (clock, Arc::clone(&space)),
-            schedule_ring,
-        );
-
-        let sessions = setups(config, &core);
         let kernel = |what| move |error| StartError::Kernel { what, error };
-        let acceptor = Acceptor::new(fix_listener, fix, sessions, folds.entry)
-            .map_err(kernel("the gateway's poll"))?;
-        let fix_addr = acceptor.local_addr().map_err(kernel("the FIX listener"))?;
-        let gateway = GatewayLoop::new(
-            acceptor,
-            gateway_ring,
-            Arc::clone(&space),
-            &log,
-            end,
-            release.clone(),
-            folds.outbound,
-        );
+        let poll = kernel("the gateway's poll");
+        let fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
+        let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
         let feed = if soup_listener.is_some() || config.mold.is_some() {
-            let began = folds.names.began.unwrap_or_else(clock::now);
-            let feed =
-                FeedLoop::new(config, soup_listener, began, &log, end, release.clone(), folds.feed)
-                    .map_err(kernel("the feed's sockets"))?;
-            Some(feed)
+            let sockets = Sockets::new(soup_listener, FEED_EVENTS);
+            Some(sockets.map_err(kernel("the feed's poll"))?)
         } else {
             None
         };
-        let soup_addr = feed.as_ref().and_then(FeedLoop::soup_addr);
+        let outside = Outside {
+            clock,
+            border_clock: Clock::Machine,
+            fix,
+            feed,
+            connections_max,
+            gateway_cells: GATEWAY_CELLS,
+            venue_cells: VENUE_CELLS,
+            feed_window: feed_thread::WINDOW,
+            day_ended: None,
+        };
+        let Assembly {
+            joined: parts,
+            syncer,
+            preparer,
+            log,
+            release,
+            recovery,
+            last,
+            operator,
+            names,
+            space,
+        } = Assembly::new(config, opened, outside)?;
+        let soup_addr = parts.feed.as_ref().and_then(FeedLoop::soup_addr);
 
         let fate = Arc::new(Fate::default());
         let joined = is_joined(config.layout);
-        let gateway_sleeper = gateway.sleeper().map_err(kernel("a waker"))?;
+        let gateway_sleeper = parts.gateway.sleeper().map_err(kernel("a waker"))?;
         let mut wake = vec![Arc::clone(&gateway_sleeper)];
         let mut feed_sleeper = None;
-        if let Some(feed) = &feed {
+        if let Some(feed) = &parts.feed {
             if joined {
-                gateway.acceptor().join(feed.poll_fd()).map_err(kernel("the joined poll"))?;
+                let gateway = parts.gateway.acceptor().network();
+                gateway.join(feed.network().as_raw_fd()).map_err(kernel("the joined poll"))?;
             } else {
                 let sleeper = feed.sleeper().map_err(kernel("a waker"))?;
                 wake.push(Arc::clone(&sleeper));
@@ -264,17 +215,9 @@ impl Venue {
         }
         let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
-        let helpers = Helpers::start(
-            opened.syncer,
-            opened.preparer,
-            &log,
-            &readers,
-            &fate,
-            &space,
-            config.segment_bytes,
-        );
+        let helpers =
+            Helpers::start(syncer, preparer, &log, &readers, &fate, &space, config.segment_bytes);
 
-        let last = core.sequence();
         let shared = Shared {
             fate: Arc::clone(&fate),
             readers,
@@ -287,9 +230,10 @@ impl Venue {
         if joined {
             let me = gateway_sleeper;
             loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
-                shared.clone().run(|| shared.joined(core, gateway, feed, schedule, &me));
+                shared.clone().run(|| shared.joined(parts, &me));
             }));
         } else {
+            let Joined { core, gateway, feed, schedule } = parts;
             if let (Some(feed), Some(me)) = (feed, feed_sleeper) {
                 let shared = shared.clone();
                 loops.push(spawn("vesta-feed", None, &fate, move || {
@@ -309,17 +253,16 @@ impl Venue {
             fate,
             log,
             release,
-            recovery: opened.recovery,
+            recovery,
             last,
             fix_addr,
             soup_addr,
-            operator: Mutex::new(operator_ring),
+            operator: Mutex::new(operator),
             core_sleeper,
             loops,
             helpers,
-            names: folds.names,
+            names,
             live_dir,
-            space,
             layout: if joined { Layout::Joined } else { Layout::Split },
         })
     }
@@ -381,11 +324,8 @@ impl Venue {
     /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
     /// the disk is and the command may need much of it.
     pub fn submit(&self, command: &Command) -> bool {
-        if self.space.is_full() && may_be_long(command) {
-            return false;
-        }
-        let mut ring = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushed = ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[]);
+        let mut operator = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushed = operator.submit(command);
         self.core_sleeper.wake();
         pushed
     }
@@ -443,17 +383,6 @@ impl Venue {
         }
         let _ = std::fs::remove_dir(&self.live_dir);
     }
-}
-
-/// Whether a command of the venue may have an Event for every order.
-const fn may_be_long(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::ExpireDay
-            | Command::Expire
-            | Command::SetPhase { .. }
-            | Command::SetPermission { permission: Permission::Killed, .. }
-    )
 }
 
 /// Asks for a descriptor for every connection that may come; returns how many FIX connections there are
@@ -525,36 +454,6 @@ pub fn default_live_dir(journal_dir: &std::path::Path) -> Option<PathBuf> {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
     Some(shm.join(format!("vesta-{hash:016x}")))
-}
-
-fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
-    let mut setups = Vec::new();
-    for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
-        let Some(state) = core.engine().session(id) else { continue };
-        // Both names were checked with the configuration.
-        let (ours, theirs) = (config.name.as_bytes(), session.comp_id.as_bytes());
-        let Some(identity) = Identity::new(b"FIX.4.4", ours, theirs) else { continue };
-        setups.push(SessionSetup {
-            id,
-            profile: Profile {
-                identity,
-                username: session.username.clone().map(String::into_bytes),
-                password: session.password.clone().map(String::into_bytes),
-                heartbeat_s_min: config.fix.heartbeat_s_min,
-                heartbeat_s_max: config.fix.heartbeat_s_max,
-                latency_s_max: config.fix.latency_s_max,
-                unknown_tags: if config.fix.reject_unknown_tags {
-                    UnknownTags::Reject
-                } else {
-                    UnknownTags::Ignore
-                },
-            },
-            last_inbound: state.last_inbound,
-            last_outbound: state.last_outbound,
-            cancel_on_disconnect: session.cancel_on_disconnect,
-        });
-    }
-    setups
 }
 
 /// Who waits for the release cursor.
@@ -804,6 +703,7 @@ impl Shared {
                 self.core.wake();
             }
             let told = gateway.tell().map_err(|error| error.to_string())?;
+            say(gateway.take_notices());
             if self.fate.is_stopping() {
                 let now = clock::now();
                 let by = *stop_by.get_or_insert_with(|| {
@@ -844,51 +744,30 @@ impl Shared {
     }
 
     /// Gateway, core and feed in turn on one thread.
-    fn joined(
-        &self,
-        mut core: Core,
-        mut gateway: GatewayLoop,
-        mut feed: Option<FeedLoop>,
-        mut schedule: Schedule,
-        me: &Sleeper,
-    ) -> Result<(), String> {
+    fn joined(&self, mut parts: Joined<Sockets>, me: &Sleeper) -> Result<(), String> {
         let mut stop_by: Option<Timestamp> = None;
         let mut no_room = false;
         loop {
             let mut timeout = Some(Duration::ZERO);
-            let idle = |core: &Core, gateway: &GatewayLoop, feed: &Option<FeedLoop>| {
-                core.is_idle() && gateway.is_idle() && feed.as_ref().is_none_or(FeedLoop::is_idle)
-            };
-            if self.wait == Wait::Park && idle(&core, &gateway, &feed) {
+            if self.wait == Wait::Park && parts.is_idle() {
                 me.doze();
-                if idle(&core, &gateway, &feed) && (stop_by.is_some() || !self.fate.is_stopping()) {
-                    let feed = feed.as_ref().map_or(SLEEP_MAX, FeedLoop::timeout);
-                    let gateway = gateway.timeout().unwrap_or(SLEEP_MAX);
-                    let due = schedule.wait(&mut core);
-                    timeout = Some(gateway.min(feed).min(due).min(SLEEP_MAX));
+                if parts.is_idle() && (stop_by.is_some() || !self.fate.is_stopping()) {
+                    timeout = Some(parts.timeout(SLEEP_MAX));
                 }
             }
-            if stop_by.is_some() || no_room || gateway.holds_orders() {
+            if stop_by.is_some() || no_room || parts.holds_orders() {
                 timeout = Some(Duration::from_millis(5));
             }
-            let pushed = gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))?;
+            let pushed = parts.take(timeout)?;
             me.rise();
-            schedule.check(&mut core);
-            let turned = core.turns(TURNS_A_ROUND);
+            let turned = parts.turns();
             no_room = turned == Turned::NoRoom;
             let took = matches!(turned, Turned::Took(took) if took > 0);
             if took && self.readers.waits_for_disk {
                 self.syncer.wake();
             }
-            let told = gateway.tell().map_err(|error| error.to_string())?;
-            let mut published = false;
-            if let Some(feed) = &mut feed {
-                if gateway.feed_is_ready() || feed.timeout().is_zero() {
-                    feed.poll(Some(Duration::ZERO))
-                        .map_err(|error| format!("poll failed: {error}"))?;
-                }
-                published = feed.publish().map_err(|error| error.to_string())?;
-            }
+            let told = parts.tell()?;
+            say(parts.take_notices());
             if took && !self.readers.waits_for_disk {
                 // After the reports: whoever waits for them does not wait for this.
                 self.syncer.wake();
@@ -896,20 +775,26 @@ impl Shared {
             if self.fate.is_stopping() {
                 let now = clock::now();
                 let by = *stop_by.get_or_insert_with(|| {
-                    gateway.stop();
+                    parts.stop();
                     Timestamp(now.0 + STOP_NS)
                 });
-                let done = gateway.acceptor().connections() == 0 && core.is_idle() && !published;
+                let done = parts.connections() == 0 && parts.core.is_idle() && !told.subscribers;
                 if now >= by || done {
-                    if let Some(mut feed) = feed {
-                        feed.end();
-                    }
+                    parts.end();
                     return Ok(());
                 }
             }
-            if !pushed && !took && !told && !published && timeout == Some(Duration::ZERO) {
+            let idle = !pushed && !took && !told.sessions && !told.subscribers;
+            if idle && timeout == Some(Duration::ZERO) {
                 self.relax();
             }
         }
+    }
+}
+
+/// Lines for the log.
+fn say(notices: Vec<String>) {
+    for notice in notices {
+        eprintln!("vesta: {notice}");
     }
 }

@@ -12,9 +12,10 @@ use crate::connection::Fill;
 use crate::fix::{
     CloseReason, DecodeError, Fields, LogonRefusal, Message, Session, Shell, Taken, decode,
 };
+use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
 
-impl Acceptor {
+impl<N: Network> Acceptor<N> {
     /// Reads what came in and hands it to the sessions, as far as `requests` has room.
     pub fn serve(&mut self, now: Timestamp, requests: &mut impl Requests) {
         self.cancel_for_disconnects(requests);
@@ -41,7 +42,7 @@ impl Acceptor {
     }
 
     /// What a session read may have brought its next deadline nearer.
-    fn hasten(&mut self, peer: &Peer) {
+    fn hasten(&mut self, peer: &Peer<N::Stream>) {
         let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
         if let Some(deadline) = slot.and_then(|slot| slot.session.deadline()) {
             self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
@@ -51,7 +52,7 @@ impl Acceptor {
     fn serve_peer(
         &mut self,
         index: usize,
-        peer: &mut Peer,
+        peer: &mut Peer<N::Stream>,
         now: Timestamp,
         requests: &mut impl Requests,
     ) -> Served {

@@ -6,9 +6,10 @@ use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId, Timestamp}
 
 use super::{Acceptor, History, Peer, RESENDS_A_ROUND, Slot};
 use crate::fix::{After, Header, Note};
+use crate::network::{Network, Stream};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
-impl Acceptor {
+impl<N: Network> Acceptor<N> {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
         self.entry.input(position, input, attachment);
@@ -88,9 +89,9 @@ impl Acceptor {
 }
 
 /// Tells a session's connection of an Event, as it happened.
-fn tell(
+fn tell<S: Stream>(
     slot: &mut Slot,
-    peer: &mut Peer,
+    peer: &mut Peer<S>,
     entry: &OrderEntry,
     told: &Told<'_>,
     msg: MsgSeqNum,
@@ -129,9 +130,9 @@ fn some_messages(
 
 /// Goes on with what was not said when it happened, until the buffer is half full or the present is
 /// reached.
-fn catch_up(
+fn catch_up<S: Stream>(
     slot: &mut Slot,
-    peer: &mut Peer,
+    peer: &mut Peer<S>,
     entry: &OrderEntry,
     id: SessionId,
     now: Timestamp,
@@ -155,9 +156,9 @@ fn catch_up(
 /// Says some of `range` again: application messages and rejects with PossDupFlag(43)=Y, the other
 /// session-layer messages as gap fills. What is left of the range is put back.
 #[allow(clippy::too_many_arguments)]
-fn resend_range(
+fn resend_range<S: Stream>(
     slot: &mut Slot,
-    peer: &mut Peer,
+    peer: &mut Peer<S>,
     entry: &OrderEntry,
     id: SessionId,
     (from, to): (u32, u32),

@@ -1,0 +1,187 @@
+//! The network, seen through a keyhole: everything that listens, takes connections and says which of them
+//! are ready goes through here, so that a simulation can delay, split, stall or cut any of it.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const OTHER: Token = Token(2);
+const FIRST_PEER: usize = 8;
+
+/// A stream of bytes to and from a peer that never blocks.
+pub trait Stream: Read + Write {
+    /// Sends small pieces at once: switches Nagle's algorithm off.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not let us: the peer is gone already.
+    fn no_delay(&self) -> io::Result<()>;
+}
+
+/// What became ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Somebody wants to connect.
+    Listener,
+    /// Another loop that was joined to this one has something to do.
+    Joined,
+    /// A registered stream. Each readiness is said once, until it is used up (edge-triggered).
+    Peer {
+        /// What it was registered as.
+        peer: usize,
+        /// There is something to read: bytes, the end, or an error.
+        readable: bool,
+        /// There is room to write again.
+        writable: bool,
+        /// The peer has shut its side: the end comes after the bytes that are there.
+        ends: bool,
+    },
+}
+
+/// A listening socket, the streams that came from it, and what says which are ready. [`Sockets`] is the
+/// real one.
+pub trait Network {
+    /// A connection.
+    type Stream: Stream;
+
+    /// Takes the next connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; [`io::ErrorKind::WouldBlock`] if nobody waits.
+    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)>;
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// Says from now on when `stream` is ready, as that of `peer`.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    fn register(&mut self, stream: &mut Self::Stream, peer: usize) -> io::Result<()>;
+
+    /// Says nothing about `stream` any more.
+    fn forget(&mut self, stream: &mut Self::Stream);
+
+    /// Waits until something is ready, at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// If the system's poll fails: the loop cannot go on.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// What [`Network::poll`] found.
+    fn ready(&self) -> impl Iterator<Item = Ready> + '_;
+}
+
+impl Stream for TcpStream {
+    fn no_delay(&self) -> io::Result<()> {
+        self.set_nodelay(true)
+    }
+}
+
+/// The kernel's sockets.
+pub struct Sockets {
+    poll: Poll,
+    events: Events,
+    listener: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// Takes connections from `listener`, if there is one; says at most `events_max` at once.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn new(mut listener: Option<TcpListener>, events_max: usize) -> io::Result<Sockets> {
+        let poll = Poll::new()?;
+        if let Some(listener) = &mut listener {
+            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        }
+        Ok(Sockets { poll, events: Events::with_capacity(events_max), listener })
+    }
+
+    /// Wakes [`Network::poll`] from another thread.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), WAKER)
+    }
+
+    /// Makes [`Network::poll`] return when `fd` is readable too: another loop joined to this one.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn join(&self, fd: RawFd) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&fd), OTHER, Interest::READABLE)
+    }
+}
+
+impl AsRawFd for Sockets {
+    /// The poll's descriptor, to join it to another.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+}
+
+impl Network for Sockets {
+    type Stream = TcpStream;
+
+    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.listener.as_ref().map_or(Err(io::ErrorKind::WouldBlock.into()), TcpListener::accept)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener
+            .as_ref()
+            .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, peer: usize) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream, Token(FIRST_PEER + peer), interest)
+    }
+
+    fn forget(&mut self, stream: &mut TcpStream) {
+        let _ = self.poll.registry().deregister(stream);
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ready(&self) -> impl Iterator<Item = Ready> + '_ {
+        self.events.iter().filter_map(|event| match event.token() {
+            LISTENER => Some(Ready::Listener),
+            OTHER => Some(Ready::Joined),
+            Token(token) => Some(Ready::Peer {
+                peer: token.checked_sub(FIRST_PEER)?,
+                readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+                writable: event.is_writable(),
+                ends: event.is_read_closed(),
+            }),
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! A venue put together, without a thread: `run.rs` puts it on threads, a simulation steps it by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
+use gateway::fix::{Identity, Profile, UnknownTags};
+use gateway::network::Network;
+use journal::{Log, Opened, Preparer, Recovery, Syncer};
+use matcher::{Command, MassCancelScope, MsgSeqNum, Permission, Sequence, SessionId, Timestamp};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core::{Core, Space, Turned};
+use crate::feed_thread::{FeedLoop, FeedParts};
+use crate::gateway_thread::GatewayLoop;
+use crate::recovery::{Names, definitions, follow, recover};
+use crate::release::Release;
+use crate::ring::{Requests, ring};
+use crate::run::StartError;
+use crate::schedule::{Schedule, Since};
+
+/// Requests of one ring before the next has its turn.
+pub(crate) const TURNS_A_ROUND: usize = 256;
+
+/// How far the journal may be ahead of the clock at a start: what a small step of the clock makes.
+const CLOCK_AHEAD_S_MAX: u64 = 5;
+
+/// What a venue has from outside.
+pub struct Outside<N: Network> {
+    /// The time of the core and of the schedule.
+    pub clock: Clock,
+    /// The time of the timers of gateway and feed.
+    pub border_clock: Clock,
+    /// Where FIX is spoken.
+    pub fix: N,
+    /// Where ITCH is spoken, if it is.
+    pub feed: Option<N>,
+    /// FIX connections at once.
+    pub connections_max: usize,
+    /// Cells of the gateway's ring: a longest request takes 8.
+    pub gateway_cells: usize,
+    /// Cells of the venue's own rings.
+    pub venue_cells: usize,
+    /// Bytes and messages that the feed keeps encoded.
+    pub feed_window: (usize, usize),
+    /// When a day ended last, instead of what the journal says: to see that somebody notices.
+    pub day_ended: Option<Timestamp>,
+}
+
+/// The parts of a venue that has recovered and not yet begun.
+pub struct Assembly<N: Network> {
+    /// The loops.
+    pub joined: Joined<N>,
+    /// Copies the journal to disk.
+    pub syncer: Syncer,
+    /// Makes segments ahead.
+    pub preparer: Preparer,
+    /// The journal, to follow.
+    pub log: Log,
+    /// The gate in front of what leaves.
+    pub release: Release,
+    /// What the journal held.
+    pub recovery: Recovery,
+    /// The last Sequence, definitions included.
+    pub last: Sequence,
+    /// Takes the venue's own commands.
+    pub operator: Operator,
+    /// Who and what is defined.
+    pub names: Names,
+    /// What the disk has left.
+    pub space: Arc<Space>,
+}
+
+/// Gateway, core, feed and schedule, in turn: [`Joined::take`], [`Joined::turns`], [`Joined::tell`].
+pub struct Joined<N: Network> {
+    pub(crate) core: Core,
+    pub(crate) gateway: GatewayLoop<N>,
+    pub(crate) feed: Option<FeedLoop<N>>,
+    pub(crate) schedule: Schedule,
+}
+
+/// What [`Joined::tell`] found to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldOf {
+    /// Sessions.
+    pub sessions: bool,
+    /// The feed's subscribers.
+    pub subscribers: bool,
+}
+
+/// The way in of the venue's own commands.
+pub struct Operator {
+    ring: Requests,
+    space: Arc<Space>,
+}
+
+impl Operator {
+    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
+    /// the disk is and the command may need much of it.
+    pub fn submit(&mut self, command: &Command) -> bool {
+        if self.space.is_full() && may_be_long(command) {
+            return false;
+        }
+        self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[])
+    }
+}
+
+impl<N: Network> Assembly<N> {
+    /// Replays the journal that was opened, adds what the configuration adds, and puts the parts
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be gone on from, or the kernel refuses a socket.
+    pub fn new(
+        config: &Config,
+        opened: Opened,
+        outside: Outside<N>,
+    ) -> Result<Assembly<N>, StartError> {
+        let Opened { writer, syncer, preparer, log, recovery, .. } = opened;
+        let clock = outside.clock;
+        let recovered =
+            recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
+        let (_, last_time) = recovered.last;
+        let ahead_s = last_time.0.saturating_sub(clock.now().0) / 1_000_000_000;
+        if ahead_s > CLOCK_AHEAD_S_MAX {
+            return Err(StartError::ClockBehind { ahead_s });
+        }
+        let commands = definitions(config, &recovered.engine, &recovered.folds, clock.now())
+            .map_err(StartError::Recovery)?;
+        let release = Release::new(log.clone(), config.durability);
+
+        let (gateway_ring, gateway_taken) = ring(outside.gateway_cells);
+        let (operator_ring, operator_taken) = ring(outside.venue_cells);
+        let (mut schedule_ring, schedule_taken) = ring(outside.venue_cells);
+        // The venue's own first: what a restart cancels is canceled before the first order is taken.
+        let rings = vec![schedule_taken, operator_taken, gateway_taken];
+        let space = Arc::new(Space::default());
+        let last = recovered.last;
+        let core = Core::new(recovered.engine, writer, rings, last);
+        let mut core = core.with_space(Arc::clone(&space)).with_clock(clock.clone());
+        let mut folds = recovered.folds;
+
+        for (command, attachment) in commands {
+            schedule_ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
+            core.turns(1);
+        }
+        // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
+        // wait in the ring until the preparer runs beside the core.
+        for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
+            if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
+                let cancel = Command::MassCancel(MassCancelScope::Session);
+                schedule_ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
+            }
+        }
+        let end = follow(&log, recovered.end, log.committed(), &mut folds)
+            .map_err(StartError::Recovery)?;
+        // A day that ended while the venue was down ends now; so it is with a phase that began.
+        let began = folds.names.began.unwrap_or_else(|| clock.now());
+        let since = Since {
+            day: outside.day_ended.or(folds.names.expired).unwrap_or(began),
+            phases: if last.0 == Sequence(0) { clock.now() } else { last.1 },
+        };
+        let schedule = Schedule::new(
+            &config.schedule,
+            &since,
+            &folds.in_force.phases,
+            (clock, Arc::clone(&space)),
+            schedule_ring,
+        );
+
+        let fix = AcceptorConfig {
+            connections_max: outside.connections_max,
+            out_buffer_bytes: config.fix.out_buffer_bytes,
+            slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
+            logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
+        };
+        let gateway = GatewayLoop::new(
+            Acceptor::new(outside.fix, fix, setups(config, &core), folds.entry),
+            outside.border_clock.clone(),
+            (gateway_ring, Arc::clone(&space)),
+            &log,
+            end,
+            release.clone(),
+            folds.outbound,
+        );
+        let feed = match outside.feed {
+            Some(network) => {
+                let parts = FeedParts {
+                    clock: outside.border_clock,
+                    began,
+                    log: &log,
+                    from: end,
+                    release: release.clone(),
+                    index: folds.feed,
+                    window: outside.feed_window,
+                };
+                let feed = FeedLoop::new(config, network, parts);
+                let refused = |error| StartError::Kernel { what: "the feed's sockets", error };
+                Some(feed.map_err(refused)?)
+            }
+            None => None,
+        };
+        Ok(Assembly {
+            last: core.sequence(),
+            joined: Joined { core, gateway, feed, schedule },
+            syncer,
+            preparer,
+            log,
+            release,
+            recovery,
+            operator: Operator { ring: operator_ring, space: Arc::clone(&space) },
+            names: folds.names,
+            space,
+        })
+    }
+}
+
+impl<N: Network> Joined<N> {
+    /// The core, to look at.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// FIX connections at present.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.gateway.acceptor().connections()
+    }
+
+    /// Whether there is nothing to do before a socket, a timer or the release cursor moves.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.core.is_idle()
+            && self.gateway.is_idle()
+            && self.feed.as_ref().is_none_or(FeedLoop::is_idle)
+    }
+
+    /// Whether something waits that no socket and no release says: looked at again soon.
+    #[must_use]
+    pub(crate) fn holds_orders(&self) -> bool {
+        self.gateway.holds_orders()
+    }
+
+    /// How long nothing will be due by the clock, at most `most`.
+    pub fn timeout(&mut self, most: Duration) -> Duration {
+        let feed = self.feed.as_ref().map_or(most, FeedLoop::timeout);
+        let gateway = self.gateway.timeout().unwrap_or(most);
+        gateway.min(feed).min(self.schedule.wait(&mut self.core)).min(most)
+    }
+
+    /// Sockets → ring. Waits for sockets at most `timeout`. Says whether something went into the ring.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel's poll fails.
+    pub fn take(&mut self, timeout: Option<Duration>) -> Result<bool, String> {
+        self.gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))
+    }
+
+    /// Schedule and rings → journal.
+    pub fn turns(&mut self) -> Turned {
+        self.schedule.check(&mut self.core);
+        self.core.turns(TURNS_A_ROUND)
+    }
+
+    /// Journal → sockets, as far as the release cursor.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be followed, or the kernel's poll fails.
+    pub fn tell(&mut self) -> Result<ToldOf, String> {
+        let sessions = self.gateway.tell().map_err(|error| error.to_string())?;
+        let mut subscribers = false;
+        if let Some(feed) = &mut self.feed {
+            if self.gateway.feed_is_ready() || feed.timeout().is_zero() {
+                let polled = feed.poll(Some(Duration::ZERO));
+                polled.map_err(|error| format!("poll failed: {error}"))?;
+            }
+            subscribers = feed.publish().map_err(|error| error.to_string())?;
+        }
+        Ok(ToldOf { sessions, subscribers })
+    }
+
+    /// Lines for the log since this was asked last.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.gateway.take_notices()
+    }
+
+    /// Tells every session that the venue stops.
+    pub fn stop(&mut self) {
+        self.gateway.stop();
+    }
+
+    /// Tells the feed's subscribers that it is over.
+    pub fn end(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.end();
+        }
+    }
+}
+
+/// Whether a command of the venue may have an Event for every order.
+const fn may_be_long(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::ExpireDay
+            | Command::Expire
+            | Command::SetPhase { .. }
+            | Command::SetPermission { permission: Permission::Killed, .. }
+    )
+}
+
+fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
+    let mut setups = Vec::new();
+    for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
+        let Some(state) = core.engine().session(id) else { continue };
+        // Both names were checked with the configuration.
+        let (ours, theirs) = (config.name.as_bytes(), session.comp_id.as_bytes());
+        let Some(identity) = Identity::new(b"FIX.4.4", ours, theirs) else { continue };
+        setups.push(SessionSetup {
+            id,
+            profile: Profile {
+                identity,
+                username: session.username.clone().map(String::into_bytes),
+                password: session.password.clone().map(String::into_bytes),
+                heartbeat_s_min: config.fix.heartbeat_s_min,
+                heartbeat_s_max: config.fix.heartbeat_s_max,
+                latency_s_max: config.fix.latency_s_max,
+                unknown_tags: if config.fix.reject_unknown_tags {
+                    UnknownTags::Reject
+                } else {
+                    UnknownTags::Ignore
+                },
+            },
+            last_inbound: state.last_inbound,
+            last_outbound: state.last_outbound,
+            cancel_on_disconnect: session.cancel_on_disconnect,
+        });
+    }
+    setups
+}
