@@ -71,6 +71,23 @@ pub enum ReadError {
         /// What is wrong.
         why: FrameFault,
     },
+    /// A segment is there twice, live and on disk, and a copy is bad where it must be whole.
+    Copy {
+        /// The bad copy.
+        file: PathBuf,
+        /// Where in the file.
+        offset: u32,
+        /// Where in the log.
+        position: u64,
+        /// The sequence that was expected there.
+        sequence: u64,
+        /// What is wrong.
+        why: FrameFault,
+        /// The other copy.
+        other: PathBuf,
+        /// Where and how that is bad too; `None` if it is good.
+        other_bad: Option<(u32, FrameFault)>,
+    },
     /// No frame begins at the position that was asked for.
     NoFrame {
         /// The position.
@@ -153,6 +170,19 @@ impl fmt::Display for ReadError {
                  expected): {why}, and good frames follow",
                 file.display()
             ),
+            ReadError::Copy { file, offset, position, sequence, why, other, other_bad } => {
+                write!(
+                    f,
+                    "{} is corrupt at offset {offset} (position {position}, sequence {sequence} \
+                     expected): {why}; the other copy, {}, is ",
+                    file.display(),
+                    other.display()
+                )?;
+                match other_bad {
+                    None => f.write_str("good"),
+                    Some((offset, why)) => write!(f, "corrupt too, at offset {offset}: {why}"),
+                }
+            }
             ReadError::NoFrame { position } => write!(f, "no frame begins at position {position}"),
         }
     }

@@ -17,6 +17,7 @@
 
 mod archive;
 mod control;
+mod copies;
 mod error;
 mod frame;
 mod log;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::control::{self, Control, ControlFile};
+use crate::copies;
 use crate::error::{HeaderFault, OpenError, ReadError};
 use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL};
 use crate::log::Position;
@@ -472,6 +473,8 @@ pub struct Verified {
     pub last_sequence: u64,
     /// Bytes of all frames.
     pub bytes: u64,
+    /// Segments that are there twice, live and on disk: both copies were read.
+    pub copies: u64,
     /// What stands behind the last whole turn.
     pub torn_tail: Option<Cut>,
 }
@@ -479,8 +482,8 @@ pub struct Verified {
 /// `progress` is told at least each time this many bytes were read. Unit: bytes.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// Reads a whole log and checks every header, checksum and sequence. `progress` is told the position
-/// reached, see [`Reader::bytes_total`].
+/// Reads a whole log and checks every header, checksum and sequence, in both copies of what is live and
+/// on disk. `progress` is told the position reached, see [`Reader::bytes_total`].
 ///
 /// # Errors
 ///
@@ -491,7 +494,11 @@ pub fn verify(
     mut progress: impl FnMut(u64),
 ) -> Result<Verified, ReadError> {
     let mut reader = Reader::look(dir, live_dir)?;
-    let mut verified = Verified::default();
+    let copies = match (&reader.live_dir, reader.control()) {
+        (Some(live_dir), Some(control)) => copies::check(dir, live_dir, &control, reader.geometry)?,
+        _ => 0,
+    };
+    let mut verified = Verified { copies, ..Verified::default() };
     let mut told = 0;
     while let Some(frame) = reader.next()? {
         verified.frames += 1;

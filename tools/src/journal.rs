@@ -32,7 +32,8 @@ enum What {
         after_help = "Example:\n  vesta journal print journal --symbol BTC-USD --from 1000 --to 2000"
     )]
     Print(PrintArgs),
-    /// Checks every checksum and sequence; exit code 1 names segment, offset and sequence.
+    /// Checks every checksum and sequence, in both copies of what is live and on disk; exit code 1 names
+    /// segment, offset and sequence.
     #[command(after_help = "Example:\n  vesta journal verify journal --json")]
     Verify(VerifyArgs),
 }
@@ -330,12 +331,16 @@ fn verify(args: &VerifyArgs) -> Result<(), Failure> {
                 verified.last_sequence,
                 text::count(verified.bytes)
             );
+            if verified.copies > 0 {
+                say!("{} of them are live and on disk: both copies are sound", verified.copies);
+            }
             if let Some(cut) = verified.torn_tail {
                 say!("the end is torn, as after a crash: {cut}");
             }
             if args.json {
                 output::json(&json!({
                     "ok": true,
+                    "copies": verified.copies,
                     "segments": verified.segments,
                     "frames": verified.frames,
                     "turns": verified.turns,

@@ -378,3 +378,52 @@ fn the_bytes_of_an_unbegun_segment_are_gone() {
     drop(opened);
     assert_eq!(read(&temp.dir()).unwrap(), (vec![(1, 64), (2, 70_000), (3, 64)], false));
 }
+
+/// A segment that is live and on disk is checked twice: whichever copy has a bad bit is named, and
+/// what the other is worth is said.
+#[test]
+fn both_copies_of_a_segment_are_checked() {
+    let (temp, wanted, ends) = small(&[8, 64, 0, 200, 40]);
+    let (dir, live_dir) = (temp.dir(), temp.live_dir());
+    let (disk, live) = (segment(&dir, 0), segment(&live_dir, 0));
+    let look = || verify(&dir, Some(&live_dir), |_| ());
+    let sound = look().unwrap();
+    assert_eq!((sound.copies, sound.turns), (1, wanted.len() as u64));
+    for (bad, good) in [(&disk, &live), (&live, &disk)] {
+        for at in 0..ends.last().unwrap().0 {
+            let byte = read_at(bad, at);
+            write_at(bad, at, &[byte ^ 1]);
+            let error = look().expect_err("a bad bit");
+            if at >= ends[0].0 {
+                let ReadError::Copy { file, other, other_bad, .. } = &error else {
+                    panic!("byte {at}: {error}")
+                };
+                assert_eq!((file, other, other_bad), (bad, good, &None), "byte {at}");
+                assert!(error.to_string().ends_with("is good"), "{error}");
+            } else if at > 3 {
+                assert!(error.to_string().contains(bad.to_str().unwrap()), "byte {at}: {error}");
+            }
+            write_at(bad, at, &[byte]);
+        }
+    }
+    for file in [&disk, &live] {
+        write_at(file, ends[2].0 + 30, &[0xaa]);
+    }
+    let error = look().expect_err("two bad copies");
+    assert!(error.to_string().contains("corrupt too, at offset"), "{error}");
+}
+
+/// What is live alone is not missed on disk, and what the disk has of an unsynced turn is no fault.
+#[test]
+fn a_disk_that_is_behind_is_no_bad_copy() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 104, 104);
+    let look = || verify(&temp.dir(), Some(&temp.live_dir()), |_| ()).unwrap();
+    assert_eq!((look().copies, look().turns), (0, 1));
+    sync(&mut opened.syncer);
+    let end = append(&mut opened.writer, 2, 104, 104).0;
+    assert_eq!((look().copies, look().turns), (1, 2));
+    write_at(&segment(&temp.dir(), 0), end - 40, &[7; 16]);
+    assert_eq!((look().copies, look().turns), (1, 2));
+}
