@@ -24,6 +24,7 @@ mod log;
 #[allow(unsafe_code)] // The one module that may: see its first lines.
 mod mmap;
 mod order;
+mod part;
 mod preparer;
 mod reader;
 mod recover;
@@ -43,6 +44,7 @@ pub use control::Control;
 pub use error::{FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault};
 pub use frame::Frame;
 pub use log::{Log, Position};
+pub use part::Part;
 pub use preparer::{Prepared, Preparer};
 pub use reader::{Reader, SegmentInfo, Verified, verify};
 pub use recover::open_with;

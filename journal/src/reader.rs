@@ -25,6 +25,7 @@ pub struct Reader {
     live_dir: Option<PathBuf>,
     control: Option<ControlFile>,
     log_id: u64,
+    record_version: u16,
     geometry: Geometry,
     index: u64,
     offset: u32,
@@ -118,6 +119,7 @@ impl Reader {
             live_dir: live_dir.filter(|_| control.is_some()).map(Path::to_path_buf),
             control,
             log_id: header.log_id,
+            record_version: header.record_version,
             geometry: Geometry { segment_bytes: header.segment_bytes },
             index: 0,
             offset: segment::HEADER_BYTES,
@@ -179,6 +181,12 @@ impl Reader {
     #[must_use]
     pub fn log_id(&self) -> u64 {
         self.log_id
+    }
+
+    /// Version of the bytes inside its frames.
+    #[must_use]
+    pub fn record_version(&self) -> u16 {
+        self.record_version
     }
 
     /// Bytes of a segment.

@@ -146,7 +146,7 @@ fn dir_error(dir: &Path, segment_bytes: u32, error: io::Error) -> OpenError {
     OpenError::Dir { dir: dir.to_path_buf(), error }
 }
 
-fn unique(storage: &dyn Storage) -> Result<u64, OpenError> {
+pub(crate) fn unique(storage: &dyn Storage) -> Result<u64, OpenError> {
     storage.unique().map_err(|error| {
         let file = UNIQUE_FROM.into();
         ReadError::Io { doing: "read", file, error }.into()

@@ -8,7 +8,8 @@ use venue::replay::Replay;
 use venue::turns::{FollowError, read_head};
 
 use crate::failure::Failure;
-use crate::journal_reader::JournalArgs;
+use crate::journal_reader::{JournalArgs, progress};
+use crate::moment::Moment;
 use crate::output::{self, Lines};
 use crate::text::{self, Rfc3339};
 
@@ -33,42 +34,44 @@ pub struct BookArgs {
     json: bool,
 }
 
-/// The last turn that counts.
-#[derive(Clone, Copy, Debug)]
-enum At {
-    End,
-    Sequence(Sequence),
-    Time(Timestamp),
-}
-
 /// Runs the command.
 ///
 /// # Errors
 ///
 /// If the journal cannot be read or replayed, or knows no such instrument then.
 pub fn run(args: &BookArgs) -> Result<(), Failure> {
-    let mut reader = args.journal.open()?;
+    if let Some(at) = &args.at {
+        Moment::parse("--at", at, Timestamp(0))?;
+    }
+    let mut reader = args.journal.open_to_replay()?;
     let (mut replay, mut names) = (Replay::new(), Names::default());
     let mut at = None;
+    let bar = progress(reader.bytes_total());
     while let Some(frame) = reader.next().map_err(Failure::failed)? {
         if frame.first {
             let (sequence, position) = (Sequence(frame.sequence), frame.position);
             let failed = |error| FollowError::Record { sequence, position, error };
             let head = read_head(&frame).map_err(|error| Failure::failed(failed(error)))?;
-            let at = match at {
-                Some(at) => at,
-                None => *at.insert(parse_at(args.at.as_deref(), head.input.timestamp)?),
-            };
-            let past = match at {
-                At::End => false,
-                At::Sequence(last) => sequence > last,
-                At::Time(last) => head.input.timestamp > last,
-            };
-            if past {
+            let time = head.input.timestamp;
+            if names.began.is_none() {
+                at = args.at.as_ref().map(|at| Moment::parse("--at", at, time)).transpose()?;
+            }
+            if at.is_some_and(|at| at.is_before(sequence, time)) {
                 break;
+            }
+            if sequence.0.is_multiple_of(1 << 14) {
+                bar.set_position(position.0);
             }
         }
         replay.frame(&frame, &mut names).map_err(Failure::failed)?;
+    }
+    bar.finish_and_clear();
+    if replay.last().is_none() {
+        let what = match &args.at {
+            Some(at) => format!("--at {at} is before the first turn of the journal{}", begin(args)),
+            None => "the journal has no turn yet".into(),
+        };
+        return Err(Failure::usage(what));
     }
     let engine = replay.engine();
     let found = names.instrument(&args.symbol);
@@ -87,15 +90,14 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse_at(text: Option<&str>, day: Timestamp) -> Result<At, Failure> {
-    let Some(text) = text else { return Ok(At::End) };
-    if let Ok(sequence) = text.parse() {
-        return Ok(At::Sequence(Sequence(sequence)));
-    }
-    let at = text::parse_time(text, day).map(At::Time);
-    at.ok_or_else(|| {
-        let wanted = "a sequence, HH:MM:SS[.fraction] or 2026-01-02T09:31:07Z";
-        Failure::usage(format!("--at {text:?} is not {wanted}"))
+/// Where the journal begins, for whoever asked for what was before.
+fn begin(args: &BookArgs) -> String {
+    let first = args.journal.open().ok().and_then(|mut reader| {
+        let frame = reader.next().ok()??;
+        Some((frame.sequence, read_head(&frame).ok()?.input.timestamp))
+    });
+    first.map_or(String::new(), |(sequence, time)| {
+        format!(", which is sequence {sequence}, {}", Rfc3339(time))
     })
 }
 

@@ -48,7 +48,7 @@ pub fn input(head: &TurnHead, names: &Names) -> String {
 }
 
 /// A field that the gateway attached: a list of tag (2 bytes), length (1 byte), text.
-fn attached(mut attachment: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(crate) fn attached(mut attachment: &[u8], wanted: u16) -> Option<&[u8]> {
     while let [low, high, len, rest @ ..] = attachment {
         let text = rest.get(..usize::from(*len))?;
         if u16::from_le_bytes([*low, *high]) == wanted {
@@ -75,7 +75,8 @@ fn note(note: &Note<'_>) -> String {
     }
 }
 
-fn command(command: &Command, names: &Names) -> String {
+/// A Command in a line.
+pub(crate) fn command(command: &Command, names: &Names) -> String {
     match command {
         Command::Configure(limits) => format!(
             "configure orders {} levels {} instruments {} sessions {}",
@@ -233,7 +234,7 @@ fn replace_order(replace: &ReplaceOrder, names: &Names) -> String {
 }
 
 /// What an order asks for beside the order, each with a blank before it.
-fn terms_words(terms: &Terms, instrument: InstrumentId, names: &Names) -> String {
+pub(crate) fn terms_words(terms: &Terms, instrument: InstrumentId, names: &Names) -> String {
     let mut words = String::new();
     let offset = |offset: u64| match i64::try_from(offset) {
         Ok(ticks) => price(Price::from_ticks(ticks), instrument, names),
@@ -268,20 +269,10 @@ fn new_order(new: &NewOrder, names: &Names) -> String {
         OrderKind::MarketToLimit => "market-to-limit".into(),
     };
     let time_in_force = match new.time_in_force {
-        TimeInForce::Day => "",
-        TimeInForce::Gtc => " gtc",
-        TimeInForce::Ioc => " ioc",
-        TimeInForce::Fok => " fok",
-        TimeInForce::AtOpen => " at-open",
-        TimeInForce::Gtd => " gtd",
-        TimeInForce::AtClose => " at-close",
-        TimeInForce::Gfa => " good-for-auction",
+        TimeInForce::Day => String::new(),
+        other => format!(" {}", time_in_force_word(other)),
     };
-    let liquidity = match new.liquidity {
-        Liquidity::Any => "",
-        Liquidity::PostOnly => " post-only",
-        Liquidity::Slide => " post-only-slide",
-    };
+    let liquidity = liquidity_word(new.liquidity).map_or(String::new(), |word| format!(" {word}"));
     format!(
         "new {} {} {} {} {limit}{time_in_force}{liquidity}",
         order(new.number),
@@ -289,6 +280,27 @@ fn new_order(new: &NewOrder, names: &Names) -> String {
         side(new.side),
         qty(new.qty, new.instrument, names)
     )
+}
+
+pub(crate) const fn time_in_force_word(time_in_force: TimeInForce) -> &'static str {
+    match time_in_force {
+        TimeInForce::Day => "day",
+        TimeInForce::Gtc => "gtc",
+        TimeInForce::Ioc => "ioc",
+        TimeInForce::Fok => "fok",
+        TimeInForce::AtOpen => "at-open",
+        TimeInForce::Gtd => "gtd",
+        TimeInForce::AtClose => "at-close",
+        TimeInForce::Gfa => "good-for-auction",
+    }
+}
+
+pub(crate) const fn liquidity_word(liquidity: Liquidity) -> Option<&'static str> {
+    match liquidity {
+        Liquidity::Any => None,
+        Liquidity::PostOnly => Some("post-only"),
+        Liquidity::Slide => Some("post-only-slide"),
+    }
 }
 
 /// An Event in a line.
@@ -356,10 +368,7 @@ pub fn event(event: &Event, names: &Names) -> String {
             symbol(it.instrument, names),
             qty(it.leaves_qty, it.instrument, names),
             price(it.price, it.instrument, names),
-            match it.priority {
-                Priority::Kept => "place kept",
-                Priority::Lost => "place lost",
-            }
+            priority(it.priority)
         ),
         Event::CancelRejected(it) => {
             let request = match it.request {
@@ -395,12 +404,7 @@ fn by_itself(event: &Event, names: &Names) -> String {
             side(it.side),
             qty(it.leaves_qty, it.instrument, names),
             it.order_ref,
-            match it.reason {
-                HeldReason::Stop => "stop",
-                HeldReason::Peg => "peg",
-                HeldReason::Waiting => "waits for its auction",
-                HeldReason::Auction => "market order in a call",
-            }
+            held_reason(it.reason)
         ),
         Event::Triggered(it) => format!(
             "triggered {} {} {}",
@@ -415,11 +419,7 @@ fn by_itself(event: &Event, names: &Names) -> String {
             qty(it.leaves_qty, it.instrument, names),
             price(it.price, it.instrument, names),
             qty(it.cut_qty, it.instrument, names),
-            match it.reason {
-                RestateReason::SelfTrade => "self-trade prevention",
-                RestateReason::MarketToLimit => "market-to-limit",
-                RestateReason::Slide => "slide",
-            }
+            restate_reason(it.reason)
         ),
         Event::Replenished(it) => format!(
             "replenished {} {} {} {} @ {} ref {}",
@@ -472,6 +472,34 @@ fn left_over(more: Option<Side>, imbalance: Qty, id: InstrumentId, names: &Names
     })
 }
 
+/// Every kind of Event, as [`event_kind`] says it.
+pub const EVENT_KINDS: &[&str] = &[
+    "configured",
+    "instrument_defined",
+    "session_defined",
+    "phase_changed",
+    "command_refused",
+    "accepted",
+    "rejected",
+    "rested",
+    "traded",
+    "canceled",
+    "replaced",
+    "cancel_rejected",
+    "mass_canceled",
+    "mass_cancel_rejected",
+    "status_reported",
+    "numbered",
+    "applied",
+    "held",
+    "triggered",
+    "restated",
+    "replenished",
+    "uncrossed",
+    "indicative",
+    "busted",
+];
+
 /// The kind of an Event, for counts.
 #[must_use]
 pub const fn event_kind(event: &Event) -> &'static str {
@@ -502,6 +530,32 @@ pub const fn event_kind(event: &Event) -> &'static str {
         Event::Busted(_) => "busted",
     }
 }
+
+/// Every kind of Command, as [`command_kind`] says it.
+pub const COMMAND_KINDS: &[&str] = &[
+    "configure",
+    "define_instrument",
+    "define_session",
+    "set_phase",
+    "new",
+    "cancel",
+    "replace",
+    "mass_cancel",
+    "status",
+    "refuse",
+    "note",
+    "expire_day",
+    "new_special",
+    "replace_stop",
+    "set_bands",
+    "set_reference",
+    "set_session",
+    "set_risk",
+    "set_permission",
+    "publish_indicative",
+    "expire",
+    "bust",
+];
 
 /// The kind of a Command, for counts.
 #[must_use]
@@ -611,7 +665,31 @@ const fn self_trade_word(mode: SelfTradePrevention) -> &'static str {
     }
 }
 
-fn cancel_reason(reason: CancelReason) -> &'static str {
+pub(crate) const fn priority(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Kept => "place kept",
+        Priority::Lost => "place lost",
+    }
+}
+
+pub(crate) const fn held_reason(reason: HeldReason) -> &'static str {
+    match reason {
+        HeldReason::Stop => "stop",
+        HeldReason::Peg => "peg",
+        HeldReason::Waiting => "waits for its auction",
+        HeldReason::Auction => "market order in a call",
+    }
+}
+
+pub(crate) const fn restate_reason(reason: RestateReason) -> &'static str {
+    match reason {
+        RestateReason::SelfTrade => "self-trade prevention",
+        RestateReason::MarketToLimit => "market-to-limit",
+        RestateReason::Slide => "slide",
+    }
+}
+
+pub(crate) fn cancel_reason(reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::Requested => "requested",
         CancelReason::MassCancel => "mass cancel",
@@ -638,7 +716,7 @@ fn told(session: SessionId, number: OrderNumber, msg: u32, names: &Names) -> Str
     format!("{} out#{msg}", who(session, number, names))
 }
 
-fn who(session: SessionId, number: OrderNumber, names: &Names) -> String {
+pub(crate) fn who(session: SessionId, number: OrderNumber, names: &Names) -> String {
     format!("{}/{}", names.session(session), order(number))
 }
 
@@ -649,15 +727,15 @@ fn order(number: OrderNumber) -> String {
     }
 }
 
-fn symbol(id: InstrumentId, names: &Names) -> &str {
+pub(crate) fn symbol(id: InstrumentId, names: &Names) -> &str {
     names.instruments.get(id.index()).map_or("?", |instrument| instrument.symbol.as_str())
 }
 
-fn price(price: Price, id: InstrumentId, names: &Names) -> String {
+pub(crate) fn price(price: Price, id: InstrumentId, names: &Names) -> String {
     in_decimals(names, id, price.ticks(), |instrument| text::price(price, instrument))
 }
 
-fn qty(qty: Qty, id: InstrumentId, names: &Names) -> String {
+pub(crate) fn qty(qty: Qty, id: InstrumentId, names: &Names) -> String {
     in_decimals(names, id, qty.lots(), |instrument| text::qty(qty, instrument))
 }
 

@@ -41,6 +41,22 @@ impl JournalArgs {
         self.open_it().map_err(Failure::failed)
     }
 
+    /// Opens it for a replay.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalArgs::open`], and if what was before its first turn is not in it.
+    pub fn open_to_replay(&self) -> Result<Reader, Failure> {
+        let first = self.open()?.next().map_err(Failure::failed)?.map(|frame| frame.sequence);
+        match first {
+            Some(first) if first != 1 => Err(Failure::failed(format!(
+                "the journal is a part that begins with sequence {first}: what was before is not in \
+                 it, so it can be printed, verified and exported, not replayed"
+            ))),
+            _ => self.open(),
+        }
+    }
+
     fn open_it(&self) -> Result<Reader, OpenError> {
         Reader::open(&self.dir, self.live_dir().as_deref())
     }

@@ -22,14 +22,21 @@ pub fn json(value: &Value) {
     say!("{value}");
 }
 
+/// Bytes that are kept back at most.
+const BUFFER_BYTES: usize = 1 << 16;
+
 /// Buffered lines to stdout, for commands whose output may be cut short by their reader (`| head`).
-pub struct Lines(io::BufWriter<io::StdoutLock<'static>>);
+/// Only whole lines are written at once.
+pub struct Lines {
+    out: io::StdoutLock<'static>,
+    buffer: Vec<u8>,
+}
 
 impl Lines {
     /// Takes stdout until it is dropped.
     #[must_use]
     pub fn new() -> Lines {
-        Lines(io::BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+        Lines { out: io::stdout().lock(), buffer: Vec::with_capacity(BUFFER_BYTES + 1024) }
     }
 
     /// Writes one line.
@@ -38,7 +45,8 @@ impl Lines {
     ///
     /// If nobody reads any more.
     pub fn line(&mut self, line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-        writeln!(self.0, "{line}").map_err(|_| Failure::NobodyReads)
+        let _ = writeln!(self.buffer, "{line}"); // Memory takes everything.
+        if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.flush() }
     }
 
     /// Writes what is buffered.
@@ -46,8 +54,19 @@ impl Lines {
     /// # Errors
     ///
     /// If nobody reads any more.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
+        self.buffer.clear();
+        written.map_err(|_| Failure::NobodyReads)
+    }
+
+    /// Writes what is buffered, as the last thing.
+    ///
+    /// # Errors
+    ///
+    /// If nobody reads any more.
     pub fn end(mut self) -> Result<(), Failure> {
-        self.0.flush().map_err(|_| Failure::NobodyReads)
+        self.flush()
     }
 }
 

@@ -58,7 +58,7 @@ impl Replayed {
 ///
 /// If the journal cannot be read to its end, or an event differs.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
-    let reader = args.journal.open()?;
+    let reader = args.journal.open_to_replay()?;
     let bar = progress(reader.bytes_total());
     let result = replay(reader, |position| bar.set_position(position));
     bar.finish_and_clear();

@@ -119,7 +119,10 @@ fn a_book_is_shown_as_of_any_moment() {
 
     run(&["book", dir, "--symbol", "NONE"]).assert_says(2, &["NONE", "BTC-USD"]);
     run(&["book", dir, "--symbol", "BTC-USD", "--at", "noon"]).assert_says(2, &["noon"]);
-    run(&["book", dir, "--symbol", "BTC-USD", "--at", "0"]).assert_says(2, &["BTC-USD"]);
+    for early in ["0", "1970-01-02T00:00:00Z"] {
+        let book = run(&["book", dir, "--symbol", "BTC-USD", "--at", early]);
+        book.assert_says(2, &[early, "before the first turn", "sequence 1"]);
+    }
 }
 
 #[test]

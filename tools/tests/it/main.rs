@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod journals;
+mod looking;
 mod play;
 mod serve;
 mod support;

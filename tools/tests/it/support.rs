@@ -167,32 +167,90 @@ pub(crate) fn config_text(folder: &Folder, sessions: &[&str]) -> String {
     text
 }
 
+/// A venue in this process, and its two sessions.
+pub(crate) struct Market {
+    venue: Venue,
+    set: FixSet,
+}
+
+/// The sessions of a [`Market`].
+pub(crate) const MAKER: usize = 0;
+pub(crate) const TAKER: usize = 1;
+
+impl Market {
+    /// Opens one on `folder`/journal.
+    pub(crate) fn open(folder: &Folder) -> Market {
+        let file = folder.write("vesta.toml", &config_text(folder, &["MAKER", "TAKER"]));
+        let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
+        let target = FixTarget {
+            address: venue.fix_addr(),
+            comp_id: "VESTA".into(),
+            reset: false,
+            patience: Duration::from_secs(10),
+        };
+        let logins = ["MAKER", "TAKER"].map(Login::plain);
+        let set = FixSet::connect(target, &logins).unwrap();
+        Market { venue, set }
+    }
+
+    /// Enters a limit order and waits for a report.
+    pub(crate) fn order(&mut self, session: usize, id: &str, side: u8, qty: &str, price: &str) {
+        order(&mut self.set, session, id, side, qty, price);
+    }
+
+    /// Cancels a buy order and waits for a report.
+    pub(crate) fn cancel(&mut self, session: usize, id: &str, target: &str) {
+        self.cancel_side(session, id, target, b'1');
+    }
+
+    /// Cancels an order and waits for a report.
+    pub(crate) fn cancel_side(&mut self, session: usize, id: &str, target: &str, side: u8) {
+        let now = clock::now();
+        self.set.send(session, now, b"F", |cancel| {
+            cancel.bytes(tag::CL_ORD_ID, id.as_bytes());
+            cancel.bytes(tag::ORIG_CL_ORD_ID, target.as_bytes());
+            cancel.bytes(tag::SYMBOL, b"BTC-USD").char(tag::SIDE, side);
+            cancel.utc(tag::TRANSACT_TIME, now);
+        });
+        hear(&mut self.set, 1);
+    }
+
+    /// Replaces an order and waits for a report.
+    pub(crate) fn replace(
+        &mut self,
+        (session, id, target): (usize, &str, &str),
+        (side, qty, price): (u8, &str, &str),
+    ) {
+        let now = clock::now();
+        self.set.send(session, now, b"G", |replace| {
+            replace.bytes(tag::CL_ORD_ID, id.as_bytes());
+            replace.bytes(tag::ORIG_CL_ORD_ID, target.as_bytes());
+            replace.bytes(tag::SYMBOL, b"BTC-USD").char(tag::SIDE, side);
+            replace.utc(tag::TRANSACT_TIME, now).bytes(tag::ORDER_QTY, qty.as_bytes());
+            replace.char(tag::ORD_TYPE, b'2').bytes(tag::PRICE, price.as_bytes());
+            replace.char(tag::TIME_IN_FORCE, b'1');
+        });
+        hear(&mut self.set, 1);
+    }
+
+    /// Logs out, stops the venue and says where the journal is.
+    pub(crate) fn close(mut self, folder: &Folder) -> PathBuf {
+        self.set.logout(Duration::from_secs(10), &mut |_, _| {});
+        self.venue.stop().unwrap();
+        assert!(!folder.path().join("live").exists(), "a stop in order leaves no live log");
+        folder.path().join("journal")
+    }
+}
+
 /// Makes a journal in `folder`/journal: two sessions, three resting orders, a trade, a cancel.
 pub(crate) fn make_journal(folder: &Folder) -> PathBuf {
-    let file = folder.write("vesta.toml", &config_text(folder, &["MAKER", "TAKER"]));
-    let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
-    let target = FixTarget {
-        address: venue.fix_addr(),
-        comp_id: "VESTA".into(),
-        reset: false,
-        patience: Duration::from_secs(10),
-    };
-    let logins = ["MAKER", "TAKER"].map(Login::plain);
-    let mut set = FixSet::connect(target, &logins).unwrap();
-    order(&mut set, 0, "a", b'2', "1.5", "50000.00");
-    order(&mut set, 0, "b", b'2', "2.0", "50000.00");
-    order(&mut set, 0, "c", b'1', "7.0", "49999.99");
-    order(&mut set, 1, "d", b'1', "2.5", "50000.00");
-    let now = clock::now();
-    set.send(0, now, b"F", |cancel| {
-        cancel.bytes(tag::CL_ORD_ID, b"e").bytes(tag::ORIG_CL_ORD_ID, b"c");
-        cancel.bytes(tag::SYMBOL, b"BTC-USD").char(tag::SIDE, b'1').utc(tag::TRANSACT_TIME, now);
-    });
-    hear(&mut set, 1);
-    set.logout(Duration::from_secs(10), &mut |_, _| {});
-    venue.stop().unwrap();
-    assert!(!folder.path().join("live").exists(), "a stop in order leaves no live log");
-    folder.path().join("journal")
+    let mut market = Market::open(folder);
+    market.order(MAKER, "a", b'2', "1.5", "50000.00");
+    market.order(MAKER, "b", b'2', "2.0", "50000.00");
+    market.order(MAKER, "c", b'1', "7.0", "49999.99");
+    market.order(TAKER, "d", b'1', "2.5", "50000.00");
+    market.cancel(MAKER, "e", "c");
+    market.close(folder)
 }
 
 fn order(set: &mut FixSet, session: usize, id: &str, side: u8, qty: &str, price: &str) {

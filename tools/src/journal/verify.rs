@@ -1,0 +1,63 @@
+//! `vesta journal verify`: whether every byte of a journal is as it was written.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::journal_reader::{JournalArgs, progress};
+use crate::{output, say, text};
+
+#[derive(Args, Debug)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    journal: JournalArgs,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+    let total = args.journal.open()?.bytes_total();
+    let bar = progress(total);
+    let live_dir = args.journal.live_dir();
+    let result = journal::verify(&args.journal.dir, live_dir.as_deref(), |at| bar.set_position(at));
+    bar.finish_and_clear();
+    match result {
+        Ok(verified) => {
+            say!(
+                "{} turns in {} segments are sound: sequence {} to {}, {} bytes",
+                text::count(verified.turns),
+                verified.segments,
+                verified.first_sequence,
+                verified.last_sequence,
+                text::count(verified.bytes)
+            );
+            if verified.copies > 0 {
+                say!("{} of them are live and on disk: both copies are sound", verified.copies);
+            }
+            if let Some(cut) = verified.torn_tail {
+                say!("the end is torn, as after a crash: {cut}");
+            }
+            if args.json {
+                output::json(&json!({
+                    "ok": true,
+                    "copies": verified.copies,
+                    "segments": verified.segments,
+                    "frames": verified.frames,
+                    "turns": verified.turns,
+                    "first_sequence": verified.first_sequence,
+                    "last_sequence": verified.last_sequence,
+                    "bytes": verified.bytes,
+                    "torn_tail": verified.torn_tail.map(|cut| cut.to_string()),
+                }));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            if args.json {
+                output::json(&json!({ "ok": false, "why": error.to_string() }));
+            }
+            Err(Failure::failed(error))
+        }
+    }
+}
