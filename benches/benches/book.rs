@@ -5,15 +5,15 @@ use std::hint::black_box;
 use benches::machine;
 use benches::measure::{Bench, Unit, Value, cpu_time};
 use benches::orders::{
-    DEEP, Expected, LIMITS, MANY, Mix, OPERATIONS, REPLACES, Requests, SEED, STANDARD, Stream,
-    apply_all, apply_all_ahead, engine_of, requests, stream,
+    DEEP, Expected, GENEROUS, LIMITS, MANY, Mix, OPERATIONS, REPLACES, Request, Requests, SEED,
+    STANDARD, Stream, apply_all, apply_all_ahead, engine_of, limit_all, requests, stream,
 };
 use matcher::record::{EVENT_BYTES_MAX, encode_event, event_bytes};
 use matcher::testing::flow::{Rng, instrument};
 use matcher::{
     Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
-    OrderKind, OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, TimeInForce,
-    Timestamp,
+    OrderKind, OrderNumber, ParticipantId, Price, Qty, RiskLimits, Sequence, SessionId, Side,
+    TimeInForce, Timestamp,
 };
 
 /// Rounds of each figure of time.
@@ -81,33 +81,63 @@ fn shapes(bench: &Bench) {
         .map(|mix| {
             // The orders that come first are not timed.
             let stream = stream(mix, SEED, mix.preload + 1_000_000);
-            (mix, requests(&stream.operations, 64), (Vec::new(), Vec::new()), 0)
+            (mix, requests(&stream.operations, 64), [Vec::new(), Vec::new()], 0)
         })
         .collect();
     for _ in 0..ROUNDS {
         for (mix, requests, values, levels) in &mut runs {
-            let (mut engine, sequence) =
-                engine_of(limits, 64, u32::try_from(mix.instruments).unwrap_or(0));
-            let (first, rest) = requests.list.split_at(mix.preload);
-            let mut events = Encode::new();
-            apply_all(&mut engine, sequence, first, &mut events);
-            let sequence = sequence + first.len() as u64;
-            let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, rest, &mut events));
-            values.0.push(Value::ns_each(elapsed, rest.len() as u64));
-            *levels = engine.levels_len();
-            let (mut engine, sequence) =
-                engine_of(limits, 64, u32::try_from(mix.instruments).unwrap_or(0));
-            apply_all(&mut engine, sequence, first, &mut events);
-            let sequence = sequence + first.len() as u64;
-            let (elapsed, ()) =
-                cpu_time(|| apply_all_ahead(&mut engine, sequence, rest, &mut events));
-            values.1.push(Value::ns_each(elapsed, rest.len() as u64));
+            for (way, values) in LIMITED.iter().zip(values) {
+                let (mut engine, sequence) = way.engine(limits, 64, mix);
+                let (first, rest) = requests.list.split_at(mix.preload);
+                let mut events = Encode::new();
+                apply_all(&mut engine, sequence, first, &mut events);
+                let sequence = sequence + first.len() as u64;
+                let (elapsed, ()) =
+                    cpu_time(|| (way.apply)(&mut engine, sequence, rest, &mut events));
+                values.push(Value::ns_each(elapsed, rest.len() as u64));
+                *levels = engine.levels_len();
+            }
         }
     }
     for (mix, _, values, levels) in runs {
         let name = format!("{} ({levels} levels at the end)", name(mix));
-        bench.figure(&name, Unit::Ns, values.0);
-        bench.figure(&format!("{name}, looking ahead"), Unit::Ns, values.1);
+        for (way, values) in LIMITED.iter().zip(values) {
+            bench.figure(&format!("{name}, {}", way.name), Unit::Ns, values);
+        }
+    }
+}
+
+/// How commands are applied.
+struct Way {
+    name: &'static str,
+    /// What every participant has in every instrument.
+    risk: Option<RiskLimits>,
+    apply: fn(&mut Engine, u64, &[Request], &mut Encode),
+}
+
+const FREE: [Way; 2] = [
+    Way { name: "events encoded", risk: None, apply: apply_all::<Encode> },
+    Way { name: "events encoded, looking ahead", risk: None, apply: apply_all_ahead::<Encode> },
+];
+
+const LIMITED: [Way; 2] = [
+    Way { name: "six limits, events encoded", risk: Some(GENEROUS), apply: apply_all::<Encode> },
+    Way {
+        name: "six limits, events encoded, looking ahead",
+        risk: Some(GENEROUS),
+        apply: apply_all_ahead::<Encode>,
+    },
+];
+
+impl Way {
+    /// An engine for it, and the last Sequence given.
+    fn engine(&self, limits: Limits, sessions: u32, mix: &Mix) -> (Engine, u64) {
+        let (mut engine, mut sequence) =
+            engine_of(limits, sessions, u32::try_from(mix.instruments).unwrap_or(0));
+        if let Some(risk) = self.risk {
+            sequence = limit_all(&mut engine, sequence, sessions, risk);
+        }
+        (engine, sequence)
     }
 }
 
@@ -116,39 +146,37 @@ fn times(bench: &Bench, mix: &Mix) {
     assert_eq!(stream.expected, mix.expected, "the stream is not the known one");
     for sessions in [1, 64] {
         let requests = requests(&stream.operations, sessions);
-        verify(&stream, &requests, (sessions, mix));
+        let ways = || FREE.iter().chain(&LIMITED);
+        for way in [&FREE[0], &LIMITED[0]] {
+            verify(&stream, &requests, way.engine(LIMITS, sessions, mix));
+        }
         let name = format!("book/{}, {sessions} sessions", mix.name);
-        let (mut counted, mut encoded, mut ahead) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut counted, mut encoded) = (Vec::new(), vec![Vec::new(); ways().count()]);
         for _ in 0..ROUNDS {
+            let (mut engine, sequence) = FREE[0].engine(LIMITS, sessions, mix);
             let mut count = Count::default();
-            counted.push(round(&requests, (sessions, mix), &mut count));
+            let (elapsed, ()) =
+                cpu_time(|| apply_all(&mut engine, sequence, &requests.list, &mut count));
+            counted.push(Value::ns_each(elapsed, requests.list.len() as u64));
             assert_eq!((count.trades, count.qty), (mix.expected.trades, mix.expected.qty));
-            encoded.push(round(&requests, (sessions, mix), &mut Encode::new()));
-            let (mut engine, sequence) = ready((sessions, mix));
-            let (list, events) = (&requests.list, &mut Encode::new());
-            let (elapsed, ()) = cpu_time(|| apply_all_ahead(&mut engine, sequence, list, events));
-            ahead.push(Value::ns_each(elapsed, list.len() as u64));
+            for (way, values) in ways().zip(&mut encoded) {
+                let (mut engine, sequence) = way.engine(LIMITS, sessions, mix);
+                let (list, mut events) = (&requests.list, Encode::new());
+                let (elapsed, ()) =
+                    cpu_time(|| (way.apply)(&mut engine, sequence, list, &mut events));
+                black_box(&engine);
+                values.push(Value::ns_each(elapsed, list.len() as u64));
+            }
         }
         bench.figure(&format!("{name}, events counted"), Unit::Ns, counted);
-        bench.figure(&format!("{name}, events encoded"), Unit::Ns, encoded);
-        bench.figure(&format!("{name}, events encoded, looking ahead"), Unit::Ns, ahead);
+        for (way, values) in ways().zip(encoded) {
+            bench.figure(&format!("{name}, {}", way.name), Unit::Ns, values);
+        }
     }
 }
 
-fn ready((sessions, mix): (u32, &Mix)) -> (Engine, u64) {
-    engine_of(LIMITS, sessions, u32::try_from(mix.instruments).unwrap_or(0))
-}
-
-fn round(requests: &Requests, shape: (u32, &Mix), events: &mut impl EventSink) -> Value {
-    let (mut engine, sequence) = ready(shape);
-    let (elapsed, ()) = cpu_time(|| apply_all(&mut engine, sequence, &requests.list, events));
-    black_box(&engine);
-    Value::ns_each(elapsed, requests.list.len() as u64)
-}
-
 /// Every trade of the engine is the naive book's, in order.
-fn verify(stream: &Stream, requests: &Requests, shape: (u32, &Mix)) {
-    let (mut engine, sequence) = ready(shape);
+fn verify(stream: &Stream, requests: &Requests, (mut engine, sequence): (Engine, u64)) {
     let mut trades = Trades { requests, told: Expected::nothing() };
     apply_all(&mut engine, sequence, &requests.list, &mut trades);
     assert_eq!(trades.told, stream.expected, "the engine trades otherwise than the naive book");

@@ -2,6 +2,7 @@
 //!
 //! What it promises: integer arithmetic throughout, seeds fixed, inputs made before the clock starts,
 //! and every figure printed with its smallest, middle and largest round. `README.md` has the method.
+//! Memory comes from the same allocator as in the `vesta` program.
 
 #![allow(clippy::print_stdout)] // The figures are the product.
 
@@ -10,3 +11,6 @@ pub mod measure;
 pub mod orders;
 pub mod rig;
 pub mod text;
+
+#[global_allocator]
+static MEMORY: venue::huge_pages::HugePages = venue::huge_pages::HugePages;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use matcher::testing::flow::{Rng, instrument};
 use matcher::{
     Ahead, Command, Engine, EventSink, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder,
-    OrderKind, OrderNumber, ParticipantId, Price, Qty, ReplaceOrder, Sequence, SessionId, Side,
-    TimeInForce, Timestamp, Wanted,
+    OrderKind, OrderNumber, ParticipantId, Price, Qty, ReplaceOrder, RiskLimits, Sequence,
+    SessionId, Side, TimeInForce, Timestamp, Wanted,
 };
 
 /// What a stream is like.
@@ -605,6 +605,26 @@ pub const LIMITS: Limits = Limits {
     sessions_max: 1 << 10,
 };
 
+/// All six limits, none of them in the way of any of the streams.
+pub const GENEROUS: RiskLimits = RiskLimits {
+    order_qty_max: Qty::from_lots(1_000_000),
+    order_notional_max: 1 << 40,
+    collar_ticks: 100_000,
+    open_notional_max: 1 << 60,
+    position_max: 1 << 40,
+    open_orders_max: 1 << 24,
+};
+
+/// Gives every participant these limits in all instruments; returns the last Sequence given.
+pub fn limit_all(engine: &mut Engine, sequence: u64, sessions: u32, limits: RiskLimits) -> u64 {
+    let commands = (1..=sessions).map(|id| Command::SetRisk {
+        participant: ParticipantId(id),
+        instrument: InstrumentId::NONE,
+        limits,
+    });
+    apply_venue(engine, sequence, commands)
+}
+
 /// An engine that is ready for one instrument, and the last Sequence given.
 #[must_use]
 pub fn engine(limits: Limits, sessions: u32) -> (Engine, u64) {
@@ -615,8 +635,17 @@ pub fn engine(limits: Limits, sessions: u32) -> (Engine, u64) {
 #[must_use]
 pub fn engine_of(limits: Limits, sessions: u32, instruments: u32) -> (Engine, u64) {
     let mut engine = Engine::new();
-    let mut sequence = 0;
-    for command in opening_of(limits, sessions, instruments) {
+    let sequence = apply_venue(&mut engine, 0, opening_of(limits, sessions, instruments));
+    (engine, sequence)
+}
+
+/// Applies what the venue commands, which must not be refused; returns the last Sequence given.
+fn apply_venue(
+    engine: &mut Engine,
+    mut sequence: u64,
+    commands: impl IntoIterator<Item = Command>,
+) -> u64 {
+    for command in commands {
         sequence += 1;
         let input = Input {
             sequence: Sequence(sequence),
@@ -631,7 +660,7 @@ pub fn engine_of(limits: Limits, sessions: u32, instruments: u32) -> (Engine, u6
             events.iter().any(|event| matches!(event, matcher::Event::CommandRefused { .. }));
         assert!(!refused, "{command:?} was refused");
     }
-    (engine, sequence)
+    sequence
 }
 
 /// Applies all requests: the loop that the book's figures time.

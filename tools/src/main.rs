@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tools::{book, check_config, demo, journal, load, play, replay, serve};
+use venue::huge_pages::HugePages;
+
+#[global_allocator]
+static MEMORY: HugePages = HugePages;
 
 /// An exchange matching core with its FIX gateway.
 ///

@@ -12,6 +12,7 @@ pub mod config;
 mod core;
 pub mod feed_thread;
 mod gateway_thread;
+pub mod huge_pages;
 mod in_force;
 pub mod outbound;
 mod recovery;

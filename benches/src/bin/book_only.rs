@@ -1,10 +1,12 @@
 //! One engine and one stream of orders, for tools that count instructions.
 //!
-//! `book_only std|deep`: the loop of interest is `benches::orders::apply_all`.
+//! `book_only std|deep [limits]`: with `limits` all six are set; the loop of interest is `benches::orders::apply_all`.
 
 use std::hint::black_box;
 
-use benches::orders::{DEEP, LIMITS, SEED, STANDARD, apply_all, engine, requests, stream};
+use benches::orders::{
+    DEEP, GENEROUS, LIMITS, SEED, STANDARD, apply_all, engine, limit_all, requests, stream,
+};
 use matcher::{Event, EventSink};
 
 /// Operations before the loop of interest: the book is full by then.
@@ -34,7 +36,10 @@ fn main() {
     };
     let stream = stream(mix, SEED, WARM_UP + OPERATIONS);
     let requests = requests(&stream.operations, 1).list;
-    let (mut engine, sequence) = engine(LIMITS, 1);
+    let (mut engine, mut sequence) = engine(LIMITS, 1);
+    if std::env::args().nth(2).as_deref() == Some("limits") {
+        sequence = limit_all(&mut engine, sequence, 1, GENEROUS);
+    }
     apply_all(&mut engine, sequence, &requests[..WARM_UP], &mut Look);
     let sequence = sequence + WARM_UP as u64;
     measured(|| apply_all(&mut engine, sequence, &requests[WARM_UP..], &mut Look));
