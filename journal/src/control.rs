@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::frame::crc32c;
 use crate::mmap::Words;
 use crate::segment::FORMAT_VERSION;
 use crate::{Position, ReadError};
@@ -16,6 +17,8 @@ const VERSION_AT: usize = 8;
 const LOG_ID_AT: usize = 16;
 const INSTANCE_AT: usize = 24;
 const PID_AT: usize = 32;
+/// CRC32C of the 32 bytes before [`PID_AT`], which never change, in the low half.
+const CHECK_AT: usize = 40;
 // Cursors have a cache line each: three threads store them.
 const COMMITTED_AT: usize = 64;
 const DURABLE_AT: usize = 128;
@@ -45,6 +48,15 @@ pub struct Control {
 #[derive(Debug)]
 pub(crate) struct ControlFile(Words);
 
+/// What [`CHECK_AT`] holds.
+fn check(words: &Words) -> u64 {
+    let mut bytes = [0; PID_AT];
+    for (at, out) in (0..).step_by(8).zip(bytes.chunks_exact_mut(8)) {
+        out.copy_from_slice(&words.load(at).to_le_bytes());
+    }
+    u64::from(crc32c(&bytes))
+}
+
 pub(crate) fn path(live_dir: &Path) -> PathBuf {
     live_dir.join("control")
 }
@@ -70,22 +82,38 @@ impl ControlFile {
         words.store(VERSION_AT, u64::from(FORMAT_VERSION) | u64::from(segment_bytes) << 32);
         words.store(LOG_ID_AT, log_id);
         words.store(INSTANCE_AT, instance);
+        words.store(CHECK_AT, check(&words));
         std::fs::rename(&new_path, file_path)?;
         Ok(ControlFile(words))
     }
 
-    /// Maps the control file of `live_dir`; `None` if there is none, or not a whole one.
+    /// Maps the control file of `live_dir`; `None` if there is none, or nothing is in it.
+    ///
+    /// # Errors
+    ///
+    /// If what is in it is not what was written: were it taken for none, turns that are only in memory
+    /// would be forgotten.
     pub(crate) fn open(live_dir: &Path, writable: bool) -> Result<Option<ControlFile>, ReadError> {
         let file_path = path(live_dir);
         let opened = OpenOptions::new().read(true).write(writable).open(&file_path);
-        let words = match opened.and_then(|file: File| Words::map(&file, CONTROL_BYTES, writable)) {
-            Ok(words) => words,
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => return Ok(None),
-                _ => return Err(ReadError::Io { doing: "open", file: file_path, error }),
-            },
+        let io = |error| ReadError::Io { doing: "open", file: file_path.clone(), error };
+        let file: File = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
         };
-        if words.load(MAGIC_AT) != MAGIC {
+        // What a machine leaves that ended while the file was new, where the folder is on a disk.
+        if file.metadata().map_err(io)?.len() == 0 {
+            return Ok(None);
+        }
+        let words = match Words::map(&file, CONTROL_BYTES, writable) {
+            Ok(words) => words,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(ReadError::Control { file: file_path });
+            }
+            Err(error) => return Err(io(error)),
+        };
+        if (0..CONTROL_BYTES).step_by(8).all(|at| words.load(at) == 0) {
             return Ok(None);
         }
         #[allow(clippy::cast_possible_truncation)] // The low 16 bits are meant.
@@ -96,6 +124,9 @@ impl ControlFile {
                 found: version,
                 ours: FORMAT_VERSION,
             });
+        }
+        if words.load(MAGIC_AT) != MAGIC || words.load(CHECK_AT) != check(&words) {
+            return Err(ReadError::Control { file: file_path });
         }
         Ok(Some(ControlFile(words)))
     }

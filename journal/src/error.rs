@@ -28,7 +28,7 @@ pub enum ReadError {
         /// The file.
         file: PathBuf,
     },
-    /// A segment is not there, earlier and later ones are: bring it back.
+    /// A segment is not there, later ones are or the one before it is sealed: bring it back.
     SegmentMissing {
         /// The file.
         file: PathBuf,
@@ -41,6 +41,18 @@ pub enum ReadError {
         found: u64,
         /// The log id of the journal.
         expected: u64,
+    },
+    /// The control file of a live folder is not what was written.
+    Control {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The lock file does not say which live log is the journal's, and there is one.
+    Owner {
+        /// The file.
+        file: PathBuf,
+        /// The live log that may be the journal's.
+        live_dir: PathBuf,
     },
     /// Written by a newer release: read it with that.
     Version {
@@ -95,10 +107,52 @@ pub enum ReadError {
     },
 }
 
+/// What is wrong with a log, and where: what [`verify`](crate::verify) says.
+#[derive(Debug)]
+pub struct Unsound {
+    /// The segment, if it is about one.
+    pub segment: Option<u64>,
+    /// Where in it.
+    pub offset: u32,
+    /// The sequence that comes next after all that is sound.
+    pub sequence: u64,
+    /// What is wrong.
+    pub why: ReadError,
+}
+
+impl Unsound {
+    /// `why` a log cannot be read on after the turn `last`.
+    pub(crate) fn new(why: ReadError, last: u64) -> Unsound {
+        let (offset, sequence) = match &why {
+            ReadError::Corrupt { offset, sequence, .. }
+            | ReadError::Copy { offset, sequence, .. } => (*offset, *sequence),
+            _ => (0, last + 1),
+        };
+        let segment = why.file().and_then(crate::segment::index_of);
+        Unsound { segment, offset, sequence, why }
+    }
+}
+
+impl fmt::Display for Unsound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unsound { segment, offset, sequence, why } = self;
+        if let Some(segment) = segment {
+            write!(f, "segment {segment}, offset {offset}, sequence {sequence}: ")?;
+        }
+        fmt::Display::fmt(why, f)
+    }
+}
+
+impl std::error::Error for Unsound {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.why)
+    }
+}
+
 /// What is wrong with a segment's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderFault {
-    /// The file is shorter than a header.
+    /// The file is shorter than it was made.
     Short,
     /// It does not begin as a segment does.
     Magic,
@@ -120,14 +174,14 @@ pub enum HeaderFault {
         /// What comes next.
         expected: u64,
     },
-    /// All zeroes, yet later segments are written.
+    /// All zeroes, yet it or later segments were written.
     Blank,
 }
 
 impl fmt::Display for HeaderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HeaderFault::Short => write!(f, "shorter than a header"),
+            HeaderFault::Short => write!(f, "shorter than it was made"),
             HeaderFault::Magic => write!(f, "not a segment of a vesta journal"),
             HeaderFault::Checksum { stored, computed } => {
                 write!(f, "header checksum is {stored:08x}, its bytes give {computed:08x}")
@@ -137,7 +191,7 @@ impl fmt::Display for HeaderFault {
             HeaderFault::FirstSequence { found, expected } => {
                 write!(f, "header says it begins with sequence {found}, next is {expected}")
             }
-            HeaderFault::Blank => write!(f, "blank, yet later segments are written"),
+            HeaderFault::Blank => write!(f, "blank, yet it or later segments were written"),
         }
     }
 }
@@ -153,12 +207,28 @@ impl fmt::Display for ReadError {
                 write!(f, "first segment {} is missing, later ones exist", file.display())
             }
             ReadError::SegmentMissing { file } => {
-                write!(f, "segment {} is missing, later ones exist", file.display())
+                write!(
+                    f,
+                    "segment {} is missing, and the log goes on in it or behind it",
+                    file.display()
+                )
             }
             ReadError::OtherLog { file, found, expected } => {
                 let file = file.display();
                 write!(f, "{file} belongs to log {found:016x}, the journal is log {expected:016x}")
             }
+            ReadError::Control { file } => write!(
+                f,
+                "{} is damaged: remove it, and what was not synced is lost",
+                file.display()
+            ),
+            ReadError::Owner { file, live_dir } => write!(
+                f,
+                "{} does not say whether the live log in {} is the journal's: remove that, and what was \
+                 not synced is lost",
+                file.display(),
+                live_dir.display()
+            ),
             ReadError::Version { file, found, ours } => {
                 let file = file.display();
                 write!(f, "{file} has format version {found}, this program knows up to {ours}")
@@ -184,6 +254,27 @@ impl fmt::Display for ReadError {
                 }
             }
             ReadError::NoFrame { position } => write!(f, "no frame begins at position {position}"),
+        }
+    }
+}
+
+impl ReadError {
+    /// The file or folder it is about, if it is about one.
+    #[must_use]
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            ReadError::Io { file, .. }
+            | ReadError::FirstSegmentMissing { file }
+            | ReadError::SegmentMissing { file }
+            | ReadError::OtherLog { file, .. }
+            | ReadError::Control { file }
+            | ReadError::Owner { file, .. }
+            | ReadError::Version { file, .. }
+            | ReadError::Header { file, .. }
+            | ReadError::Corrupt { file, .. }
+            | ReadError::Copy { file, .. } => Some(file),
+            ReadError::Absent { dir } => Some(dir),
+            ReadError::NoFrame { .. } => None,
         }
     }
 }

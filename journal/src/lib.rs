@@ -41,7 +41,9 @@ use std::sync::Arc;
 
 pub use archive::Archive;
 pub use control::Control;
-pub use error::{FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault};
+pub use error::{
+    FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault, Unsound,
+};
 pub use frame::Frame;
 pub use log::{Log, Position};
 pub use part::Part;

@@ -26,6 +26,16 @@ impl std::fmt::Display for Position {
     }
 }
 
+/// What is called when the writer has taken a segment.
+#[derive(Default)]
+struct OnTaken(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for OnTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OnTaken").field(&self.0.get().is_some()).finish()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) geometry: Geometry,
@@ -46,6 +56,7 @@ pub(crate) struct Shared {
     /// Length of `ready`, for the writer to look at without the lock.
     ready_count: AtomicU32,
     failure: OnceLock<String>,
+    taken: OnTaken,
     /// Keeps a second venue away for as long as anything of this one lives.
     _lock: File,
 }
@@ -79,6 +90,7 @@ impl Shared {
             ready: Mutex::new(VecDeque::new()),
             ready_count: AtomicU32::new(0),
             failure: OnceLock::new(),
+            taken: OnTaken::default(),
             _lock: lock,
         }
     }
@@ -111,7 +123,11 @@ impl Shared {
     }
 
     pub(crate) fn take_ready(&self) -> Option<LiveWriter> {
-        self.with_ready(VecDeque::pop_front)
+        let taken = self.with_ready(VecDeque::pop_front)?;
+        if let Some(tell) = self.taken.0.get() {
+            tell();
+        }
+        Some(taken)
     }
 
     fn with_ready<R>(&self, change: impl FnOnce(&mut VecDeque<LiveWriter>) -> R) -> R {
@@ -188,6 +204,13 @@ impl Log {
     /// Tells other processes that everything before `position` may have been told to the outside.
     pub fn set_released(&self, position: Position) {
         self.0.control.set_released(position.0);
+    }
+
+    /// Calls `tell` on the writer's thread each time it takes a segment that was made ahead: wake who
+    /// steps the [`Preparer`](crate::Preparer), or a turn of several segments waits for its next look.
+    /// Only the first call of this counts.
+    pub fn on_segment_taken(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.taken.0.set(Box::new(tell));
     }
 
     /// The random number that names this log since it was created.

@@ -78,6 +78,12 @@ impl Preparer {
         Preparer { shared, storage, next, disk_next, filling: None, live_segments_kept }
     }
 
+    /// Whether a segment is missing among those made ahead.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.shared.ready_count() < AHEAD
+    }
+
     /// Makes one segment or a part of it, or drops one.
     ///
     /// # Errors
@@ -92,7 +98,7 @@ impl Preparer {
         if self.drop_oldest()? {
             return Ok(Prepared::Made);
         }
-        if self.shared.ready_count() >= AHEAD {
+        if !self.is_wanted() {
             return Ok(Prepared::Idle);
         }
         let segment_bytes = self.shared.geometry.segment_bytes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::control::{self, Control, ControlFile};
 use crate::copies;
-use crate::error::{HeaderFault, OpenError, ReadError};
+use crate::error::{HeaderFault, OpenError, ReadError, Unsound};
 use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL};
 use crate::log::Position;
 use crate::mmap::ReadMap;
@@ -13,7 +13,7 @@ use crate::order::Order;
 use crate::recover::{LOCK_FILE, read_owner};
 use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
-use crate::tail::{check_header, map_segment};
+use crate::tail::{check_header, deny_unmade, map_segment};
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
 ///
@@ -78,6 +78,17 @@ struct Span {
     to: u32,
 }
 
+/// Whether a live log went on at a place that read as zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grown {
+    /// It did meanwhile.
+    By,
+    /// Not yet.
+    NotYet,
+    /// It did not, and nobody appends any more, or it should have.
+    NoMore,
+}
+
 impl Reader {
     /// Opens the log in `dir` at its first frame. With `live_dir`, what is not on disk yet is read
     /// from there.
@@ -110,8 +121,12 @@ impl Reader {
                 return Err(ReadError::OtherLog { file, found, expected });
             }
             // The log may have gone on without this live folder: then it counts no more.
-            let owner = std::fs::read_to_string(dir.join(LOCK_FILE)).unwrap_or_default();
-            let instance = read_owner(&owner).0;
+            let owner = std::fs::read(dir.join(LOCK_FILE)).unwrap_or_default();
+            let (instance, _) = read_owner(&owner);
+            if control.is_some() && instance.is_none() {
+                let (file, live_dir) = (dir.join(LOCK_FILE), live_dir.to_path_buf());
+                return Err(ReadError::Owner { file, live_dir });
+            }
             control = control.filter(|control| Some(control.instance()) == instance);
         }
         Ok(Reader {
@@ -312,11 +327,17 @@ impl Reader {
             };
             let (length, header) = match source.check(from) {
                 Ok(found) => found,
+                Err(FrameFault::Zero) if source.live => match self.grown(from) {
+                    Grown::By => continue,
+                    Grown::NotYet => return Ok(None),
+                    Grown::NoMore => return self.stop(from, FrameFault::Zero),
+                },
                 Err(why) => return self.stop(from, why),
             };
             if header.kind == KIND_SEAL {
                 // Where the log ends with a seal, it is looked at again the next time.
                 if self.load(self.index + 1)?.is_none() && self.is_last()? {
+                    deny_unmade(&self.dir, self.index + 1, self.geometry.segment_bytes)?;
                     self.cut = None;
                     return Ok(None);
                 }
@@ -415,10 +436,9 @@ impl Reader {
         let Some(source) = self.source.clone() else {
             return Ok(None);
         };
-        // A live log grows right here; searching the rest of its segment each time would be a waste.
         let grows = source.live && why == FrameFault::Zero;
         let position = self.position();
-        if grows && self.is_appended_to() || self.searched == Some(position) {
+        if self.searched == Some(position) {
             return Ok(None);
         }
         self.deny_damage(&source, from, why, self.order.next.unwrap_or(0))?;
@@ -429,12 +449,21 @@ impl Reader {
         Ok(None)
     }
 
-    /// Whether a venue has the log open, as far as can be seen.
-    fn is_appended_to(&self) -> bool {
-        self.control().is_some_and(|control| {
-            control.committed <= self.position()
-                && Path::new(&format!("/proc/{}", control.pid)).exists()
-        })
+    /// What a length of zero at `from` of the live segment at hand means. All from one look at
+    /// `committed`: it may move at any moment.
+    #[cold]
+    fn grown(&self, from: u32) -> Grown {
+        let (Some(control), Some(source)) = (self.control(), &self.source) else {
+            return Grown::NoMore;
+        };
+        if control.committed > self.position() {
+            // Stored after the length was.
+            let length = source.map.length(from);
+            return if length == Some(0) { Grown::NoMore } else { Grown::By };
+        }
+        // A live log grows right here; searching the rest of its segment each time would be a waste.
+        let alive = Path::new(&format!("/proc/{}", control.pid)).exists();
+        if alive { Grown::NotYet } else { Grown::NoMore }
     }
 
     /// An error if good frames follow the bad place.
@@ -448,7 +477,8 @@ impl Reader {
         let position = self.geometry.base(source.index) + u64::from(offset);
         let proof = Proof { sequence, position, may_be_torn: false };
         let base = self.geometry.base(source.index);
-        let mut damaged = proof.search(source.map.bytes(), offset + 8, base, source.seed);
+        let mut damaged = scan::is_cut(source.map.bytes(), self.geometry.segment_bytes, why)
+            || proof.search(source.map.bytes(), offset + 8, base, source.seed);
         for later in self.indexes()?.into_iter().filter(|later| *later > source.index) {
             if damaged {
                 break;
@@ -499,14 +529,25 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 pub fn verify(
     dir: &Path,
     live_dir: Option<&Path>,
+    progress: impl FnMut(u64),
+) -> Result<Verified, Unsound> {
+    let mut verified = Verified::default();
+    match read_through(dir, live_dir, &mut verified, progress) {
+        Ok(()) => Ok(verified),
+        Err(error) => Err(Unsound::new(error, verified.last_sequence)),
+    }
+}
+
+fn read_through(
+    dir: &Path,
+    live_dir: Option<&Path>,
+    verified: &mut Verified,
     mut progress: impl FnMut(u64),
-) -> Result<Verified, ReadError> {
+) -> Result<(), ReadError> {
     let mut reader = Reader::look(dir, live_dir)?;
-    let copies = match (&reader.live_dir, reader.control()) {
-        (Some(live_dir), Some(control)) => copies::check(dir, live_dir, &control, reader.geometry)?,
-        _ => 0,
-    };
-    let mut verified = Verified { copies, ..Verified::default() };
+    if let (Some(live_dir), Some(control)) = (&reader.live_dir, reader.control()) {
+        verified.copies = copies::check(dir, live_dir, &control, reader.geometry)?;
+    }
     let mut told = 0;
     while let Some(frame) = reader.next()? {
         verified.frames += 1;
@@ -514,7 +555,9 @@ pub fn verify(
         if verified.first_sequence == 0 {
             verified.first_sequence = frame.sequence;
         }
-        verified.last_sequence = frame.sequence;
+        if frame.last {
+            verified.last_sequence = frame.sequence;
+        }
         verified.bytes += frame.end().0 - frame.position.0;
         let end = frame.end().0;
         if end - told >= PROGRESS_BYTES {
@@ -526,5 +569,5 @@ pub fn verify(
     verified.segments =
         reader.segments()?.iter().filter(|it| it.first_sequence.is_some()).count() as u64;
     verified.torn_tail = reader.tail_cut();
-    Ok(verified)
+    Ok(())
 }

@@ -25,7 +25,7 @@ use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
 use crate::storage::{Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
-use crate::tail::{check_header, map_segment};
+use crate::tail::{check_header, deny_unmade, map_segment};
 use crate::writer::Writer;
 use crate::{Log, Opened, Options, Recovery};
 
@@ -167,8 +167,15 @@ struct Owner {
 
 pub(crate) const LOCK_FILE: &str = "lock";
 
-/// The instance and the live folder in the text of a lock file.
-pub(crate) fn read_owner(text: &str) -> (Option<u64>, Option<PathBuf>) {
+/// The instance and the live folder in the bytes of a lock file; neither if they are not those that
+/// were written.
+pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
+    let checked = bytes.len().saturating_sub(CHECK_LINE_BYTES);
+    let (text, check) = bytes.split_at(checked);
+    if check != check_line(text).as_bytes() {
+        return (None, None);
+    }
+    let text = String::from_utf8_lossy(text);
     let mut lines = text.lines();
     let instance = lines
         .next()
@@ -176,6 +183,14 @@ pub(crate) fn read_owner(text: &str) -> (Option<u64>, Option<PathBuf>) {
         .and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let live_dir = lines.next().and_then(|line| line.strip_prefix("live ")).map(PathBuf::from);
     (instance, live_dir)
+}
+
+/// Bytes of [`check_line`].
+const CHECK_LINE_BYTES: usize = 15;
+
+/// The last line of a lock file: CRC32C of those before it.
+fn check_line(text: &[u8]) -> String {
+    format!("check {:08x}\n", frame::crc32c(text))
 }
 
 impl Owner {
@@ -198,7 +213,7 @@ impl Owner {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let (instance, live_dir) = read_owner(&String::from_utf8_lossy(&bytes));
+        let (instance, live_dir) = read_owner(&bytes);
         Ok(Owner { file, path, instance, live_dir })
     }
 
@@ -206,6 +221,7 @@ impl Owner {
         self.instance = Some(instance);
         let live_dir = std::path::absolute(live_dir).unwrap_or_else(|_| live_dir.to_path_buf());
         let text = format!("instance {instance:016x}\nlive {}\n", live_dir.display());
+        let text = text.clone() + &check_line(text.as_bytes());
         let mut file = &self.file;
         let written = file
             .set_len(0)
@@ -292,7 +308,12 @@ impl Found {
             }
         }
         let Some(disk_last) = disk_last else {
-            // Made, but not begun: a crash while it was created.
+            // Made, but not begun: a crash while it was created. A lock file that names a live log was
+            // written when the first segment was begun.
+            if owner.instance.is_some() {
+                let why = HeaderFault::Blank;
+                return Err(ReadError::Header { file: first_file, why }.into());
+            }
             return no_journal(control);
         };
         let Some(header) = map_segment(&first_file, 0)?.1 else {
@@ -392,6 +413,7 @@ impl Found {
         let mut walk_first = 0;
         let mut order = Order::UNKNOWN;
         let mut fault: Option<(u64, u32, FrameFault)> = None;
+        let mut sealed = false;
         for index in from..=last {
             let loaded = self.load(index, live)?;
             let segment = loaded.get();
@@ -427,13 +449,18 @@ impl Found {
                     }
                 },
             );
+            sealed = stop == Stop::Sealed;
             if let Stop::Fault(offset, why) = stop {
                 fault = Some((index, offset, why));
                 break;
             }
         }
-        if let Some((index, offset, why)) = fault {
-            self.deny_damage(index, offset, why, order, last, live)?;
+        match fault {
+            Some((index, offset, why)) => {
+                self.deny_damage(index, offset, why, order, last, live)?;
+            }
+            None if sealed => deny_unmade(&self.dir, last + 1, self.geometry.segment_bytes)?,
+            None => {}
         }
         let Some((index, offset, sequence)) = end else {
             return Ok(None);
@@ -461,11 +488,9 @@ impl Found {
         let segment = loaded.get();
         let position = self.geometry.base(index) + u64::from(offset);
         let sequence = order.next.unwrap_or(0);
-        let mut damaged = false;
+        let mut damaged = scan::is_cut(segment.map.bytes(), self.geometry.segment_bytes, why);
         // A segment on disk is synced before the next one is begun there.
-        if !segment.live && index < self.disk_last {
-            damaged = true;
-        }
+        damaged |= !segment.live && index < self.disk_last;
         for later in index..=last {
             let loaded = self.load(later, live)?;
             let from = if later == index { offset + 8 } else { segment::HEADER_BYTES };
@@ -551,6 +576,11 @@ fn own_control(
         });
     }
     let instance = owner.instance;
+    // A crash leaves this only while no live segment is begun.
+    if instance.is_none() && control.is_some() && has_begun(&options.live_dir)? {
+        let (file, live_dir) = (owner.path.clone(), options.live_dir.clone());
+        return Err(ReadError::Owner { file, live_dir }.into());
+    }
     let control = control.filter(|control| Some(control.instance()) == instance);
     if control.is_none()
         && let Some(elsewhere) = &owner.live_dir
@@ -564,6 +594,16 @@ fn own_control(
         });
     }
     Ok(control)
+}
+
+/// Whether a live segment is begun.
+fn has_begun(live_dir: &Path) -> Result<bool, ReadError> {
+    for index in segment::list(live_dir)? {
+        if map_segment(&segment::path(live_dir, index), index)?.1.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The begun live segments of the log.
@@ -637,17 +677,25 @@ fn settle_disk(
 ) -> Result<u64, OpenError> {
     let dir = &options.dir;
     let segment_bytes = options.segment_bytes as usize;
-    // From the last one down: a crash in between must not leave a gap.
+    let later: Vec<u64> =
+        segment::list(dir)?.into_iter().filter(|index| *index > end.index).collect();
     let mut disk_next = end.index + 1;
-    for index in segment::list(dir)?.into_iter().rev().filter(|index| *index > end.index) {
-        let file = segment::path(dir, index);
-        let (map, _) = map_segment(&file, index)?;
-        // Made ahead by the last venue: as good as new.
-        if map.bytes().len() == segment_bytes && scan::dirty_bytes(map.bytes(), 0) == 0 {
-            disk_next = disk_next.max(index + 1);
+    for index in &later {
+        let (map, _) = map_segment(&segment::path(dir, *index), *index)?;
+        if map.bytes().len() != segment_bytes {
+            // A crash while it was made: nothing was made after it.
+            break;
+        }
+        disk_next = index + 1;
+    }
+    // From the last one down: a crash in between must not leave a gap. Those made whole stay, blank: a
+    // full segment has one behind it.
+    for index in later.into_iter().rev() {
+        if index < disk_next {
+            settle_segment(options, storage, index, &[])?;
             continue;
         }
-        disk_next = end.index + 1;
+        let file = segment::path(dir, index);
         storage.remove(&file).map_err(|error| JournalError::Io { doing: "remove", file, error })?;
     }
     for index in end.settle_from..=end.index {

@@ -44,8 +44,10 @@ impl std::fmt::Display for Cut {
 /// How the frames of a segment end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// By a seal, or because no header has room: go on in the next segment.
-    Ended,
+    /// By a seal: the log goes on in the next segment, or was about to.
+    Sealed,
+    /// Because no header has room: go on in the next segment.
+    Full,
     /// At this offset something else stands than the frame that comes next.
     Fault(u32, FrameFault),
 }
@@ -62,7 +64,7 @@ pub(crate) fn walk(
 ) -> Stop {
     loop {
         if offset + HEADER_BYTES > segment_bytes {
-            return Stop::Ended;
+            return Stop::Full;
         }
         let Some(length) = length_at(bytes, offset) else {
             return Stop::Fault(offset, FrameFault::FileEnds);
@@ -72,7 +74,7 @@ pub(crate) fn walk(
             Err(why) => return Stop::Fault(offset, why),
         };
         if header.kind == KIND_SEAL {
-            return Stop::Ended;
+            return Stop::Sealed;
         }
         if let Err(why) = order.take(header) {
             return Stop::Fault(offset, why);
@@ -125,6 +127,12 @@ impl Proof {
         }
         false
     }
+}
+
+/// Whether somebody cut the file of a segment where its frames stop by `why`: files are made at their full
+/// length before they are begun.
+pub(crate) fn is_cut(bytes: &[u8], segment_bytes: u32, why: FrameFault) -> bool {
+    why != FrameFault::Zero && bytes.len() < segment_bytes as usize
 }
 
 /// Bytes from `from` to the last one that is not zero.

@@ -115,6 +115,13 @@ pub(crate) fn path(dir: &Path, index: u64) -> PathBuf {
     dir.join(format!("{index:016}.seg"))
 }
 
+/// The index of the segment that `file` is named after, if it is.
+pub(crate) fn index_of(file: &Path) -> Option<u64> {
+    let digits = file.file_name()?.to_str()?.strip_suffix(".seg")?;
+    let index = Some(digits).filter(|digits| digits.len() == 16)?.parse().ok();
+    index.filter(|index| *index <= INDEX_MAX)
+}
+
 /// The indexes of the segment files in `dir`, in order. A folder that does not exist has none.
 ///
 /// # Errors
@@ -129,11 +136,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, ReadError> {
     };
     let mut indexes = Vec::new();
     for entry in entries {
-        let name = entry.map_err(io)?.file_name();
-        let index = name.to_str().and_then(|name| name.strip_suffix(".seg"));
-        let index: Option<u64> =
-            index.filter(|digits| digits.len() == 16).and_then(|it| it.parse().ok());
-        indexes.extend(index.filter(|index| *index <= INDEX_MAX));
+        indexes.extend(index_of(Path::new(&entry.map_err(io)?.file_name())));
     }
     indexes.sort_unstable();
     Ok(indexes)

@@ -103,6 +103,20 @@ pub(crate) fn check_header(
     Ok(())
 }
 
+/// An error if segment `index`, which follows a sealed one, has no whole file on disk: a segment is made
+/// before the one in front of it is sealed.
+pub(crate) fn deny_unmade(dir: &Path, index: u64, segment_bytes: u32) -> Result<(), ReadError> {
+    let file = segment::path(dir, index);
+    match std::fs::metadata(&file) {
+        Ok(found) if found.len() == u64::from(segment_bytes) => Ok(()),
+        Ok(_) => Err(ReadError::Header { file, why: HeaderFault::Short }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ReadError::SegmentMissing { file })
+        }
+        Err(error) => Err(ReadError::Io { doing: "look at", file, error }),
+    }
+}
+
 /// Where a frame lies in its segment.
 #[derive(Clone, Copy, Debug)]
 struct Span {

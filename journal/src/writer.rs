@@ -104,9 +104,8 @@ impl Writer {
     #[must_use]
     #[inline]
     pub fn room(&self) -> u64 {
-        let segment_bytes = self.shared.geometry.segment_bytes;
-        let ahead = u64::from(segment_bytes - segment::HEADER_BYTES);
-        u64::from(segment_bytes.saturating_sub(self.at))
+        let ahead = u64::from(self.frames_end() - segment::HEADER_BYTES);
+        u64::from(self.frames_end().saturating_sub(self.at))
             + u64::from(self.shared.ready_count()) * ahead
     }
 
@@ -122,11 +121,17 @@ impl Writer {
         self.shared.geometry.segment_bytes
     }
 
+    /// How far frames of turns go: a seal has room behind them, so that a segment that was left says so.
+    #[inline]
+    fn frames_end(&self) -> u32 {
+        self.segment_bytes() - HEADER_BYTES
+    }
+
     #[inline]
     fn open_frame(&mut self, at: u32) {
         self.frame = at;
         self.at = at + HEADER_BYTES;
-        self.limit = self.segment_bytes().min(at + FRAME_BYTES_MAX);
+        self.limit = self.frames_end().min(at + FRAME_BYTES_MAX);
     }
 
     /// Closes the open frame if it has records, and opens one with room for a record of `len` bytes.
@@ -141,7 +146,7 @@ impl Writer {
             return;
         }
         self.close_frame(0);
-        if self.at + HEADER_BYTES + len <= self.segment_bytes() {
+        if self.at + HEADER_BYTES + len <= self.frames_end() {
             self.open_frame(self.at);
             return;
         }
@@ -176,9 +181,9 @@ impl Writer {
         (ended, used)
     }
 
-    /// Says in the segment that it ends at `at`, if that needs saying; returns where its used bytes
-    /// end. A rest without room for a header is understood.
+    /// Says in the segment that it ends at `at`; returns where its used bytes end.
     fn seal(&mut self, at: u32) -> u32 {
+        // What an older release left full without room for a seal is understood.
         if at + HEADER_BYTES > self.segment_bytes() {
             return at;
         }
@@ -213,7 +218,7 @@ impl Writer {
 
     #[inline]
     fn commit(&mut self) -> Position {
-        if self.at > self.segment_bytes() {
+        if self.at > self.frames_end() {
             self.next_frame(0);
         }
         self.close_frame(FLAG_LAST);

@@ -50,9 +50,6 @@ const STOP_NS: u64 = 2_000_000_000;
 /// Descriptors for everything but connections: segments, polls, standard streams.
 const DESCRIPTORS_BESIDE: u64 = 128;
 
-/// How long the preparer sleeps at most: a turn longer than what it has ready waits for it.
-const PREPARER_SLEEP_MAX: Duration = Duration::from_millis(50);
-
 /// How often a full disk is looked at again.
 const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
 
@@ -492,6 +489,9 @@ impl Helpers {
     ) -> Helpers {
         let ending = Arc::new(Fate::default());
         let (syncer_sleeper, preparer_sleeper) = (Sleeper::parked(), Sleeper::parked());
+        // A turn longer than what is ready would wait for the preparer's next look otherwise.
+        let woken = Arc::clone(&preparer_sleeper);
+        log.on_segment_taken(move || woken.wake());
         let sync = SyncLoop {
             syncer,
             log: log.clone(),
@@ -619,8 +619,8 @@ impl PrepareLoop {
                     std::thread::park_timeout(NO_SPACE_RETRY);
                 }
                 Ok(Prepared::Idle) => {
-                    let end = &self.ending;
-                    self.me.park(PREPARER_SLEEP_MAX, || end.is_stopping());
+                    let (preparer, end) = (&self.preparer, &self.ending);
+                    self.me.park(SLEEP_MAX, || preparer.is_wanted() || end.is_stopping());
                 }
             }
         }

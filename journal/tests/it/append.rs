@@ -81,7 +81,7 @@ fn turns_of_every_size_roll_through_segments() {
                 }
                 drop(turn);
                 // Only the end of a segment that was left for good is gone.
-                assert!(opened.writer.room() + record as u64 + 24 >= room);
+                assert!(opened.writer.room() + record as u64 + 48 >= room);
             }
             ends.push(append(&mut opened.writer, sequence, bytes, record));
             wanted.push((sequence, bytes));

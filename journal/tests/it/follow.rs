@@ -95,7 +95,11 @@ fn a_reader_in_another_process_sees_every_turn_whole() {
     let temp = TempDir::new();
     let opened = temp.open();
     let mut reader = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "follow::a_reader_in_another_process_sees_every_turn_whole"])
+        .args([
+            "--exact",
+            "follow::a_reader_in_another_process_sees_every_turn_whole",
+            "--nocapture",
+        ])
         .env(READER_ENV, temp.path())
         .stdout(Stdio::null())
         .spawn()
@@ -205,4 +209,40 @@ fn a_reader_that_stands_still_loses_nothing() {
     }
     assert_eq!(try_read(&mut reader).unwrap().len(), 499);
     assert_eq!(read_log(&opened.log).len(), 500);
+}
+
+/// Nobody looks at the clock: each segment that is taken asks for the next one, also in the middle of a
+/// turn that is longer than all that is ready.
+#[test]
+fn a_segment_that_is_taken_asks_for_the_next() {
+    let temp = TempDir::new();
+    let Opened { mut writer, mut syncer, mut preparer, log, .. } = temp.open();
+    let (wake, woken) = std::sync::mpsc::channel();
+    log.on_segment_taken(move || wake.send(()).unwrap());
+    let segments = 20;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for () in woken.iter().take(segments) {
+                assert!(prepare(&mut preparer));
+            }
+        });
+        let mut turn = writer.begin(1);
+        for _ in 0..segments {
+            turn.space(60_000).fill(7);
+        }
+        turn.space(60_000).fill(7);
+        turn.commit();
+    });
+    sync(&mut syncer);
+    assert_eq!(read_log_bytes(&log), 60_000 * (segments + 1));
+}
+
+fn read_log_bytes(log: &journal::Log) -> usize {
+    let mut tail = log.tail(log.start());
+    let mut bytes = 0;
+    while let Some(frame) = tail.next(log.committed()).unwrap() {
+        assert!(frame.payload.iter().all(|byte| *byte == 7));
+        bytes += frame.payload.len();
+    }
+    bytes
 }

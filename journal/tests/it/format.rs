@@ -35,11 +35,11 @@ fn example() -> Vec<u8> {
     bytes
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
@@ -109,6 +109,9 @@ fn what_is_written_is_what_the_document_says() {
     let lock = std::fs::read_to_string(temp.dir().join("lock")).unwrap();
     let instance = format!("instance {:016x}\nlive ", u64_at(&control, 24));
     assert!(lock.starts_with(&instance), "{lock}");
+    let (lines, check) = lock.split_at(lock.rfind("check ").unwrap());
+    assert_eq!(check, format!("check {:08x}\n", crc32c(lines.as_bytes())));
+    assert_eq!(u64_at(&control, 40), u64::from(crc32c(&control[..32])));
 
     let (mut sequence, mut turn_bytes, mut seals, mut index, mut end) = (1, 0, 0, 0, 0);
     let mut found = Vec::new();

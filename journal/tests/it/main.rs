@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod append;
+mod bits;
 mod crash;
 mod damage;
 mod follow;
