@@ -117,7 +117,7 @@ pub struct Unsound {
     /// The sequence that comes next after all that is sound.
     pub sequence: u64,
     /// What is wrong.
-    pub why: ReadError,
+    pub why: Box<ReadError>,
 }
 
 impl Unsound {
@@ -129,7 +129,7 @@ impl Unsound {
             _ => (0, last + 1),
         };
         let segment = why.file().and_then(crate::segment::index_of);
-        Unsound { segment, offset, sequence, why }
+        Unsound { segment, offset, sequence, why: Box::new(why) }
     }
 }
 
@@ -145,7 +145,7 @@ impl fmt::Display for Unsound {
 
 impl std::error::Error for Unsound {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.why)
+        Some(&*self.why)
     }
 }
 

@@ -468,7 +468,7 @@ fn a_file_cut_at_any_byte_is_named() {
             }
             let why = verified.map(|it| panic!("{what}: {it:?}")).unwrap_err();
             // A first segment without a byte is no journal to who reads it; a venue knows better.
-            let absent = (index, at) == (0, 0) && matches!(why.why, ReadError::Absent { .. });
+            let absent = (index, at) == (0, 0) && matches!(*why.why, ReadError::Absent { .. });
             assert!(absent || why.segment == Some(index), "{what}: {why}");
             let why = came.map(|came| panic!("{what}: {came:?}")).unwrap_err();
             assert!(why.contains(&file.display().to_string()), "{what}: {why}");

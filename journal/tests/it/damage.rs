@@ -397,7 +397,7 @@ fn both_copies_of_a_segment_are_checked() {
     let (temp, wanted, ends) = small(&[8, 64, 0, 200, 40]);
     let (dir, live_dir) = (temp.dir(), temp.live_dir());
     let (disk, live) = (segment(&dir, 0), segment(&live_dir, 0));
-    let look = || verify(&dir, Some(&live_dir), |_| ()).map_err(|unsound| unsound.why);
+    let look = || verify(&dir, Some(&live_dir), |_| ()).map_err(|unsound| *unsound.why);
     let sound = look().unwrap();
     assert_eq!((sound.copies, sound.turns), (1, wanted.len() as u64));
     for (bad, good) in [(&disk, &live), (&live, &disk)] {

@@ -55,7 +55,13 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         }
         Err(error) => {
             if args.json {
-                output::json(&json!({ "ok": false, "why": error.to_string() }));
+                output::json(&json!({
+                    "ok": false,
+                    "why": error.to_string(),
+                    "segment": error.segment,
+                    "offset": error.offset,
+                    "sequence": error.sequence,
+                }));
             }
             Err(Failure::failed(error))
         }
