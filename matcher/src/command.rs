@@ -96,7 +96,8 @@ pub enum Command {
         /// Of which instrument.
         instrument: InstrumentId,
     },
-    /// Orders with an expiry time at or before the Input's timestamp expire.
+    /// Does nothing beside what every Input does first: orders with an expiry time at or before its
+    /// timestamp expire. Given when one is due, so that it does not wait for the next Input.
     Expire,
     /// Undoes a trade.
     Bust(Bust),

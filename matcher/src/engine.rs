@@ -48,7 +48,8 @@ use risk::admit_risk;
 /// All books, all sessions, and the one way to change them: [`Engine::apply`].
 ///
 /// Memory per resting order: 64 bytes, its share of a 64-byte price level, and 4.2 to 268 bytes of its
-/// session's directory (4.2 where the numbers of resting orders are close together).
+/// session's directory (4.2 where the numbers of resting orders are close together). Beside the orders
+/// each participant has 4 bytes for each instrument that the limits allow, traded or not.
 pub struct Engine {
     limits: Limits,
     books: Vec<Sides>,
@@ -95,10 +96,18 @@ impl Engine {
     /// `CommandRefused`: the venue gives no orders, nobody else configures. Except for an unknown
     /// session, the Input's inbound number counts whatever the answer is.
     ///
-    /// Work is bounded by what the command does: trades made and orders canceled, a walk over price
-    /// levels for FOK, a handful of steps for the rest.
+    /// Orders whose time to expire the Input's has reached are off before the command is looked at, as
+    /// if [`Command::Expire`] had come first (not with a [`Command::Note`]); their Events are the Input's too.
+    ///
+    /// Work is bounded by what the command does: trades made and orders canceled (those due among them),
+    /// a walk over price levels for FOK, a handful of steps for the rest.
     #[inline(always)]
     pub fn apply<S: EventSink>(&mut self, input: &Input, events: &mut S) {
+        let is_due = self.store.extras.may_expire(input.timestamp);
+        // A note is of numbers alone: what resets them stands before what has one.
+        if is_due && !matches!(input.command, Command::Note(_)) {
+            self.expire(input.timestamp, events);
+        }
         let handled = match &input.command {
             Command::New(new) => self.enter_plain(input, new, events),
             Command::Cancel { target } => self.cancel_plain(input, *target, events),

@@ -84,7 +84,7 @@ impl Market {
     }
 
     /// The time of the Inputs from now on, in nanoseconds; it never goes back. Orders that expire by then
-    /// do so when you give [`Command::Expire`].
+    /// do so with the next command, before it; [`Command::Expire`] does nothing else.
     pub fn advance_to(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
@@ -183,7 +183,8 @@ const TAIL_BYTES: usize = 24;
 
 fn refused(events: &[Event]) -> Result<(), RejectReason> {
     match events {
-        [Event::CommandRefused { reason }] => Err(*reason),
+        // Orders may have expired before it.
+        [.., Event::CommandRefused { reason }] => Err(*reason),
         _ => Ok(()),
     }
 }

@@ -150,7 +150,9 @@ impl Core {
     /// in the journal with its events, all or nothing.
     fn turn(&mut self, len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
+        let is_full = self.space.is_full();
         let now = self.clock.now();
+        let now = if is_full { self.before_expiry(now) } else { now };
         if now < self.timestamp {
             self.clock_went_back(now);
         } else {
@@ -162,7 +164,7 @@ impl Core {
             Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
         };
         let mut len = len;
-        if self.space.is_full() {
+        if is_full {
             len = self.refuse_for_room(&mut input, len);
         }
 

@@ -7,14 +7,16 @@ use crate::pool::Id;
 use crate::types::{InstrumentId, TimeInForce, Timestamp};
 
 impl Engine {
-    /// When the next order expires; `None` if none does. [`crate::Command::Expire`] at that time or
-    /// later takes it off.
+    /// When the next order expires; `None` if none does. The first Input of that time or later takes it
+    /// off before anything else; [`crate::Command::Expire`] is one that does nothing beside it.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.store.extras.next_expiry().map(|(at, _)| at)
     }
 
     /// Takes the orders off whose time has come.
+    #[cold]
+    #[inline(never)]
     pub(super) fn expire<S: EventSink>(&mut self, now: Timestamp, events: &mut S) {
         while let Some((_, id)) = self.store.extras.next_expiry().filter(|(at, _)| *at <= now) {
             let slot = self.store.extras[id].order;

@@ -54,7 +54,8 @@ impl Engine {
             Command::PublishIndicative { instrument } => {
                 return self.publish_indicative(*instrument, events);
             }
-            Command::Expire => return self.expire(input.timestamp, events),
+            // What is due went before it: see `Engine::apply`.
+            Command::Expire => return,
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
                 return self.clear(*id, events);
@@ -106,6 +107,7 @@ impl Engine {
         instrument: &Instrument,
     ) -> Result<Event, RejectReason> {
         self.admit_instrument(id, instrument)?;
+        // All are looked at: defining thousands takes milliseconds, once, and no index has to be kept.
         if self.books.iter().any(|book| book.instrument.symbol == instrument.symbol) {
             return Err(RejectReason::DuplicateSymbol);
         }

@@ -75,16 +75,22 @@ impl Reference {
 
     /// The Events of `input`.
     pub fn apply(&mut self, input: &Input) -> Vec<Event> {
+        if !matches!(input.command, Command::Note(_)) {
+            self.expire(input.timestamp);
+            self.settle_all();
+        }
         match self.obey(input) {
-            Ok(()) => {
-                // A book that was not touched has nothing to settle.
-                for id in (0..).map(InstrumentId).take(self.markets.len()) {
-                    self.settle(id);
-                }
-            }
+            Ok(()) => self.settle_all(),
             Err(reason) => self.events.push(Event::CommandRefused { reason }),
         }
         std::mem::take(&mut self.events)
+    }
+
+    /// A book that was not touched has nothing to settle.
+    fn settle_all(&mut self) {
+        for id in (0..).map(InstrumentId).take(self.markets.len()) {
+            self.settle(id);
+        }
     }
 
     /// Working orders, displayed or held.
@@ -205,10 +211,8 @@ impl Reference {
             }
             Command::PublishIndicative { instrument } => self.publish_indicative(*instrument),
             Command::Bust(bust) => self.bust(bust),
-            Command::Expire => {
-                self.expire(input.timestamp);
-                Ok(())
-            }
+            // What is due went before it.
+            Command::Expire => Ok(()),
             Command::ExpireDay => {
                 self.expire_day();
                 Ok(())

@@ -89,6 +89,18 @@ impl Core {
         ROOM_FOR_ANYTHING.saturating_add(orders.saturating_mul(bytes as u64))
     }
 
+    /// On a full disk time stands still before orders expire that may not fit: any Input of that time
+    /// would take them off, a cancel too. New orders are refused then, so nobody trades with them.
+    #[cold]
+    pub(super) fn before_expiry(&self, now: Timestamp) -> Timestamp {
+        match self.engine.next_expiry() {
+            Some(at) if at <= now && self.writer.room() < self.worst(CANCELED_BYTES) => {
+                Timestamp(at.0.saturating_sub(1)).max(self.timestamp)
+            }
+            _ => now,
+        }
+    }
+
     /// Time never runs backwards in a journal: it stands still until the clock is where it was.
     #[cold]
     pub(super) fn clock_went_back(&mut self, now: Timestamp) {

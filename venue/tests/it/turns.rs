@@ -1,12 +1,18 @@
 //! Ring → core → journal → readers, without sockets.
 
+use std::sync::Arc;
+
 use journal::{Log, Opened, Prepared, Synced};
 use matcher::testing::flow::{Profile, record};
-use matcher::{Engine, Event, Input, Sequence, Timestamp};
+use matcher::{
+    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, NewOrder,
+    OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, Terms, TimeInForce,
+    Timestamp,
+};
 use venue::replay::{Nobody, Replay};
 use venue::ring::{Requests, ring};
 use venue::turns::{Cutter, Follower, TurnHead};
-use venue::{Core, Turned};
+use venue::{Clock, Core, Space, Turned};
 
 use crate::folder::Folder;
 
@@ -121,6 +127,77 @@ fn an_idle_core_says_so() {
     let mut bench = Bench::open(&folder);
     assert_eq!(bench.core.turns(64), Turned::Idle);
     assert!(bench.core.is_idle());
+}
+
+/// A core without space for another segment, with so many orders that expire at 100. It is 10, and goes on
+/// refusing orders for want of room, at most so often; then the core, how to ask it, and its clock.
+fn without_space(folder: &Folder, refused_max: u64) -> (Bench, Arc<Space>, Clock) {
+    let (clock, space) = (Clock::set_at(Timestamp(10)), Arc::new(Space::default()));
+    let mut bench = Bench::open(folder);
+    bench.core = bench.core.with_clock(clock.clone()).with_space(Arc::clone(&space));
+    let (orders_max, instrument) = (u32::from(EXPIRING), Instrument::plain("GOLD").unwrap());
+    let limits = Limits { orders_max, levels_max: 10, instruments_max: 1, sessions_max: 1 };
+    for command in [
+        Command::Configure(limits),
+        Command::DefineInstrument { id: InstrumentId(0), instrument },
+        Command::DefineSession { id: SessionId(1), participant: ParticipantId(1) },
+    ] {
+        assert!(bench.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &[]));
+        bench.turn();
+    }
+    let order = |number| NewOrder {
+        number: OrderNumber(number),
+        time_in_force: TimeInForce::Gtd,
+        ..NewOrder::limit(InstrumentId(0), Side::Buy, Price::from_ticks(5), Qty::from_lots(1))
+    };
+    let terms = Terms { expire_at: Timestamp(100), ..Terms::NONE };
+    let enter = |bench: &mut Bench, number| {
+        let command = Command::NewSpecial(order(number), terms);
+        assert!(bench.ring.push(SessionId(1), MsgSeqNum(number), &command, &[]));
+    };
+    for number in 1..=orders_max {
+        enter(&mut bench, number);
+        bench.turn();
+    }
+    assert_eq!(bench.core.engine().orders_len(), usize::from(EXPIRING));
+    space.set_full(true);
+    let mut number = orders_max;
+    while bench.core.refused_for_room() < refused_max {
+        number += 1;
+        enter(&mut bench, number);
+        // Without a preparer there is no further segment.
+        if bench.core.turns(1) == Turned::NoRoom {
+            break;
+        }
+    }
+    (bench, space, clock)
+}
+
+/// Orders that expire at once.
+const EXPIRING: u16 = 2_000;
+
+/// A turn that was begun must end: on a full disk nothing expires that may not fit, and cancels are taken.
+#[test]
+fn time_stands_still_before_orders_expire_that_do_not_fit() {
+    let most = without_space(&Folder::new(), u64::MAX).0.core.refused_for_room();
+    // Room for some cancels, not for all orders to expire.
+    let folder = Folder::new();
+    let (mut bench, space, clock) = without_space(&folder, most - 200);
+    clock.set(Timestamp(200));
+    let cancel = Command::Cancel { target: OrderNumber(7) };
+    for number in [1, 2] {
+        assert!(bench.ring.push(SessionId(1), MsgSeqNum(number), &cancel, &[]));
+        assert_eq!(bench.core.turns(1), Turned::Took(1));
+        assert_eq!(bench.core.engine().orders_len(), usize::from(EXPIRING - 1));
+    }
+    assert!(read(&bench.log).iter().rev().nth(2).unwrap().contains("timestamp: Timestamp(99)"));
+
+    // With space the time is the clock's again.
+    bench.turn();
+    space.set_full(false);
+    assert!(bench.ring.push(SessionId(1), MsgSeqNum(3), &cancel, &[]));
+    bench.turn();
+    assert_eq!(bench.core.engine().orders_len(), 0);
 }
 
 fn same_engine(left: &Engine, right: &Engine) {
