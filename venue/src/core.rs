@@ -151,8 +151,7 @@ impl Core {
     fn turn(&mut self, len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
         let is_full = self.space.is_full();
-        let now = self.clock.now();
-        let now = if is_full { self.before_expiry(now) } else { now };
+        let now = if is_full { self.before_expiry() } else { self.clock.now() };
         if now < self.timestamp {
             self.clock_went_back(now);
         } else {

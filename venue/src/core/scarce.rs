@@ -92,7 +92,8 @@ impl Core {
     /// On a full disk time stands still before orders expire that may not fit: any Input of that time
     /// would take them off, a cancel too. New orders are refused then, so nobody trades with them.
     #[cold]
-    pub(super) fn before_expiry(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn before_expiry(&self) -> Timestamp {
+        let now = self.clock.now();
         match self.engine.next_expiry() {
             Some(at) if at <= now && self.writer.room() < self.worst(CANCELED_BYTES) => {
                 Timestamp(at.0.saturating_sub(1)).max(self.timestamp)
