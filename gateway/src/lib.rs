@@ -6,4 +6,5 @@ pub mod fix;
 pub mod network;
 pub mod order_entry;
 pub mod orders;
+pub mod saved;
 pub mod soup;

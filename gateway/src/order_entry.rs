@@ -11,6 +11,7 @@ mod echo;
 mod reason;
 mod report;
 mod request;
+mod saved;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;

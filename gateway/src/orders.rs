@@ -1,5 +1,7 @@
 //! One session's orders of the day: ClOrdID(11) ↔ number, and what became of each order.
 
+mod saved;
+
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use matcher::{

@@ -149,7 +149,19 @@ impl Snapshots {
     /// If it is no whole snapshot of this log and this name.
     pub fn open(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {
         let snapshot = self.map(sequence)?;
-        snapshot.check()?;
+        snapshot.check(|_| true)?;
+        Ok(snapshot)
+    }
+
+    /// Opens a snapshot for some of its parts, and checks no bytes but theirs.
+    ///
+    /// # Errors
+    ///
+    /// If it is no snapshot of this log and this name, or one of these parts is not whole.
+    pub fn open_parts(&self, sequence: u64, kinds: &[u32]) -> Result<Snapshot, SnapshotFault> {
+        let mut snapshot = self.map(sequence)?;
+        snapshot.check(|kind| kinds.contains(&kind))?;
+        snapshot.parts.retain(|part| kinds.contains(&part.kind));
         Ok(snapshot)
     }
 
@@ -241,9 +253,9 @@ impl Snapshot {
         self.map.bytes().get(from..from.checked_add(len)?)
     }
 
-    /// Whether every part is what was written, and nothing else is in the file.
-    fn check(&self) -> Result<(), SnapshotFault> {
-        self.map.read_ahead();
+    /// Whether every part is where it should be, those that are `wanted` are what was written, and nothing
+    /// else is in the file.
+    fn check(&self, wanted: impl Fn(u32) -> bool) -> Result<(), SnapshotFault> {
         let bytes = self.map.bytes();
         let mut at = HEAD_BYTES as u64;
         for part in &self.parts {
@@ -252,7 +264,7 @@ impl Snapshot {
             let from = usize::try_from(at).map_err(|_| SnapshotFault::Layout)?;
             let to = usize::try_from(end).map_err(|_| SnapshotFault::Layout)?;
             let padded = bytes.get(from..to).ok_or(SnapshotFault::Short)?;
-            if crc32c(padded) != part.checksum {
+            if wanted(part.kind) && crc32c(padded) != part.checksum {
                 return Err(SnapshotFault::Checksum { part: Some(part.kind) });
             }
             at = end;

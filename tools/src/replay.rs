@@ -92,7 +92,8 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
             if args.json {
                 let sequence = match &error {
                     ReplayError::Diverged(at) => Some(at.sequence.0),
-                    ReplayError::Follow(_) => None,
+                    ReplayError::State { sequence, .. } => Some(sequence.0),
+                    ReplayError::Gap { .. } | ReplayError::Follow(_) => None,
                 };
                 output::json(&json!({ "ok": false, "why": why, "sequence": sequence }));
             }

@@ -5,6 +5,8 @@
 //! subscribers copy from; whoever is further behind reads the journal at his own pace, from the sparse
 //! index, and never slows anybody down.
 
+mod saved;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

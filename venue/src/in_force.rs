@@ -62,6 +62,48 @@ impl InForce {
         }
     }
 
+    /// The commands that would make it so, each with the time it has since: for a snapshot.
+    pub(crate) fn commands(&self) -> Vec<(Timestamp, Command)> {
+        let mut commands: Vec<(Timestamp, Command)> = Vec::new();
+        for (instrument, (phase, since)) in (0..).map(InstrumentId).zip(&self.phases) {
+            commands.push((*since, Command::SetPhase { instrument, phase: *phase }));
+        }
+        let mut set = |command| commands.push((Timestamp(0), command));
+        for (instrument, bands) in &self.bands {
+            set(Command::SetBands { instrument: *instrument, bands: *bands });
+        }
+        for (instrument, price) in &self.references {
+            set(Command::SetReference { instrument: *instrument, price: *price });
+        }
+        for (session, (group, self_trade)) in &self.sessions {
+            let (session, group, self_trade) = (*session, *group, *self_trade);
+            set(Command::SetSession { session, group, self_trade });
+        }
+        for ((participant, instrument), limits) in &self.risk {
+            let (participant, instrument) = (*participant, *instrument);
+            set(Command::SetRisk { participant, instrument, limits: *limits });
+        }
+        commands
+    }
+
+    /// Takes one of [`InForce::commands`], in their order. `false`: it is none of those.
+    pub(crate) fn take(&mut self, since: Timestamp, command: &Command) -> bool {
+        match command {
+            Command::SetPhase { instrument, phase } => {
+                self.phases.push((*phase, since));
+                instrument.index() + 1 == self.phases.len()
+            }
+            Command::SetBands { .. }
+            | Command::SetReference { .. }
+            | Command::SetSession { .. }
+            | Command::SetRisk { .. } => {
+                self.apply(command);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The commands that bring what is in force to what the configuration says; none if nothing changed.
     pub(crate) fn changes(&self, config: &Config) -> Vec<Command> {
         let mut commands: Vec<Command> = Vec::new();

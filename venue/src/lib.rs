@@ -7,6 +7,7 @@
 //! The three types to know: [`Config`], [`Venue`], [`Core`].
 
 pub mod assembly;
+pub mod build;
 pub mod clock;
 pub mod config;
 mod core;
@@ -21,6 +22,7 @@ pub mod replay;
 pub mod ring;
 mod run;
 mod schedule;
+pub mod snapshots;
 pub mod threads;
 pub mod turns;
 

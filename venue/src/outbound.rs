@@ -1,5 +1,7 @@
 //! Where each numbered message of a session stands in the journal, so that it can be said again.
 
+mod saved;
+
 use journal::Position;
 use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId};
 

@@ -4,15 +4,16 @@
 use std::fmt;
 
 use gateway::order_entry::OrderEntry;
-use journal::{Log, Position};
+use journal::{Log, Position, Snapshots, Tail};
 use matcher::{Command, Engine, Event, Instrument, InstrumentId, Sequence, SessionId, Timestamp};
 
 use crate::config::Config;
 use crate::feed_thread::FeedIndex;
 use crate::in_force::InForce;
 use crate::outbound::Outbound;
-use crate::replay::{Replay, ReplayError};
-use crate::turns::{Cutter, Follower, TurnHead};
+use crate::replay::{Nobody, Replay, ReplayError};
+use crate::snapshots::{self, Begun, Refused, State, joined};
+use crate::turns::{Cutter, FollowError, Follower, TurnHead};
 
 /// What the readers know at the end of the journal.
 pub(crate) struct Folds {
@@ -26,6 +27,19 @@ pub(crate) struct Folds {
     pub names: Names,
     /// What the venue has set.
     pub in_force: InForce,
+}
+
+impl Folds {
+    /// Before the first turn.
+    pub(crate) fn new(orders_per_session_max: u32) -> Folds {
+        Folds {
+            entry: OrderEntry::new(orders_per_session_max),
+            outbound: Outbound::default(),
+            feed: FeedIndex::default(),
+            names: Names::default(),
+            in_force: InForce::default(),
+        }
+    }
 }
 
 /// Names that stand in the journal: it can be read without the configuration.
@@ -124,7 +138,7 @@ impl fmt::Display for RecoveryError {
 
 impl std::error::Error for RecoveryError {}
 
-/// What a replay of the whole journal gives.
+/// What the journal gives.
 pub(crate) struct Recovered {
     /// The engine as of the last turn.
     pub engine: Engine,
@@ -134,35 +148,56 @@ pub(crate) struct Recovered {
     pub last: (Sequence, Timestamp),
     /// Where the next turn begins.
     pub end: Position,
+    /// The last turn in the snapshot that the rest was replayed from, if there was one.
+    pub from_snapshot: Option<Sequence>,
+    /// Newer snapshots that cannot be used.
+    pub refused: Vec<Refused>,
 }
 
-/// Replays `log` to its end and folds every reader's state.
+/// Replays `log` to its end, from the newest good one of `snapshots`, and folds every reader's state.
 ///
 /// # Errors
 ///
 /// If the journal cannot be read, or this build gives other events than it holds.
-pub(crate) fn recover(log: &Log, orders_per_session_max: u32) -> Result<Recovered, RecoveryError> {
-    let mut folds = Folds {
-        entry: OrderEntry::new(orders_per_session_max),
-        outbound: Outbound::default(),
-        feed: FeedIndex::default(),
-        names: Names::default(),
-        in_force: InForce::default(),
-    };
-    let mut replay = Replay::new();
-    let mut tail = log.tail(log.start());
+pub(crate) fn recover(
+    log: &Log,
+    snapshots: &Snapshots,
+    orders_per_session_max: u32,
+) -> Result<Recovered, RecoveryError> {
     let limit = log.committed();
-    loop {
-        let frame = tail
-            .next(limit)
-            .map_err(|error| RecoveryError::Replay(ReplayError::Follow(error.into())))?;
-        let Some(frame) = frame else { break };
-        replay.frame(&frame, &mut folds).map_err(RecoveryError::Replay)?;
+    let begun = snapshots::begin(log, snapshots, limit, orders_per_session_max);
+    let Begun { state, mut tail, from_snapshot, refused } = begun;
+    let State { mut replay, mut folds, .. } = state;
+    let from_snapshot = from_snapshot.then(|| replay.place().0);
+    // The engine needs one half of the time, the readers' states the other; neither needs the other.
+    let (replayed, folded) = std::thread::scope(|scope| {
+        let from = tail.position();
+        let (followed, folds) = (log.tail(from), &mut folds);
+        let folding = scope.spawn(move || fold(followed, limit, folds));
+        let replayed = replay_to(&mut tail, limit, &mut replay);
+        // What was not replayed is not believed: only then it does not matter what folding it did.
+        let folded = folding.join();
+        (replayed, folded)
+    });
+    replayed.map_err(RecoveryError::Replay)?;
+    joined(folded).map_err(|error| RecoveryError::Replay(error.into()))?;
+    let (last, end) = (replay.place(), tail.position());
+    Ok(Recovered { engine: replay.into_engine(), folds, last, end, from_snapshot, refused })
+}
+
+fn replay_to(tail: &mut Tail, limit: Position, replay: &mut Replay) -> Result<(), ReplayError> {
+    while let Some(frame) = tail.next(limit).map_err(FollowError::from)? {
+        replay.frame(&frame, &mut Nobody)?;
     }
-    let last = replay
-        .last()
-        .map_or((Sequence(0), Timestamp(0)), |head| (head.input.sequence, head.input.timestamp));
-    Ok(Recovered { engine: replay.into_engine(), folds, last, end: tail.position() })
+    Ok(())
+}
+
+fn fold(mut tail: Tail, limit: Position, folds: &mut Folds) -> Result<(), FollowError> {
+    let mut cutter = Cutter::default();
+    while let Some(frame) = tail.next(limit)? {
+        cutter.frame(&frame, folds)?;
+    }
+    Ok(())
 }
 
 /// Brings `folds` on from `from` to `to`.
@@ -268,14 +303,14 @@ pub(crate) fn definitions(
 }
 
 /// CompID and firm, a zero byte between: the attachment of a session's definition.
-fn session_attachment(comp_id: &str, participant: &str) -> Vec<u8> {
+pub(crate) fn session_attachment(comp_id: &str, participant: &str) -> Vec<u8> {
     let mut bytes = comp_id.as_bytes().to_vec();
     bytes.push(0);
     bytes.extend_from_slice(participant.as_bytes());
     bytes
 }
 
-fn session_names(attachment: &[u8]) -> (String, String) {
+pub(crate) fn session_names(attachment: &[u8]) -> (String, String) {
     let mut parts = attachment.splitn(2, |byte| *byte == 0);
     let mut next = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     (next(), next())

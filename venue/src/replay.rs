@@ -4,13 +4,17 @@ use std::fmt;
 
 use journal::{Frame, Position};
 use matcher::record::{EVENT_BYTES_MAX, decode_event, encode_event, event_bytes, record_bytes};
-use matcher::{Engine, Event, EventSink, Sequence};
+use matcher::{Engine, Event, EventSink, Sequence, Timestamp};
 
 use crate::turns::{FollowError, Follower, TurnHead, read_head};
 
 /// An engine that is fed from a journal and checks that it gives the events that are written there.
 pub struct Replay {
     engine: Engine,
+    /// The last turn in the engine, and its time.
+    place: (Sequence, Timestamp),
+    /// State hashes that are compared on the way, the next one last.
+    hashes: Vec<StateHash>,
     last: Option<TurnHead>,
     open: Option<TurnHead>,
     /// Event records of a turn that spans frames, up to its last frame.
@@ -27,6 +31,31 @@ pub enum ReplayError {
     /// This build gives another event than the journal holds: it must not be trusted with this
     /// journal.
     Diverged(Box<Divergence>),
+    /// All events are as written, yet the engine has another state than the one that wrote a snapshot.
+    State {
+        /// After this turn.
+        sequence: Sequence,
+        /// The hash in the snapshot.
+        said: u64,
+        /// The hash of this engine.
+        found: u64,
+    },
+    /// Another turn comes than the one after the last.
+    Gap {
+        /// The turn that should come.
+        expected: Sequence,
+        /// The one that came.
+        found: Sequence,
+    },
+}
+
+/// The hash of the engine's state after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateHash {
+    /// The turn.
+    pub sequence: Sequence,
+    /// [`Engine::state_hash`].
+    pub hash: u64,
 }
 
 /// The first difference between a journal and its replay.
@@ -53,6 +82,14 @@ impl fmt::Display for ReplayError {
                 "replay differs at sequence {}, event {}: journal has {:?}, this build gives {:?}",
                 at.sequence, at.index, at.journaled, at.replayed
             ),
+            ReplayError::State { sequence, said, found } => write!(
+                f,
+                "state differs after sequence {sequence}: a snapshot has {said:016x}, this build gives \
+                 {found:016x}, with the same events"
+            ),
+            ReplayError::Gap { expected, found } => {
+                write!(f, "turn {found} follows where turn {expected} should")
+            }
         }
     }
 }
@@ -75,8 +112,16 @@ impl Replay {
     /// Before the first turn.
     #[must_use]
     pub fn new() -> Replay {
+        Replay::resume(Engine::new(), (Sequence(0), Timestamp(0)))
+    }
+
+    /// After the turn and the time of `place`, with the engine as it was then.
+    #[must_use]
+    pub fn resume(engine: Engine, place: (Sequence, Timestamp)) -> Replay {
         Replay {
-            engine: Engine::new(),
+            engine,
+            place,
+            hashes: Vec::new(),
             last: None,
             open: None,
             events: Vec::new(),
@@ -97,7 +142,26 @@ impl Replay {
         self.engine
     }
 
-    /// The last whole turn.
+    /// Compares the state with each of `hashes` on the way, too; they are in order, those of turns gone by
+    /// do not count.
+    pub fn expect(&mut self, hashes: &[StateHash]) {
+        self.hashes = hashes.iter().rev().copied().collect();
+        self.hashes.retain(|expected| expected.sequence > self.place.0);
+    }
+
+    /// Hashes that are still to be compared.
+    #[must_use]
+    pub fn expected(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// The last turn in the engine and its time, zeroes before the first.
+    #[must_use]
+    pub fn place(&self) -> (Sequence, Timestamp) {
+        self.place
+    }
+
+    /// The last whole turn that was replayed.
     #[must_use]
     pub fn last(&self) -> Option<&TurnHead> {
         self.last.as_ref()
@@ -155,6 +219,10 @@ impl Replay {
         journaled: &[u8],
         follower: &mut impl Follower,
     ) -> Result<(), ReplayError> {
+        let (expected, found) = (Sequence(self.place.0.0 + 1), head.input.sequence);
+        if found != expected {
+            return Err(ReplayError::Gap { expected, found });
+        }
         follower.input(&head);
         let mut compare = Compare { head: &head, journaled, index: 0, wrong: None, follower };
         self.engine.apply(&head.input, &mut compare);
@@ -166,7 +234,25 @@ impl Replay {
         follower.end_turn(&head);
         self.turns += 1;
         self.events_seen += u64::from(index);
+        self.place = (head.input.sequence, head.input.timestamp);
         self.last = Some(head);
+        match self.hashes.last() {
+            Some(next) if next.sequence == found => self.compare_state(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Replay {
+    #[cold]
+    fn compare_state(&mut self) -> Result<(), ReplayError> {
+        let (sequence, found) = (self.place.0, self.engine.state_hash());
+        // Two snapshots that do not agree both say something of this turn.
+        while let Some(said) = self.hashes.pop_if(|next| next.sequence == sequence) {
+            if said.hash != found {
+                return Err(ReplayError::State { sequence, said: said.hash, found });
+            }
+        }
         Ok(())
     }
 }

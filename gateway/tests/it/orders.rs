@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway::orders::{Ending, Orders, Standing, Terms};
+use gateway::orders::{Ending, Orders, Restatement, Standing, Terms};
 use matcher::{
     InstrumentId, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Price, Qty, Side,
     TimeInForce,
@@ -155,4 +155,142 @@ fn an_order_takes_at_most_90_bytes_and_its_text() {
     let mut one = Orders::new();
     one.enter(b"x", b"", Terms::PLAIN);
     assert!(one.heap_bytes() <= pages, "{}", one.heap_bytes());
+}
+
+/// Orders with everything that can be known of one.
+fn many() -> Orders {
+    let mut orders = Orders::new();
+    for number in 1..=6_000u32 {
+        // Some names twice, some without a text at all.
+        let id = if number % 50 == 0 { String::new() } else { format!("C{}", number % 5_500) };
+        let account = if number % 3 == 0 { format!("ACC{number}") } else { String::new() };
+        orders.enter(id.as_bytes(), account.as_bytes(), Terms::PLAIN);
+        grow(&mut orders, number);
+    }
+    orders
+}
+
+/// What becomes of order `number`, and of some before it.
+fn grow(orders: &mut Orders, number: u32) {
+    let at = u64::from(number) * 10;
+    orders.journaled(n(number), at);
+    match number % 7 {
+        0 => orders.refused(n(number)),
+        1 => {
+            orders.accepted(n(number), OrderId(at));
+            trade(orders, number, at + 1, 5, 50, 0);
+            orders.busted(n(number), at + 2);
+        }
+        2 => {
+            orders.accepted(n(number), OrderId(at));
+            orders.ended(n(number), at + 3, Ending::Expired);
+        }
+        3 => orders.replaced(n(number - 1), n(number)),
+        4 => {
+            orders.accepted(n(number), OrderId(at));
+            let price = number.is_multiple_of(2).then_some(Price::from_ticks(-7));
+            let order_qty = Qty::from_lots(9);
+            orders.restated(n(number), (at, number), Restatement { price, order_qty });
+        }
+        5 => {
+            orders.accepted(n(number), OrderId(at));
+            trade(orders, number, at + 1, 2, 20, 3);
+        }
+        _ => {}
+    }
+}
+
+fn save(orders: &Orders) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    orders.save(&mut |more| bytes.extend_from_slice(more));
+    bytes
+}
+
+fn load(bytes: &[u8]) -> Result<Orders, gateway::saved::NotSaved> {
+    let mut saved = gateway::saved::Saved::new(bytes);
+    let orders = Orders::load(&mut saved)?;
+    saved.end()?;
+    Ok(orders)
+}
+
+fn assert_same(one: &Orders, other: &Orders) {
+    assert_eq!(one.last_number(), other.last_number());
+    for number in (0..=one.last_number().0 + 1).map(n) {
+        let known = |orders: &Orders| {
+            let text = orders.cl_ord_id(number).to_vec();
+            (
+                (orders.find(&text), text, orders.account(number).to_vec(), orders.terms(number)),
+                (orders.position(number), orders.order_id(number), orders.present(number)),
+                (orders.first(number), orders.restatement(number, (u64::MAX - 1, u32::MAX))),
+                orders.when_busted(number, u64::from(number.0) * 10 + 2),
+                [0, 1, 2, 3, 60_000]
+                    .map(|after| orders.standing_at(number, u64::from(number.0) * 10 + after)),
+            )
+        };
+        assert_eq!(known(one), known(other));
+    }
+}
+
+#[test]
+fn saved_orders_come_back_and_go_on_as_if_never_saved() {
+    for orders in [Orders::new(), many()] {
+        let (mut orders, mut loaded) = (orders, None);
+        for round in 0..3 {
+            let bytes = save(&orders);
+            let mut again = load(&bytes).unwrap();
+            assert_eq!(save(&again), bytes);
+            assert_same(&orders, &again);
+            // The one that was never saved, and one that was loaded in the last round, go on alike.
+            for orders in [Some(&mut orders), Some(&mut again), loaded.as_mut()] {
+                let Some(orders) = orders else { continue };
+                let first = orders.last_number().0 + 1;
+                for number in first..first + 700 {
+                    orders.enter(format!("R{round}-{number}").as_bytes(), b"A", Terms::PLAIN);
+                    grow(orders, number);
+                }
+            }
+            assert_same(&orders, &again);
+            if let Some(loaded) = &loaded {
+                assert_eq!(save(loaded), save(&orders));
+            }
+            loaded = Some(again);
+        }
+    }
+}
+
+/// An empty text behind a page that is full to its last byte.
+#[test]
+fn a_text_that_ends_with_its_page_comes_back() {
+    let mut orders = Orders::new();
+    for _ in 0..64 {
+        orders.enter(&[b'x'; 48], &[b'y'; 16], Terms::PLAIN);
+    }
+    orders.enter(b"", b"", Terms::PLAIN);
+    assert_same(&orders, &load(&save(&orders)).unwrap());
+}
+
+#[test]
+fn hostile_bytes_are_refused_or_make_orders_that_answer() {
+    let mut orders = Orders::new();
+    for number in 1..=40u32 {
+        orders.enter(format!("ID{number}").as_bytes(), b"ACC", Terms::PLAIN);
+        grow(&mut orders, number);
+    }
+    let whole = save(&orders);
+    for len in 0..whole.len() {
+        assert!(load(&whole[..len]).is_err(), "cut to {len} bytes");
+    }
+    assert!(load(&[&whole[..], &[0]].concat()).is_err());
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        for byte in [0, 1, 0x0c, 0x7f, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            match load(&bytes) {
+                Ok(orders) => assert_same(&orders, &orders),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused}");
 }

@@ -101,6 +101,16 @@ fn every_flipped_bit_and_every_cut_is_refused() {
     let longer = [&whole[..], &[0; 8]].concat();
     std::fs::write(&path, longer).unwrap();
     assert!(matches!(snapshots.open(3), Err(SnapshotFault::Layout)));
+    let mut bytes = whole.clone();
+    bytes[whole.len() - 8] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    // Damage in a part is no matter to who asks for another.
+    let snapshot = snapshots.open_parts(3, &[1]).unwrap();
+    assert_eq!((snapshot.part(1), snapshot.part(4)), (Some(&[9][..]), None));
+    assert!(matches!(
+        snapshots.open_parts(3, &[1, 4]),
+        Err(SnapshotFault::Checksum { part: Some(4) })
+    ));
     std::fs::write(&path, &whole).unwrap();
     check(&snapshots, 3, 300);
 }

@@ -8,4 +8,5 @@ mod loopback;
 mod peer;
 mod replay;
 mod schedule;
+mod snapshots;
 mod turns;

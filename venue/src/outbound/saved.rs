@@ -1,0 +1,67 @@
+//! Where messages stand as bytes, for a snapshot: 8 bytes version, 8 bytes how many sessions, from session 0; each 8 bytes
+//! its last number, then 4 bytes a message, then 8 bytes a block.
+
+use gateway::saved::{NotSaved, Saved};
+
+use super::{BLOCK, Numbers, Outbound};
+
+const VERSION: u64 = 1;
+
+/// No journal gets there; beyond it sums of positions could overflow. Unit: bytes.
+const POSITION_MAX: u64 = 1 << 62;
+
+impl Outbound {
+    /// Gives all that is known to `out`.
+    pub(crate) fn save(&self, out: &mut dyn FnMut(&[u8])) {
+        for word in [VERSION, self.sessions.len() as u64] {
+            out(&word.to_le_bytes());
+        }
+        for numbers in &self.sessions {
+            out(&u64::from(numbers.last).to_le_bytes());
+            let mut bytes = [0; 4 * BLOCK];
+            for block in numbers.distances.chunks(BLOCK) {
+                for (out, distance) in bytes.chunks_exact_mut(4).zip(block) {
+                    out.copy_from_slice(&distance.to_le_bytes());
+                }
+                out(&bytes[..4 * block.len()]);
+            }
+            numbers.bases.iter().for_each(|base| out(&base.to_le_bytes()));
+        }
+    }
+
+    /// What [`Outbound::save`] gave these bytes.
+    pub(crate) fn load(bytes: &[u8]) -> Result<Outbound, NotSaved> {
+        let saved = &mut Saved::new(bytes);
+        if saved.u64()? != VERSION {
+            return Err(NotSaved);
+        }
+        let mut outbound = Outbound::default();
+        for _ in 0..saved.count(8)? {
+            outbound.sessions.push(Numbers::load(saved)?);
+        }
+        saved.end()?;
+        Ok(outbound)
+    }
+}
+
+impl Numbers {
+    fn load(saved: &mut Saved<'_>) -> Result<Numbers, NotSaved> {
+        let count = saved.count(4)?;
+        let last = u32::try_from(count).map_err(|_| NotSaved)?;
+        let mut numbers = Numbers { last, ..Numbers::default() };
+        let words = saved.bytes(4 * count)?.chunks_exact(4);
+        numbers.distances.extend(words.map(|word| {
+            let mut bytes = [0; 4];
+            bytes.copy_from_slice(word);
+            u32::from_le_bytes(bytes)
+        }));
+        for _ in 0..count.div_ceil(BLOCK) {
+            let base = saved.u64()?;
+            if base > POSITION_MAX {
+                return Err(NotSaved);
+            }
+            numbers.bases.push(base);
+        }
+        Ok(numbers)
+    }
+}

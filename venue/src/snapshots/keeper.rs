@@ -1,0 +1,195 @@
+//! Who makes snapshots: not the core, but the journal once more.
+//!
+//! A snapshot is made from the one before and the turns since. Between two of them nothing is kept in
+//! memory, and none of it is the core's: an engine that went wrong in the core's memory would give other
+//! events than the replay here, and be found out.
+
+use std::fmt;
+
+use journal::{JournalError, Log, Position, Snapshots};
+
+use super::{Begun, Refused, SaveError, State, begin};
+use crate::replay::{ReplayError, StateHash};
+use crate::turns::FollowError;
+
+/// When snapshots are made, and how many stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotConfig {
+    /// One is due when the journal is so much longer than the last; 0: never. Unit: bytes.
+    pub every_bytes: u64,
+    /// So many of the newest stay.
+    pub keep: usize,
+}
+
+/// A clean end makes one if a part of [`SnapshotConfig::every_bytes`] came since the last: this part.
+const AT_END_PART: u64 = 64;
+
+/// At a clean end nobody waits for a snapshot of more than so many times
+/// [`SnapshotConfig::every_bytes`].
+const AT_END_MOST: u64 = 2;
+
+/// Frames between two looks at whether to go on.
+const FRAMES_A_LOOK: u32 = 4_096;
+
+/// Makes the snapshots of a log, one when it is due.
+#[derive(Debug)]
+pub struct Keeper {
+    log: Log,
+    snapshots: Snapshots,
+    config: SnapshotConfig,
+    orders_per_session_max: u32,
+    /// Where the last snapshot ends, or the last try ended.
+    last: Position,
+}
+
+/// A snapshot that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// The turn that it ends with, and the hash of the state.
+    pub state: StateHash,
+    /// Where that turn ends.
+    pub position: Position,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Older ones that could not be gone on from.
+    pub refused: Vec<Refused>,
+}
+
+/// Why no snapshot could be made.
+#[derive(Debug)]
+pub enum KeepError {
+    /// The journal does not replay: a restart would not get further.
+    Replay(ReplayError),
+    /// The file cannot be written. The next one may be.
+    Write(JournalError),
+}
+
+impl fmt::Display for KeepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeepError::Replay(error) => error.fmt(f),
+            KeepError::Write(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for KeepError {}
+
+impl From<ReplayError> for KeepError {
+    fn from(error: ReplayError) -> KeepError {
+        KeepError::Replay(error)
+    }
+}
+
+impl From<SaveError> for KeepError {
+    fn from(error: SaveError) -> KeepError {
+        match error {
+            SaveError::Read(error) => KeepError::Replay(FollowError::from(error).into()),
+            SaveError::Write(error) => KeepError::Write(error),
+        }
+    }
+}
+
+impl Keeper {
+    /// Goes on after the newest snapshot there is a file of.
+    #[must_use]
+    pub fn new(
+        log: &Log,
+        snapshots: &Snapshots,
+        config: SnapshotConfig,
+        orders_per_session_max: u32,
+    ) -> Keeper {
+        let newest = snapshots.list().ok().and_then(|all| all.last().copied());
+        let head = newest.and_then(|newest| snapshots.head(newest).ok());
+        // One from beyond the journal is none.
+        let end = head.map(|head| head.position).filter(|end| *end <= log.committed());
+        Keeper {
+            log: log.clone(),
+            snapshots: snapshots.clone(),
+            config,
+            orders_per_session_max,
+            last: end.unwrap_or(log.start()),
+        }
+    }
+
+    fn behind(&self) -> u64 {
+        self.log.durable().0.saturating_sub(self.last.0)
+    }
+
+    /// Whether a snapshot is due.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.config.every_bytes > 0 && self.behind() >= self.config.every_bytes
+    }
+
+    /// Whether one should be made at a clean end.
+    #[must_use]
+    pub fn is_due_at_end(&self) -> bool {
+        let every = self.config.every_bytes;
+        every > 0
+            && self.behind() > every / AT_END_PART
+            && self.behind() <= every.saturating_mul(AT_END_MOST)
+    }
+
+    /// Makes a snapshot of everything that is synced by now, and removes those that are too old. `None`: nothing is
+    /// synced since the last, or `goes_on` said no. On its way through a long journal it makes others,
+    /// each as far from the last as is configured.
+    ///
+    /// # Errors
+    ///
+    /// If the journal does not replay, or the snapshot cannot be written.
+    pub fn make(&mut self, goes_on: impl Fn() -> bool) -> Result<Option<Made>, KeepError> {
+        let limit = self.log.durable();
+        // Whatever comes of it, the next try is as far away as the next snapshot.
+        let (before, made) = (self.last, self.make_to(limit, goes_on));
+        self.last = match &made {
+            Ok(Some(made)) => made.position,
+            Ok(None) => before,
+            Err(_) => limit,
+        };
+        made
+    }
+
+    fn make_to(
+        &self,
+        limit: Position,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Option<Made>, KeepError> {
+        let begun = begin(&self.log, &self.snapshots, limit, self.orders_per_session_max);
+        let Begun { mut state, mut tail, mut refused, .. } = begun;
+        let (mut saved, mut frames) = (tail.position(), 0);
+        while let Some(frame) =
+            tail.next(limit).map_err(|error| KeepError::Replay(FollowError::from(error).into()))?
+        {
+            state.frame(&frame)?;
+            let (end, is_whole) = (frame.end(), frame.last);
+            frames += 1;
+            if frames % FRAMES_A_LOOK == 0 && !goes_on() {
+                return Ok(None);
+            }
+            let far = end.0 - saved.0 >= self.config.every_bytes.max(1);
+            if is_whole && far && limit.0 - end.0 >= self.config.every_bytes {
+                saved = end;
+                self.save(&mut state, end, &mut refused)?;
+            }
+        }
+        let end = tail.position();
+        if end == saved || !goes_on() {
+            return Ok(None);
+        }
+        self.save(&mut state, end, &mut refused).map(Some)
+    }
+
+    fn save(
+        &self,
+        state: &mut State,
+        end: Position,
+        refused: &mut Vec<Refused>,
+    ) -> Result<Made, KeepError> {
+        let (hash, bytes) = state.save(&self.log, &self.snapshots, end)?;
+        let unusable: Vec<u64> = refused.iter().map(|refused| refused.sequence.0).collect();
+        self.snapshots.prune(self.config.keep, &unusable).map_err(KeepError::Write)?;
+        let refused = std::mem::take(refused);
+        Ok(Made { state: hash, position: end, bytes, refused })
+    }
+}
