@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, pin, time};
-use benches::orders::{OPERATIONS, Request, SEED, STANDARD, requests, stream};
+use benches::orders::{OPERATIONS, Operation, Request, SEED, STANDARD, requests, stream};
 use benches::rig::{Folder, Helpers, core, push};
 use benches::text::{Texts, command, order_entry};
 use gateway::fix::Fields;
+use gateway::order_entry::OrderEntry;
 use journal::{Log, SEGMENT_BYTES_DEFAULT};
 use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{MsgSeqNum, Sequence, Timestamp};
+use matcher::{Engine, LIMITS_MAX, MsgSeqNum, Side, TimeInForce};
 use venue::replay::{Nobody, Replay};
 use venue::ring::Requests;
+use venue::snapshots::{Keeper, SnapshotConfig};
 use venue::{Config, Core, Turned, Venue};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
@@ -64,6 +66,9 @@ fn main() {
     }
     if bench.wants("pipeline/recovery") {
         recovery(&bench);
+    }
+    if bench.wants("pipeline/snapshot") {
+        snapshot(&bench);
     }
 }
 
@@ -291,7 +296,7 @@ fn recovery(bench: &Bench) {
     let folder = Folder::on_disk(Path::new(DISK), "recovery");
     let config = config(&folder);
     Venue::start(&config).expect("a venue").stop().expect("a clean end");
-    fill(&folder, commands);
+    Filler::new().fill(&folder, &stream(&STANDARD, SEED, commands).operations);
     let millions = commands / 1_000_000;
     for (what, lost) in [("in memory too", false), ("from disk alone", true)] {
         let (mut seconds, mut opens, mut replays) = (Vec::new(), Vec::new(), Vec::new());
@@ -319,42 +324,114 @@ fn recovery(bench: &Bench) {
     }
 }
 
-/// Appends the stream as the gateway and the core do: FIX text, order entry, ring, turn.
-fn fill(folder: &Folder, commands: usize) {
-    let stream = stream(&STANDARD, SEED, commands);
-    let opened = folder.open(SEGMENT_BYTES_DEFAULT);
-    let replay = replay(&opened.log);
-    let last = replay
-        .last()
-        .map_or((Sequence(0), Timestamp(0)), |head| (head.input.sequence, head.input.timestamp));
-    let (mut ring, taken) = venue::ring::ring(CELLS);
-    let mut core = Core::new(replay.into_engine(), opened.writer, vec![taken], last);
-    let helpers = Helpers::start(opened.syncer, opened.preparer, None);
-    let (mut texts, mut entry) = (Texts::new(RECOVERY_SESSIONS), order_entry(RECOVERY_SESSIONS));
-    let (mut bytes, mut fields) = (Vec::new(), Fields::new());
-    let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-    for operation in &stream.operations {
-        bytes.clear();
-        let session = texts.write(operation, &mut bytes);
-        let (command, len) = command(&mut entry, session, &bytes, &mut fields, &mut attachment);
-        assert!(ring.push(session, MsgSeqNum::NONE, &command, &attachment[..len]));
-        while core.turns(1) == Turned::NoRoom {
-            std::thread::yield_now();
-        }
-        // Well above what makes the core refuse orders.
-        while opened.log.committed().0 - opened.log.durable().0 > 64 << 20 {
-            std::thread::yield_now();
-        }
+/// A start from a snapshot with orders that rest, and the commands since; and the making of that snapshot.
+fn snapshot(bench: &Bench) {
+    let full = std::env::var_os(FULL).is_some_and(|value| value == "1");
+    let (resting, commands) = if full { (1_000_000, 10_000_000) } else { (100_000, 1_000_000) };
+    let folder = Folder::on_disk(Path::new(DISK), "snapshot");
+    let config = config(&folder);
+    Venue::start(&config).expect("a venue").stop().expect("a clean end");
+    let (mut filler, rounds) = (Filler::new(), if full { 1 } else { 3 });
+    let rest: Vec<Operation> = (0..resting).map(|n| resting_order(commands, n)).collect();
+    filler.fill(&folder, &rest);
+    let (mut made, mut again, mut loads) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for round in 0..=rounds {
+        let opened = folder.open(SEGMENT_BYTES_DEFAULT);
+        let config = SnapshotConfig { every_bytes: 1 << 40, keep: 1 };
+        let mut keeper = Keeper::new(&opened.log, &opened.snapshots, config, 10_000_000);
+        let (elapsed, snapshot) = time(|| keeper.make(|| true));
+        let snapshot = snapshot.expect("a snapshot").expect("something new");
+        bytes = snapshot.bytes;
+        // The first is made from the whole journal, the others from the one before and one turn.
+        let times = if round == 0 { &mut made } else { &mut again };
+        times.push(Value::seconds(elapsed));
+        let snapshot = opened.snapshots.open(snapshot.state.sequence.0).expect("a snapshot");
+        let engine = snapshot.part(1).expect("the engine");
+        let (elapsed, engine) = time(|| Engine::load(engine, &LIMITS_MAX));
+        assert!(engine.is_ok());
+        loads.push(Value::seconds(elapsed));
+        drop((keeper, opened));
+        filler.fill(&folder, &[resting_order(commands, resting + round)]);
     }
-    assert_eq!(core.refused_for_room(), 0);
-    helpers.stop();
+    let name = format!("pipeline/snapshot, {resting} resting");
+    bench.figure(&format!("{name}, bytes"), Unit::Megabytes, vec![Value::megabytes(bytes)]);
+    bench.figure(&format!("{name}, made from the journal"), Unit::Seconds, made);
+    bench.figure(&format!("{name}, made from the one before"), Unit::Seconds, again);
+    bench.figure(&format!("{name}, its engine loaded"), Unit::Seconds, loads);
+    let starts = || -> Vec<Value> {
+        let start = || {
+            let (elapsed, venue) = time(|| Venue::start(&config));
+            let venue = venue.expect("a venue");
+            assert!(venue.from_snapshot().is_some());
+            venue.stop().expect("a clean end");
+            Value::seconds(elapsed)
+        };
+        (0..rounds).map(|_| start()).collect()
+    };
+    bench.figure(&format!("{name}, a start from it"), Unit::Seconds, starts());
+    let all = stream(&STANDARD, SEED, commands).operations;
+    filler.fill(&folder, &all);
+    let name = format!("{name}, a start from it and {commands} commands");
+    bench.figure(&name, Unit::Seconds, starts());
+}
+
+/// Orders beside the prices of the stream, with numbers after its own.
+fn resting_order(commands: usize, n: u32) -> Operation {
+    let first = u32::try_from(commands).expect("some millions") + 1;
+    let (side, price) = match n % 2 {
+        0 => (Side::Buy, 20_000 + n / 2 % 20_000),
+        _ => (Side::Sell, 60_000 + n / 2 % 20_000),
+    };
+    let time_in_force = TimeInForce::Gtc;
+    Operation::Enter { id: first + n, instrument: 0, side, price, qty: 10, time_in_force }
+}
+
+/// Appends operations as the gateway and the core do: FIX text, order entry, ring, turn.
+struct Filler {
+    texts: Texts,
+    entry: OrderEntry,
+}
+
+impl Filler {
+    fn new() -> Filler {
+        Filler { texts: Texts::new(RECOVERY_SESSIONS), entry: order_entry(RECOVERY_SESSIONS) }
+    }
+
+    fn fill(&mut self, folder: &Folder, operations: &[Operation]) {
+        let opened = folder.open(SEGMENT_BYTES_DEFAULT);
+        let replay = replay(&opened.log);
+        let last = replay.place();
+        let (mut ring, taken) = venue::ring::ring(CELLS);
+        let mut core = Core::new(replay.into_engine(), opened.writer, vec![taken], last);
+        let helpers = Helpers::start(opened.syncer, opened.preparer, None);
+        let (mut bytes, mut fields) = (Vec::new(), Fields::new());
+        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+        for operation in operations {
+            bytes.clear();
+            let session = self.texts.write(operation, &mut bytes);
+            let (command, len) =
+                command(&mut self.entry, session, &bytes, &mut fields, &mut attachment);
+            assert!(ring.push(session, MsgSeqNum::NONE, &command, &attachment[..len]));
+            while core.turns(1) == Turned::NoRoom {
+                std::thread::yield_now();
+            }
+            // Well above what makes the core refuse orders.
+            while opened.log.committed().0 - opened.log.durable().0 > 64 << 20 {
+                std::thread::yield_now();
+            }
+        }
+        assert_eq!(core.refused_for_room(), 0);
+        helpers.stop();
+    }
 }
 
 const RECOVERY_SESSIONS: u32 = 8;
 
 fn config(folder: &Folder) -> Config {
     let mut text = String::from(
-        "[venue]\ndurability = \"memory\"\n[fix]\nlisten = \"127.0.0.1:0\"\n\
+        "[venue]\ndurability = \"memory\"\n[journal]\nsnapshot_mib = 0\n\
+         [limits]\norders = 1200000\n[fix]\nlisten = \"127.0.0.1:0\"\n\
          [itch.soup]\nlisten = \"127.0.0.1:0\"\n\
          [[instrument]]\nsymbol = \"VESTA\"\nprice_decimals = 2\ntick_size = \"0.01\"\n\
          qty_max = \"1000000\"\nprice_min = \"0.01\"\nprice_max = \"2000\"\n",

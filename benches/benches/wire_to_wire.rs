@@ -300,7 +300,7 @@ impl Trader {
 
 fn config() -> Config {
     let text = "[fix]\nlisten = \"127.0.0.1:0\"\n\
-         [venue]\nsegment_mib = 16\n\
+         [venue]\nsegment_mib = 16\n[journal]\nsnapshot_mib = 0\n\
          [itch.soup]\nlisten = \"127.0.0.1:0\"\n\
          [[instrument]]\nsymbol = \"VESTA\"\nprice_decimals = 2\ntick_size = \"0.01\"\n\
          qty_max = \"1000000\"\nprice_min = \"0.01\"\nprice_max = \"2000\"\n\

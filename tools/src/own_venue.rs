@@ -6,6 +6,7 @@ use std::path::Path;
 
 use journal::Reader;
 use matcher::{Instrument, Phase, Price, Qty, Symbol};
+use venue::snapshots::SnapshotConfig;
 use venue::{Config, Durability, Venue};
 
 use crate::failure::Failure;
@@ -50,6 +51,8 @@ impl OwnVenue {
         let config = Config {
             journal_dir: journal.path().to_path_buf(),
             live_dir: Some(live.path().to_path_buf()),
+            // It is read to its end and thrown away.
+            snapshots: SnapshotConfig { every_bytes: 0, keep: 1 },
             instruments: setting.instruments.to_vec(),
             ..config
         };

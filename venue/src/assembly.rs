@@ -19,6 +19,7 @@ use crate::release::Release;
 use crate::ring::{Requests, ring};
 use crate::run::StartError;
 use crate::schedule::{Schedule, Since};
+use crate::snapshots::{Keeper, Refused};
 
 /// Requests of one ring before the next has its turn.
 pub(crate) const TURNS_A_ROUND: usize = 256;
@@ -62,6 +63,12 @@ pub struct Assembly<N: Network> {
     pub release: Release,
     /// What the journal held.
     pub recovery: Recovery,
+    /// The last turn in the snapshot that the rest was replayed from, if there was one.
+    pub from_snapshot: Option<Sequence>,
+    /// Newer snapshots that could not be used.
+    pub refused: Vec<Refused>,
+    /// Makes snapshots.
+    pub keeper: Keeper,
     /// The last Sequence, definitions included.
     pub last: Sequence,
     /// Takes the venue's own commands.
@@ -118,10 +125,10 @@ impl<N: Network> Assembly<N> {
         opened: Opened,
         outside: Outside<N>,
     ) -> Result<Assembly<N>, StartError> {
-        let Opened { writer, syncer, preparer, log, recovery, .. } = opened;
-        let clock = outside.clock;
-        let recovered =
-            recover(&log, config.fix.orders_per_session_max).map_err(StartError::Recovery)?;
+        let Opened { writer, syncer, preparer, log, snapshots, recovery } = opened;
+        let (clock, orders_max) = (outside.clock, config.fix.orders_per_session_max);
+        let recovered = recover(&log, &snapshots, orders_max).map_err(StartError::Recovery)?;
+        let (from_snapshot, refused) = (recovered.from_snapshot, recovered.refused);
         let (_, last_time) = recovered.last;
         let ahead_s = last_time.0.saturating_sub(clock.now().0) / 1_000_000_000;
         if ahead_s > CLOCK_AHEAD_S_MAX {
@@ -202,8 +209,12 @@ impl<N: Network> Assembly<N> {
             }
             None => None,
         };
+        let keeper = Keeper::new(&log, &snapshots, config.snapshots, orders_max);
         Ok(Assembly {
             last: core.sequence(),
+            from_snapshot,
+            refused,
+            keeper,
             joined: Joined { core, gateway, feed, schedule },
             syncer,
             preparer,

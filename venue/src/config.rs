@@ -14,6 +14,7 @@ use matcher::{Instrument, Limits, ParticipantId, Phase, Price, Qty, SelfTradePre
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::snapshots::SnapshotConfig;
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub segment_bytes: u32,
     /// What must be true of a record before anybody is told of it.
     pub durability: Durability,
+    /// When snapshots of the journal are made, and how many stay.
+    pub snapshots: SnapshotConfig,
     /// Sizes of the engine's tables.
     pub limits: Limits,
     /// How loops are put on threads.
@@ -193,6 +196,8 @@ struct FileConfig {
     #[serde(default)]
     venue: FileVenue,
     #[serde(default)]
+    journal: FileJournal,
+    #[serde(default)]
     limits: FileLimits,
     #[serde(default)]
     threads: FileThreads,
@@ -228,6 +233,19 @@ impl Default for FileVenue {
             segment_mib: spanless(64),
             durability: Durability::Disk,
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileJournal {
+    snapshot_mib: Spanned<u32>,
+    keep_snapshots: Spanned<usize>,
+}
+
+impl Default for FileJournal {
+    fn default() -> Self {
+        FileJournal { snapshot_mib: spanless(1_024), keep_snapshots: spanless(3) }
     }
 }
 
@@ -527,6 +545,21 @@ impl Checker<'_> {
             segment_bytes: (1 << 20)
                 * self.range(&file.venue.segment_mib, "venue.segment_mib", 1, 1_024)?,
             durability: file.venue.durability,
+            snapshots: SnapshotConfig {
+                every_bytes: (1 << 20)
+                    * u64::from(self.range(
+                        &file.journal.snapshot_mib,
+                        "journal.snapshot_mib",
+                        0,
+                        1 << 20,
+                    )?),
+                keep: self.range(
+                    &file.journal.keep_snapshots,
+                    "journal.keep_snapshots",
+                    1,
+                    1_000,
+                )?,
+            },
             limits,
             layout: file.threads.layout,
             wait: file.threads.wait,

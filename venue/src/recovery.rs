@@ -7,6 +7,7 @@ use gateway::order_entry::OrderEntry;
 use journal::{Log, Position, Snapshots, Tail};
 use matcher::{Command, Engine, Event, Instrument, InstrumentId, Sequence, SessionId, Timestamp};
 
+use crate::build;
 use crate::config::Config;
 use crate::feed_thread::FeedIndex;
 use crate::in_force::InForce;
@@ -235,9 +236,8 @@ pub(crate) fn definitions(
 ) -> Result<Vec<Definition>, RecoveryError> {
     let names = &folds.names;
     let mut commands: Vec<Definition> = Vec::new();
-    let known = engine.limits();
-    if known != config.limits {
-        let limits = config.limits;
+    let (known, limits) = (engine.limits(), config.limits);
+    if known != limits {
         let shrinks = limits.orders_max < known.orders_max
             || limits.levels_max < known.levels_max
             || limits.instruments_max < known.instruments_max
@@ -246,8 +246,9 @@ pub(crate) fn definitions(
             let what = format!("[limits] can only grow: the journal has {known:?}");
             return Err(RecoveryError::Config(what));
         }
-        commands.push((Command::Configure(limits), Vec::new()));
     }
+    // At every start, changed or not: it says which program the turns from here on are from.
+    commands.push((Command::Configure(limits), build::text().into_bytes()));
     for (index, instrument) in config.instruments.iter().enumerate() {
         let id = InstrumentId(u32::try_from(index).unwrap_or(u32::MAX));
         match names.instruments.get(index) {

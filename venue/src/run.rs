@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,7 +22,9 @@ use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
 use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
+use crate::replay::StateHash;
 use crate::schedule::Schedule;
+use crate::snapshots::{KeepError, Keeper};
 use crate::threads::{Fate, Sleeper, spawn};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
@@ -49,6 +51,9 @@ const STOP_NS: u64 = 2_000_000_000;
 
 /// Descriptors for everything but connections: segments, polls, standard streams.
 const DESCRIPTORS_BESIDE: u64 = 128;
+
+/// Priority of the thread that makes snapshots: the lowest.
+const NICE: i32 = 19;
 
 /// How often a full disk is looked at again.
 const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
@@ -115,6 +120,7 @@ pub struct Venue {
     log: Log,
     release: Release,
     recovery: Recovery,
+    from_snapshot: Option<Sequence>,
     last: Sequence,
     fix_addr: SocketAddr,
     soup_addr: Option<SocketAddr>,
@@ -122,6 +128,7 @@ pub struct Venue {
     core_sleeper: Arc<Sleeper>,
     loops: Vec<JoinHandle<()>>,
     helpers: Helpers,
+    snapshots: SnapshotThread,
     names: Names,
     live_dir: PathBuf,
     layout: Layout,
@@ -188,11 +195,15 @@ impl Venue {
             log,
             release,
             recovery,
+            from_snapshot,
+            refused,
+            keeper,
             last,
             operator,
             names,
             space,
         } = Assembly::new(config, opened, outside)?;
+        say(refused.iter().map(ToString::to_string).collect());
         let soup_addr = parts.feed.as_ref().and_then(FeedLoop::soup_addr);
 
         let fate = Arc::new(Fate::default());
@@ -214,6 +225,7 @@ impl Venue {
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
         let helpers =
             Helpers::start(syncer, preparer, &log, &readers, &fate, &space, config.segment_bytes);
+        let snapshots = SnapshotThread::start(keeper, &fate, space);
 
         let shared = Shared {
             fate: Arc::clone(&fate),
@@ -222,6 +234,7 @@ impl Venue {
             core: Arc::clone(&core_sleeper),
             wait: config.wait,
             gateway_ended: Arc::new(AtomicBool::new(false)),
+            last_state: Arc::clone(&snapshots.core),
         };
         let mut loops = Vec::new();
         if joined {
@@ -251,6 +264,7 @@ impl Venue {
             log,
             release,
             recovery,
+            from_snapshot,
             last,
             fix_addr,
             soup_addr,
@@ -258,6 +272,7 @@ impl Venue {
             core_sleeper,
             loops,
             helpers,
+            snapshots,
             names,
             live_dir,
             layout: if joined { Layout::Joined } else { Layout::Split },
@@ -280,6 +295,12 @@ impl Venue {
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// The last turn in the snapshot that the start went on from; `None`: the whole journal was replayed.
+    #[must_use]
+    pub fn from_snapshot(&self) -> Option<Sequence> {
+        self.from_snapshot
     }
 
     /// How its loops are put on threads: [`Layout::Auto`] has become one of the others.
@@ -354,6 +375,8 @@ impl Venue {
             let _ = thread.join();
         }
         self.helpers.stop();
+        // Last: all is synced, and what the core came to is known.
+        self.snapshots.stop();
         match self.fate.failure() {
             None => {
                 self.remove_live_log();
@@ -627,6 +650,105 @@ impl PrepareLoop {
     }
 }
 
+/// Makes snapshots while nothing else needs the CPU.
+struct SnapshotThread {
+    ending: Arc<Fate>,
+    sleeper: Arc<Sleeper>,
+    /// What the core came to, when it has ended.
+    core: Arc<OnceLock<StateHash>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SnapshotThread {
+    fn start(keeper: Keeper, fate: &Arc<Fate>, space: Arc<Space>) -> SnapshotThread {
+        let (ending, sleeper) = (Arc::new(Fate::default()), Sleeper::parked());
+        let core = Arc::new(OnceLock::new());
+        let run = SnapshotLoop {
+            keeper,
+            space,
+            me: Arc::clone(&sleeper),
+            fate: Arc::clone(fate),
+            ending: Arc::clone(&ending),
+            core: Arc::clone(&core),
+        };
+        let thread = spawn("vesta-snapshot", None, fate, move || run.run());
+        SnapshotThread { ending, sleeper, core, thread: Some(thread) }
+    }
+
+    fn stop(&mut self) {
+        self.ending.stop();
+        self.sleeper.wake();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+struct SnapshotLoop {
+    keeper: Keeper,
+    space: Arc<Space>,
+    me: Arc<Sleeper>,
+    fate: Arc<Fate>,
+    ending: Arc<Fate>,
+    core: Arc<OnceLock<StateHash>>,
+}
+
+impl SnapshotLoop {
+    fn run(mut self) {
+        // Of this thread alone. Where it is refused the snapshots cost the others more, no harm else.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        let ending = Arc::clone(&self.ending);
+        let mut goes_on = true;
+        while !ending.is_stopping() {
+            if goes_on && self.keeper.is_due() && !self.space.is_full() {
+                goes_on = self.make(|| !ending.is_stopping());
+            } else {
+                self.me.park(SLEEP_MAX, || ending.is_stopping());
+            }
+        }
+        if goes_on && self.keeper.is_due_at_end() && self.fate.failure().is_none() {
+            self.make(|| true);
+        }
+    }
+
+    /// Makes one; `false`: there is no use in making more.
+    fn make(&mut self, goes_on: impl Fn() -> bool) -> bool {
+        match self.keeper.make(goes_on) {
+            Ok(None) => true,
+            Ok(Some(made)) => {
+                say(made.refused.iter().map(ToString::to_string).collect());
+                self.compare(made.state);
+                true
+            }
+            Err(KeepError::Write(error)) => {
+                eprintln!("vesta: no snapshot: {error}");
+                true
+            }
+            Err(KeepError::Replay(error)) => {
+                eprintln!(
+                    "vesta: no more snapshots: the journal does not replay, a restart would fail: {error}"
+                );
+                false
+            }
+        }
+    }
+
+    /// The core's own memory against the replay, where both ended with the same turn.
+    fn compare(&self, replayed: StateHash) {
+        if let Some(core) = self.core.get()
+            && core.sequence == replayed.sequence
+            && core.hash != replayed.hash
+        {
+            self.fate.fail(format!(
+                "the core had state {:016x} after sequence {}, a replay of the journal gives {:016x}: \
+                 this is our bug, or the memory's",
+                core.hash, core.sequence, replayed.hash
+            ));
+        }
+    }
+}
+
 /// What every loop needs.
 #[derive(Clone)]
 struct Shared {
@@ -637,6 +759,8 @@ struct Shared {
     wait: Wait,
     /// Set when the gateway's loop is over: nothing more comes through its ring.
     gateway_ended: Arc<AtomicBool>,
+    /// Set when the core's loop ended in order.
+    last_state: Arc<OnceLock<StateHash>>,
 }
 
 impl Shared {
@@ -664,6 +788,7 @@ impl Shared {
                 Turned::Took(0) | Turned::Idle if self.fate.is_stopping() => {
                     // Until its end the gateway has Logouts to ask for.
                     if self.gateway_ended.load(Ordering::Acquire) && core.is_idle() {
+                        let _ = self.last_state.set(state_of(&core));
                         return Ok(());
                     }
                     std::thread::yield_now();
@@ -781,6 +906,7 @@ impl Shared {
                 let done = parts.connections() == 0 && parts.core.is_idle() && !told.subscribers;
                 if now >= by || done {
                     parts.end();
+                    let _ = self.last_state.set(state_of(&parts.core));
                     return Ok(());
                 }
             }
@@ -793,6 +919,11 @@ impl Shared {
 }
 
 /// Lines for the log.
+/// What a core came to: a walk over all that rests, when it has ended.
+fn state_of(core: &Core) -> StateHash {
+    StateHash { sequence: core.sequence(), hash: core.engine().state_hash() }
+}
+
 fn say(notices: Vec<String>) {
     for notice in notices {
         eprintln!("vesta: {notice}");

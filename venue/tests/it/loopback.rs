@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use feed::mold::{MoldKind, MoldPacket};
 
-use journal::Reader;
+use journal::{Reader, Snapshots};
 use matcher::{Command, InstrumentId, Phase};
 use venue::replay::{Nobody, Replay};
+use venue::snapshots::SnapshotConfig;
 use venue::{Config, Durability, Layout, StartError, Venue, Wait};
 
 use crate::folder::Folder;
@@ -31,6 +32,11 @@ pub(crate) fn config(folder: &Folder) -> Config {
     config
 }
 
+/// The same with a snapshot at a clean end if so many bytes are given.
+fn config_with(folder: &Folder, every_bytes: u64) -> Config {
+    Config { snapshots: SnapshotConfig { every_bytes, keep: 2 }, ..config(folder) }
+}
+
 fn start(config: &Config) -> Venue {
     Venue::start(config).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -43,6 +49,20 @@ pub(crate) fn replays(config: &Config) -> u64 {
         replay.frame(&frame, &mut Nobody).unwrap();
     }
     replay.turns()
+}
+
+/// The snapshots of a venue that has stopped.
+pub(crate) fn snapshots(config: &Config) -> Snapshots {
+    let reader = Reader::open(&config.journal_dir, None).unwrap();
+    Snapshots::to_read(&config.journal_dir, reader.log_id())
+}
+
+fn damage_newest_snapshot(config: &Config) {
+    let snapshots = snapshots(config);
+    let newest = snapshots.path(*snapshots.list().unwrap().last().unwrap());
+    let mut bytes = std::fs::read(&newest).unwrap();
+    *bytes.last_mut().unwrap() ^= 0x10;
+    std::fs::write(&newest, bytes).unwrap();
 }
 
 pub(crate) fn fields<'a>(got: &'a Got, tags: &[u32]) -> Vec<&'a str> {
@@ -92,8 +112,14 @@ fn an_order_walks_through_and_trades_in_every_layout_and_durability() {
 
 #[test]
 fn after_a_restart_a_session_goes_on_and_gets_what_it_missed_under_the_old_numbers() {
+    for (every_bytes, damaged) in [(0, false), (1 << 14, false), (1 << 14, true)] {
+        a_session_goes_on(every_bytes, damaged);
+    }
+}
+
+fn a_session_goes_on(every_bytes: u64, damaged: bool) {
     let folder = Folder::new();
-    let config = config(&folder);
+    let config = config_with(&folder, every_bytes);
     let venue = start(&config);
     let (mut maker, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
     maker.order("m1", "1", "3", "100");
@@ -111,8 +137,12 @@ fn after_a_restart_a_session_goes_on_and_gets_what_it_missed_under_the_old_numbe
     }
     taker.log_out();
     venue.stop().unwrap();
+    if damaged {
+        damage_newest_snapshot(&config);
+    }
 
     let venue = start(&config);
+    assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0 && !damaged);
     let (mut maker, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
     assert_eq!(answer.seq(), 5, "two fills took 3 and 4");
     maker.send("2", &[(7, "2"), (16, "0")]);
@@ -143,8 +173,14 @@ fn after_a_restart_a_session_goes_on_and_gets_what_it_missed_under_the_old_numbe
 
 #[test]
 fn a_duplicate_client_id_is_found_after_a_restart_and_a_done_order_is_still_known() {
+    for every_bytes in [0, 1 << 14] {
+        a_duplicate_is_found(every_bytes);
+    }
+}
+
+fn a_duplicate_is_found(every_bytes: u64) {
     let folder = Folder::new();
-    let config = config(&folder);
+    let config = config_with(&folder, every_bytes);
     let venue = start(&config);
     let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
     peer.order("one", "1", "1", "50");
@@ -158,6 +194,7 @@ fn a_duplicate_client_id_is_found_after_a_restart_and_a_done_order_is_still_know
     venue.stop().unwrap();
 
     let venue = start(&config);
+    assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
     let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
     peer.order("one", "1", "1", "50");
     let refused = peer.report();
@@ -386,8 +423,14 @@ fn the_operator_halts_and_the_day_ends() {
 
 #[test]
 fn the_feed_is_the_same_from_any_number_and_after_a_restart() {
+    for every_bytes in [0, 1 << 20] {
+        the_feed_is_the_same(every_bytes);
+    }
+}
+
+fn the_feed_is_the_same(every_bytes: u64) {
     let folder = Folder::new();
-    let config = config(&folder);
+    let config = config_with(&folder, every_bytes);
     let venue = start(&config);
     let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
     for n in 0..700u32 {
@@ -403,6 +446,7 @@ fn the_feed_is_the_same_from_any_number_and_after_a_restart() {
     assert!(live.ended && live.messages.len() > 700);
 
     let venue = start(&config);
+    assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
     let total = u64::try_from(live.messages.len()).unwrap();
     let sent: BTreeMap<u64, Vec<u8>> = live.messages.iter().cloned().collect();
     for from in [1, 2, 255, 256, 257, 258, 600, total] {
