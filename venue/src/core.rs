@@ -148,7 +148,7 @@ impl Core {
 
     /// One turn: the request in `self.record` gets its place and its time, changes the books, and stands
     /// in the journal with its events, all or nothing.
-    fn turn(&mut self, len: usize) {
+    fn turn(&mut self, mut len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
         let is_full = self.space.is_full();
         let now = if is_full { self.before_expiry() } else { self.clock.now() };
@@ -162,7 +162,6 @@ impl Core {
             Ok(decoded) => decoded,
             Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
         };
-        let mut len = len;
         if is_full {
             len = self.refuse_for_room(&mut input, len);
         }
