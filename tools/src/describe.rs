@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
 use matcher::{
-    BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason,
+    BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason, Input,
     Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
     OrderNumber, OrderRef, Peg, Permission, PermissionScope, Phase, PhaseReason, Price, Priority,
     Qty, RefusedRequest, ReplaceOrder, RestateReason, RiskLimits, SelfTradePrevention, SessionId,
@@ -21,7 +21,12 @@ const CL_ORD_ID: u16 = 11;
 /// The Input of a turn in a line: who, which inbound message, what.
 #[must_use]
 pub fn input(head: &TurnHead, names: &Names) -> String {
-    let input = &head.input;
+    asked(&head.input, head.attachment(), names)
+}
+
+/// An Input and its attachment in a line.
+#[must_use]
+pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
     let mut line = names.session(input.session).to_owned();
     if input.inbound.0 != 0 {
         let _ = write!(line, " in#{}", input.inbound);
@@ -30,16 +35,16 @@ pub fn input(head: &TurnHead, names: &Names) -> String {
     line.push_str(&command(&input.command, names));
     match &input.command {
         Command::Note(_) => {
-            if let Some(note) = Note::decode(head.attachment()) {
+            if let Some(note) = Note::decode(attachment) {
                 let _ = write!(line, " {}", self::note(&note));
             }
         }
         Command::DefineSession { .. } => {
-            let text = String::from_utf8_lossy(head.attachment()).replace('\0', " of ");
+            let text = String::from_utf8_lossy(attachment).replace('\0', " of ");
             let _ = write!(line, " {text}");
         }
         _ => {
-            if let Some(cl_ord_id) = attached(head.attachment(), CL_ORD_ID) {
+            if let Some(cl_ord_id) = attached(attachment, CL_ORD_ID) {
                 let _ = write!(line, " 11={}", cl_ord_id.escape_ascii());
             }
         }

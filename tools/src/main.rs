@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tools::{book, check_config, demo, journal, load, play, replay, serve};
+use tools::{book, check_config, demo, diff, explain, journal, load, play, replay, serve};
 use venue::huge_pages::HugePages;
 
 #[global_allocator]
@@ -29,6 +29,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     Journal(journal::JournalCommand),
     Book(book::BookArgs),
+    Explain(explain::ExplainArgs),
+    Diff(diff::DiffArgs),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Book(args) => book::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

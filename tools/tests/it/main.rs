@@ -4,8 +4,11 @@
 
 mod config;
 mod demo;
+mod differing;
+mod explaining;
 mod journals;
 mod looking;
 mod play;
+mod python;
 mod serve;
 mod support;

@@ -77,6 +77,13 @@ impl Ended {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
     }
 
+    /// It was called wrongly.
+    #[track_caller]
+    pub(crate) fn assert_usage(&self) {
+        assert_eq!(self.code, Some(2), "{}{}", self.out, self.err);
+        assert!(self.err.contains("Usage"), "{}", self.err);
+    }
+
     /// It ended with `code` and one line on stderr that has all of `words` in it.
     #[track_caller]
     pub(crate) fn assert_says(&self, code: i32, words: &[&str]) {
