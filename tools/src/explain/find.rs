@@ -92,11 +92,9 @@ impl Seen {
                     self.requests.push((session, Sequence(frame.sequence)));
                 }
             }
-            kind::CANCEL | kind::STATUS if matches!(name, OrderName::ClOrdId(..)) => {
-                if is_called(frame, name) {
-                    let session = SessionId(u32_at(record, 4));
-                    self.requests.push((session, Sequence(frame.sequence)));
-                }
+            kind::CANCEL | kind::STATUS if is_called(frame, name) => {
+                let session = SessionId(u32_at(record, 4));
+                self.requests.push((session, Sequence(frame.sequence)));
             }
             _ => {}
         }
