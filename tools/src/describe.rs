@@ -52,16 +52,22 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
     line
 }
 
-/// A field that the gateway attached: a list of tag (2 bytes), length (1 byte), text.
+/// A field that the gateway attached.
 pub(crate) fn attached(mut attachment: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let [low, high, len, rest @ ..] = attachment {
-        let text = rest.get(..usize::from(*len))?;
-        if u16::from_le_bytes([*low, *high]) == wanted {
+    while let Some((tag, text, rest)) = first_attached(attachment) {
+        if tag == wanted {
             return Some(text);
         }
-        attachment = &rest[text.len()..];
+        attachment = rest;
     }
     None
+}
+
+/// The first field of an attachment, and what is behind it: a list of tag (2 bytes), length (1 byte), text.
+pub(crate) fn first_attached(attachment: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let [low, high, len, rest @ ..] = attachment else { return None };
+    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
+    Some((u16::from_le_bytes([*low, *high]), text, rest))
 }
 
 fn note(note: &Note<'_>) -> String {

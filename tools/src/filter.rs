@@ -129,6 +129,12 @@ impl Filter {
         self.args.kind.is_empty() || self.args.kind.iter().any(|wanted| wanted == kind)
     }
 
+    /// Whether what this session asks and is told is asked for.
+    #[must_use]
+    pub fn shows_session(&self, id: SessionId, names: &Names) -> bool {
+        self.args.session.as_deref().is_none_or(|wanted| names.session(id) == wanted)
+    }
+
     /// Whether the present turn is in the range of sequences and times.
     #[must_use]
     pub fn is_inside(&self) -> bool {
@@ -162,8 +168,7 @@ impl Filter {
     }
 
     fn session(&mut self, id: SessionId, names: &Names) {
-        let wanted = self.args.session.as_deref();
-        self.state.session |= wanted.is_none_or(|wanted| names.session(id) == wanted);
+        self.state.session |= self.shows_session(id, names);
     }
 
     fn symbol(&mut self, id: Option<InstrumentId>, names: &Names) {

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod describe;
 pub mod diff;
 pub mod explain;
+pub mod export;
 pub mod failure;
 pub mod fields;
 pub mod filter;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tools::{book, check_config, demo, diff, explain, journal, load, play, replay, serve};
+use tools::{book, check_config, demo, diff, explain, export, journal, load, play, replay, serve};
 use venue::huge_pages::HugePages;
 
 #[global_allocator]
@@ -31,6 +31,7 @@ enum Command {
     Book(book::BookArgs),
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
+    Export(export::ExportArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Book(args) => book::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Export(args) => export::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

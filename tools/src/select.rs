@@ -22,6 +22,9 @@ pub struct Turn<'a> {
 
 /// Takes the turns that are asked for.
 pub trait Turns {
+    /// Every turn of the journal, asked for or not: for whoever has to know what was before.
+    fn every(&mut self, _head: &TurnHead, _events: &[Event]) {}
+
     /// The next one.
     ///
     /// # Errors
@@ -80,7 +83,7 @@ impl Select {
     pub fn read(
         &mut self,
         reader: &mut Reader,
-        turns: &mut impl Turns,
+        turns: &mut (impl Turns + ?Sized),
         mut progress: impl FnMut(u64),
     ) -> Result<(), Failure> {
         while self.step(reader, turns, &mut progress)? {}
@@ -95,7 +98,7 @@ impl Select {
     pub fn step(
         &mut self,
         reader: &mut Reader,
-        turns: &mut impl Turns,
+        turns: &mut (impl Turns + ?Sized),
         mut progress: impl FnMut(u64),
     ) -> Result<bool, Failure> {
         let Some(frame) = reader.next().map_err(Failure::failed)? else { return Ok(false) };
@@ -119,6 +122,7 @@ impl Select {
         if filter.is_past() {
             return Ok(false);
         }
+        turns.every(&head, &self.buffer.events);
         if filter.shows_turn() {
             turns.turn(&Turn { head: &head, events: &self.buffer.events, names, filter })?;
         }

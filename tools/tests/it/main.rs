@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod differing;
 mod explaining;
+mod exporting;
 mod journals;
 mod looking;
 mod play;

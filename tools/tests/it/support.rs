@@ -178,6 +178,8 @@ pub(crate) fn config_text(folder: &Folder, sessions: &[&str]) -> String {
 pub(crate) struct Market {
     venue: Venue,
     set: FixSet,
+    /// Every application message that a session heard, as it came.
+    pub(crate) heard: Vec<(usize, Vec<u8>)>,
 }
 
 /// The sessions of a [`Market`].
@@ -197,12 +199,13 @@ impl Market {
         };
         let logins = ["MAKER", "TAKER"].map(Login::plain);
         let set = FixSet::connect(target, &logins).unwrap();
-        Market { venue, set }
+        Market { venue, set, heard: Vec::new() }
     }
 
     /// Enters a limit order and waits for a report.
     pub(crate) fn order(&mut self, session: usize, id: &str, side: u8, qty: &str, price: &str) {
         order(&mut self.set, session, id, side, qty, price);
+        self.hear(1);
     }
 
     /// Cancels a buy order and waits for a report.
@@ -219,7 +222,7 @@ impl Market {
             cancel.bytes(tag::SYMBOL, b"BTC-USD").char(tag::SIDE, side);
             cancel.utc(tag::TRANSACT_TIME, now);
         });
-        hear(&mut self.set, 1);
+        self.hear(1);
     }
 
     /// Replaces an order and waits for a report.
@@ -237,7 +240,33 @@ impl Market {
             replace.char(tag::ORD_TYPE, b'2').bytes(tag::PRICE, price.as_bytes());
             replace.char(tag::TIME_IN_FORCE, b'1');
         });
-        hear(&mut self.set, 1);
+        self.hear(1);
+    }
+
+    /// Waits for at least so many reports.
+    fn hear(&mut self, reports: usize) {
+        let until = self.heard.len() + reports;
+        while self.heard.len() < until {
+            let heard = &mut self.heard;
+            self.set
+                .poll(Some(Duration::from_secs(10)), &mut |session, message| match message {
+                    Heard::Application(message) => heard.push((session, message.bytes().to_vec())),
+                    other => panic!("{other:?}"),
+                })
+                .unwrap();
+        }
+    }
+
+    /// Everything that was on its way is here: each session asked for one thing more and heard of it.
+    pub(crate) fn settle(&mut self) {
+        for (session, id) in [(MAKER, "settle-m"), (TAKER, "settle-t")] {
+            self.order(session, id, b'1', "0.1", "1.00");
+            let field = format!("\x0111={id}\x01").into_bytes();
+            let has = |message: &[u8]| message.windows(field.len()).any(|part| part == field);
+            while !self.heard.iter().any(|(_, message)| has(message)) {
+                self.hear(1);
+            }
+        }
     }
 
     /// Logs out, stops the venue and says where the journal is.
@@ -268,17 +297,4 @@ fn order(set: &mut FixSet, session: usize, id: &str, side: u8, qty: &str, price:
         order.bytes(tag::ORDER_QTY, qty.as_bytes()).char(tag::ORD_TYPE, b'2');
         order.bytes(tag::PRICE, price.as_bytes()).char(tag::TIME_IN_FORCE, b'1');
     });
-    hear(set, 1);
-}
-
-/// Waits for at least so many reports.
-fn hear(set: &mut FixSet, reports: usize) {
-    let mut heard = 0;
-    while heard < reports {
-        set.poll(Some(Duration::from_secs(10)), &mut |_, message| {
-            assert!(matches!(message, Heard::Application(_)), "{message:?}");
-            heard += 1;
-        })
-        .unwrap();
-    }
 }

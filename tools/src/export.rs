@@ -1,0 +1,107 @@
+//! `vesta export`: a journal, or a part of it, in the formats of others.
+
+mod packets;
+mod sessions;
+mod table;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::filter::FilterArgs;
+use crate::journal_reader::{JournalArgs, progress};
+use crate::select::{Select, Turns};
+use crate::{output, say, text};
+
+use sessions::Sessions;
+use table::{Style, Table};
+
+/// Writes the records of a journal as CSV, JSON lines or a capture of its FIX sessions.
+///
+/// `csv` and `jsonl` have a record a line, with FIX's names. `pcap` has every message of the gateway byte
+/// for byte, and what came in put together again from what the journal keeps; the TCP around them is made
+/// up, with right numbers and checksums.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  vesta export journal --format csv --kind traded --out trades.csv\n  \
+                        vesta export journal --format pcap --session CLIENT1 --out client1.pcap"
+)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    journal: JournalArgs,
+    /// What to write.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file; it must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Our CompID in a capture: the `name` of the venue, which the journal does not hold.
+    #[arg(long, value_name = "COMPID", default_value = "VESTA")]
+    name: String,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The formats there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A record a line, all columns.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+    /// The FIX sessions as packets.
+    Pcap,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the journal cannot be read to its end, or the file not be written.
+pub fn run(args: &ExportArgs) -> Result<(), Failure> {
+    let mut select = Select::new(args.filter.filter()?);
+    let mut reader = args.journal.open()?;
+    let inputs = args.journal.open()?;
+    let out = create(&args.out)?;
+    let bar = progress(reader.bytes_total());
+    let mut read =
+        |turns: &mut dyn Turns| select.read(&mut reader, turns, |at| bar.set_position(at));
+    let (word, count) = match args.format {
+        Format::Csv | Format::Jsonl => {
+            let style = if args.format == Format::Csv { Style::Csv } else { Style::Json };
+            let mut table = Table::new(out, style)?;
+            read(&mut table)?;
+            let records = table.records;
+            table.end()?;
+            ("records", records)
+        }
+        Format::Pcap => {
+            let mut sessions = Sessions::new(out, inputs, &args.name)?;
+            read(&mut sessions)?;
+            let (packets, (ours, theirs)) = (sessions.packets(), sessions.messages);
+            sessions.end()?;
+            say!("{} messages of ours, {} of clients", text::count(ours), text::count(theirs));
+            ("packets", packets)
+        }
+    };
+    bar.finish_and_clear();
+    select.filter.end(&select.names)?;
+    say!("{} {word} in {}", text::count(count), args.out.display());
+    if args.json {
+        output::json(&json!({ word: count, "file": args.out.display().to_string() }));
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> Result<impl Write + use<>, Failure> {
+    let file = File::create_new(path)
+        .map_err(|error| Failure::usage(format!("cannot make {}: {error}", path.display())))?;
+    Ok(BufWriter::with_capacity(1 << 16, file))
+}

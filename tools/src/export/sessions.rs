@@ -1,0 +1,368 @@
+//! The FIX sessions of a journal as a capture: what the gateway said, byte for byte, and what it was
+//! asked, as far as the journal keeps that.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use gateway::fix::{Encoder, Header, Identity, Note, tag};
+use gateway::order_entry::{Inputs, OrderEntry, Told};
+use journal::{Position, Reader};
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{
+    Command, Event, Input, InstrumentId, Liquidity, MassCancelScope, MsgSeqNum, NewOrder,
+    OrderKind, OrderNumber, RefusedRequest, ReplaceOrder, SessionId, Side, TimeInForce,
+};
+use venue::turns::{TurnHead, read_head};
+
+use super::packets::{Capture, Conversation, From};
+use crate::describe;
+use crate::failure::Failure;
+use crate::select::{Turn, Turns};
+use crate::text;
+
+/// Where the venue is said to be: an address for documentation, and the port of the sample configuration.
+const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5001);
+
+/// The network of the clients: the one for benchmarks, the session's id behind it.
+const CLIENTS: [u8; 2] = [198, 18];
+
+/// The first port of a client; each connection takes the next.
+const CLIENT_PORT: u16 = 40_000;
+
+/// Writes the capture.
+pub(super) struct Sessions<W> {
+    capture: Capture<W>,
+    entry: OrderEntry,
+    inputs: Positions,
+    /// Our CompID.
+    name: String,
+    conversations: BTreeMap<SessionId, Open>,
+    message: Vec<u8>,
+    /// Messages written: ours, theirs.
+    pub(super) messages: (u64, u64),
+}
+
+struct Open {
+    conversation: Option<Conversation>,
+    /// Connections up to now.
+    connections: u16,
+}
+
+/// Inputs by their position, from a reader of their own.
+struct Positions(Reader);
+
+impl Inputs for Positions {
+    fn input(
+        &mut self,
+        position: u64,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize)> {
+        self.0.seek(Position(position));
+        let head = read_head(&self.0.next().ok()??).ok()?;
+        let bytes = head.attachment();
+        attachment[..bytes.len()].copy_from_slice(bytes);
+        Some((head.input, bytes.len()))
+    }
+}
+
+impl<W: Write> Sessions<W> {
+    /// `reader` is for the Inputs that a report needs; `name` our CompID.
+    pub(super) fn new(out: W, reader: Reader, name: &str) -> Result<Sessions<W>, Failure> {
+        Ok(Sessions {
+            capture: Capture::new(out).map_err(Failure::failed)?,
+            entry: OrderEntry::new(u32::MAX),
+            inputs: Positions(reader),
+            name: name.to_owned(),
+            conversations: BTreeMap::new(),
+            message: Vec::new(),
+            messages: (0, 0),
+        })
+    }
+
+    /// Packets written.
+    pub(super) fn packets(&self) -> u64 {
+        self.capture.packets()
+    }
+
+    pub(super) fn end(self) -> Result<(), Failure> {
+        self.capture.end().map_err(Failure::failed)
+    }
+
+    fn identity(
+        &self,
+        session: SessionId,
+        turn: &Turn<'_>,
+        from: From,
+    ) -> Result<Identity, Failure> {
+        let (ours, theirs) = (self.name.as_bytes(), turn.names.session(session).as_bytes());
+        let identity = match from {
+            From::Server => Identity::new(b"FIX.4.4", ours, theirs),
+            From::Client => Identity::new(b"FIX.4.4", theirs, ours),
+        };
+        identity.ok_or_else(|| Failure::usage(format!("{} is no CompID", self.name)))
+    }
+
+    /// Sends `self.message` in the session's conversation, which is begun if there is none.
+    fn send(&mut self, turn: &Turn<'_>, session: SessionId, from: From) -> Result<(), Failure> {
+        let at = turn.head.input.timestamp;
+        let none = || Open { conversation: None, connections: 0 };
+        let open = self.conversations.entry(session).or_insert_with(none);
+        let mut conversation = match open.conversation {
+            Some(conversation) => conversation,
+            None => {
+                let [_, _, high, low] = session.0.to_be_bytes();
+                let address = Ipv4Addr::new(CLIENTS[0], CLIENTS[1], high, low);
+                let port = CLIENT_PORT.wrapping_add(open.connections);
+                open.connections += 1;
+                let client = SocketAddrV4::new(address, port);
+                self.capture.open(at, client, SERVER).map_err(Failure::failed)?
+            }
+        };
+        let sent = self.capture.send(at, &mut conversation, from, &self.message);
+        sent.map_err(Failure::failed)?;
+        open.conversation = Some(conversation);
+        match from {
+            From::Server => self.messages.0 += 1,
+            From::Client => self.messages.1 += 1,
+        }
+        self.message.clear();
+        Ok(())
+    }
+
+    fn close(&mut self, turn: &Turn<'_>, session: SessionId) -> Result<(), Failure> {
+        let open = self.conversations.get_mut(&session);
+        let Some(conversation) = open.and_then(|open| open.conversation.take()) else {
+            return Ok(());
+        };
+        let at = turn.head.input.timestamp;
+        self.capture.close(at, conversation).map_err(Failure::failed)
+    }
+
+    /// The message that the Input answers for.
+    fn asked(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
+        let input = &turn.head.input;
+        if input.inbound == MsgSeqNum::NONE || input.session == SessionId::VENUE {
+            return Ok(());
+        }
+        let identity = self.identity(input.session, turn, From::Client)?;
+        let sending_time = input.timestamp;
+        let header = Header { msg: input.inbound, sending_time, resend: false, now: sending_time };
+        let mut out = std::mem::take(&mut self.message);
+        let written = match &input.command {
+            Command::Note(_) => session_message(turn.head, &identity, &header, &mut out),
+            _ => self.request(turn, &identity, &header, &mut out),
+        };
+        self.message = out;
+        match written {
+            Some(()) => self.send(turn, input.session, From::Client),
+            None => Ok(()),
+        }
+    }
+
+    fn request(
+        &mut self,
+        turn: &Turn<'_>,
+        identity: &Identity,
+        header: &Header,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        let command = &turn.head.input.command;
+        let msg_type: &[u8] = match command {
+            Command::New(_) | Command::NewSpecial(..) => b"D",
+            Command::Cancel { .. } => b"F",
+            Command::Replace(_) | Command::ReplaceStop(..) => b"G",
+            Command::MassCancel(_) => b"q",
+            Command::Status { .. } => b"H",
+            Command::Refuse { request, .. } => match request {
+                RefusedRequest::New(_) => b"D",
+                RefusedRequest::Cancel { .. } => b"F",
+                RefusedRequest::Replace { .. } => b"G",
+                RefusedRequest::MassCancel => b"q",
+            },
+            _ => return None,
+        };
+        let target = crate::order_name::requested(command).1;
+        let of_target = target.and_then(|target| self.entered(turn.head.input.session, target));
+        let mut body = Body { message: identity.begin(out, msg_type, header), said: Vec::new() };
+        // What the border kept is what was said; the rest is what it was understood as.
+        let mut kept = turn.head.attachment();
+        while let Some((field, value, rest)) = describe::first_attached(kept) {
+            body.put(field.into(), value);
+            kept = rest;
+        }
+        if let (Some(target), Some(orders)) = (target, self.entry.orders(turn.head.input.session)) {
+            let is_status = matches!(command, Command::Status { .. });
+            let place = if is_status { tag::CL_ORD_ID } else { tag::ORIG_CL_ORD_ID };
+            body.put(place, orders.cl_ord_id(target));
+        }
+        match command {
+            Command::New(new) | Command::NewSpecial(new, _) => body.new_order(new, turn),
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
+                body.replace(replace, turn);
+            }
+            Command::MassCancel(MassCancelScope::SessionInstrument(id)) => body.symbol(*id, turn),
+            _ => {}
+        }
+        if let Some((id, side)) = of_target {
+            body.symbol(id, turn);
+            body.side(side);
+        }
+        body.message.utc(tag::TRANSACT_TIME, header.sending_time);
+        body.message.finish();
+        Some(())
+    }
+
+    /// Instrument and side of an order.
+    fn entered(&mut self, session: SessionId, number: OrderNumber) -> Option<(InstrumentId, Side)> {
+        let position = self.entry.orders(session)?.position(number)?;
+        let input = self.inputs.input(position, &mut [0; ATTACHMENT_BYTES_MAX])?.0;
+        match input.command {
+            Command::New(new) | Command::NewSpecial(new, _) => Some((new.instrument, new.side)),
+            Command::Replace(it) | Command::ReplaceStop(it, _) => Some((it.instrument, it.side)),
+            _ => None,
+        }
+    }
+
+    /// What an Event tells a session.
+    fn told(
+        &mut self,
+        turn: &Turn<'_>,
+        (index, event): (u32, &Event),
+        (session, msg): (SessionId, MsgSeqNum),
+    ) -> Result<(), Failure> {
+        let head = turn.head;
+        let now = head.input.timestamp;
+        let header = Header { msg, sending_time: now, resend: false, now };
+        let identity = self.identity(session, turn, From::Server)?;
+        let mut last = false;
+        if let Event::Numbered { .. } = event {
+            let Some(note) = Note::decode(head.attachment()) else { return Ok(()) };
+            last = matches!(note, Note::Logout { .. });
+            note.write(&identity, &header, &mut self.message);
+        } else {
+            let told = Told {
+                session,
+                position: head.position.0,
+                input: &head.input,
+                attachment: head.attachment(),
+                event,
+                event_index: index,
+            };
+            let (inputs, out) = (&mut self.inputs, &mut self.message);
+            self.entry.report(&told, &identity, &header, inputs, out).map_err(Failure::failed)?;
+        }
+        self.send(turn, session, From::Server)?;
+        if last { self.close(turn, session) } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Turns for Sessions<W> {
+    fn every(&mut self, head: &TurnHead, events: &[Event]) {
+        let position = head.position.0;
+        self.entry.input(position, &head.input, head.attachment());
+        for (index, event) in (0..).zip(events) {
+            self.entry.event(position, &head.input, index, event);
+        }
+    }
+
+    fn turn(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
+        if turn.filter.shows_session(turn.head.input.session, turn.names) {
+            self.asked(turn)?;
+        }
+        for (index, event) in (0..).zip(turn.events) {
+            for (session, msg) in event.recipients().into_iter().flatten() {
+                if turn.filter.shows_session(session, turn.names) {
+                    self.told(turn, (index, event), (session, msg))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The message of a client's session layer that a Note answers.
+fn session_message(
+    head: &TurnHead,
+    identity: &Identity,
+    header: &Header,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    match Note::decode(head.attachment())? {
+        // A client says it as we do.
+        note @ (Note::Logon { .. } | Note::Logout { .. }) => note.write(identity, header, out),
+        Note::Heartbeat { test_req_id } if !test_req_id.is_empty() => {
+            let mut message = identity.begin(out, b"1", header);
+            message.bytes(tag::TEST_REQ_ID, test_req_id);
+            message.finish();
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// The fields of a request, each once.
+struct Body<'o> {
+    message: Encoder<'o>,
+    said: Vec<u32>,
+}
+
+impl Body<'_> {
+    fn put(&mut self, tag: u32, value: &[u8]) {
+        if !self.said.contains(&tag) {
+            self.said.push(tag);
+            self.message.bytes(tag, value);
+        }
+    }
+
+    fn symbol(&mut self, id: InstrumentId, turn: &Turn<'_>) {
+        if let Some(instrument) = turn.names.instruments.get(id.index()) {
+            self.put(tag::SYMBOL, instrument.symbol.as_bytes());
+        }
+    }
+
+    fn side(&mut self, side: Side) {
+        self.put(tag::SIDE, if side == Side::Buy { b"1" } else { b"2" });
+    }
+
+    fn new_order(&mut self, new: &NewOrder, turn: &Turn<'_>) {
+        self.symbol(new.instrument, turn);
+        self.side(new.side);
+        if new.liquidity == Liquidity::PostOnly {
+            self.put(tag::EXEC_INST, b"6");
+        }
+        let Some(instrument) = turn.names.instruments.get(new.instrument.index()) else { return };
+        self.put(tag::ORDER_QTY, text::qty(new.qty, instrument).to_string().as_bytes());
+        let ord_type: &[u8] = match new.kind {
+            OrderKind::Market => b"1",
+            OrderKind::Limit(_) => b"2",
+            OrderKind::MarketToLimit => b"K",
+        };
+        self.put(tag::ORD_TYPE, ord_type);
+        if let OrderKind::Limit(price) = new.kind {
+            self.put(tag::PRICE, text::price(price, instrument).to_string().as_bytes());
+        }
+        let time_in_force: &[u8] = match new.time_in_force {
+            TimeInForce::Day => b"0",
+            TimeInForce::Gtc => b"1",
+            TimeInForce::AtOpen => b"2",
+            TimeInForce::Ioc => b"3",
+            TimeInForce::Fok => b"4",
+            TimeInForce::Gtd => b"6",
+            TimeInForce::AtClose => b"7",
+            TimeInForce::Gfa => b"A",
+        };
+        self.put(tag::TIME_IN_FORCE, time_in_force);
+    }
+
+    fn replace(&mut self, replace: &ReplaceOrder, turn: &Turn<'_>) {
+        self.symbol(replace.instrument, turn);
+        self.side(replace.side);
+        let Some(instrument) = turn.names.instruments.get(replace.instrument.index()) else {
+            return;
+        };
+        self.put(tag::ORDER_QTY, text::qty(replace.qty, instrument).to_string().as_bytes());
+        self.put(tag::ORD_TYPE, b"2");
+        self.put(tag::PRICE, text::price(replace.price, instrument).to_string().as_bytes());
+    }
+}

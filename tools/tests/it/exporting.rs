@@ -1,0 +1,228 @@
+//! `vesta export`: every format is read back and holds what the journal holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use gateway::fix::{Fields, decode};
+use serde_json::Value;
+
+use crate::support::{Folder, MAKER, Market, TAKER, make_journal, run};
+
+fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (Value, Vec<u8>) {
+    let out = folder.path().join("export");
+    let _ = fs::remove_file(&out);
+    let (dir, file) = (journal.to_str().unwrap(), out.to_str().unwrap());
+    let ended = run(&[&["export", dir, "--json", "--out", file], args].concat());
+    ended.assert_good();
+    (ended.json(), fs::read(out).unwrap())
+}
+
+/// Records of the journal, by kind.
+fn counts(journal: &Path) -> BTreeMap<String, u64> {
+    let stat = run(&["journal", "stat", journal.to_str().unwrap(), "--json"]).json();
+    let of = |what: &str| stat[what].as_object().unwrap().clone();
+    let both = of("inputs").into_iter().chain(of("events"));
+    both.map(|(kind, count)| (kind, count.as_u64().unwrap())).collect()
+}
+
+#[test]
+fn lines_hold_every_record_once() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let wanted = counts(&journal);
+    let total: u64 = wanted.values().sum();
+
+    let (told, json) = export(&journal, &folder, &["--format", "jsonl"]);
+    assert_eq!(told["records"], total);
+    let (mut kinds, mut traded) = (BTreeMap::new(), 0.0);
+    for line in String::from_utf8(json).unwrap().lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        *kinds.entry(record["Kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        if record["Kind"] == "traded" {
+            traded += record["LastQty"].as_str().unwrap().parse::<f64>().unwrap();
+        }
+    }
+    assert_eq!(kinds, wanted);
+    assert!((traded - 2.5).abs() < 1e-9, "{traded}");
+
+    let (told, csv) = export(&journal, &folder, &["--format", "csv"]);
+    assert_eq!(told["records"], total);
+    let csv = String::from_utf8(csv).unwrap();
+    let mut lines = csv.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let at = |name: &str| head.iter().position(|it| *it == name).unwrap();
+    let (mut kinds, mut traded) = (BTreeMap::new(), 0.0);
+    for line in lines {
+        let cells = cells(line);
+        assert_eq!(cells.len(), head.len(), "{line}");
+        *kinds.entry(cells[at("Kind")].clone()).or_insert(0) += 1;
+        if cells[at("Kind")] == "traded" {
+            traded += cells[at("LastQty")].parse::<f64>().unwrap();
+            assert_eq!(cells[at("LastPx")], "50000.00");
+            assert_eq!((&*cells[at("CompID")], &*cells[at("ContraCompID")]), ("TAKER", "MAKER"));
+        }
+    }
+    assert_eq!(kinds, wanted);
+    assert!((traded - 2.5).abs() < 1e-9, "{traded}");
+}
+
+/// The cells of a line of CSV: RFC 4180 without line breaks in cells.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => cells.last_mut().unwrap().push(c),
+        }
+    }
+    cells
+}
+
+#[test]
+fn a_filter_holds_for_exports() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let (told, csv) = export(&journal, &folder, &["--format", "csv", "--kind", "traded"]);
+    assert_eq!(told["records"], 2);
+    assert_eq!(String::from_utf8(csv).unwrap().lines().count(), 3);
+    let dir = journal.to_str().unwrap();
+    let there = folder.path().join("export");
+    let args = ["export", dir, "--format", "csv", "--out", there.to_str().unwrap()];
+    run(&args).assert_says(2, &[there.to_str().unwrap()]);
+}
+
+/// One direction of a connection.
+type Stream = (([u8; 4], u16), ([u8; 4], u16));
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(bytes[at..at + 2].try_into().unwrap())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// Adds up to all ones where a checksum is right.
+fn sum(parts: &[&[u8]]) -> u32 {
+    let bytes = parts.concat();
+    let mut sum: u32 = bytes
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)))
+        .sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum
+}
+
+/// The bytes of every direction, put together as a kernel would: each checksum right, each number next.
+fn streams(capture: &[u8]) -> Vec<(Stream, Vec<u8>)> {
+    assert_eq!(capture[..4], 0xa1b2_3c4d_u32.to_le_bytes());
+    assert_eq!(capture[20..24], 101_u32.to_le_bytes());
+    let mut streams: Vec<(Stream, Vec<u8>)> = Vec::new();
+    let mut next: BTreeMap<Stream, u32> = BTreeMap::new();
+    let (mut at, mut last) = (24, 0);
+    while at < capture.len() {
+        let word = |i: usize| u32::from_le_bytes(capture[at + i..at + i + 4].try_into().unwrap());
+        let (time, len) = (u64::from(word(0)) * 1_000_000_000 + u64::from(word(4)), word(8));
+        assert!(time >= last && word(4) < 1_000_000_000 && word(12) == len);
+        last = time;
+        let packet = &capture[at + 16..at + 16 + len as usize];
+        at += 16 + len as usize;
+        let (ip, tcp) = packet.split_at(20);
+        assert_eq!((ip[0], ip[9], u32::from(u16_at(ip, 2))), (0x45, 6, len));
+        assert_eq!(sum(&[ip]), 0xffff, "checksum of IP");
+        let tcp_len = u16::try_from(tcp.len()).unwrap().to_be_bytes();
+        assert_eq!(sum(&[&ip[12..20], &[0, 6], &tcp_len, tcp]), 0xffff, "checksum of TCP");
+        let from = (ip[12..16].try_into().unwrap(), u16_at(tcp, 0));
+        let to = (ip[16..20].try_into().unwrap(), u16_at(tcp, 2));
+        let (number, acknowledged, flags, payload) =
+            (u32_at(tcp, 4), u32_at(tcp, 8), tcp[13], &tcp[20..]);
+        let syn_or_fin = u32::from(flags & 0x03 != 0);
+        if flags & 0x02 != 0 {
+            assert!(!next.contains_key(&(from, to)), "a port twice");
+            streams.push(((from, to), Vec::new()));
+        } else {
+            assert_eq!(Some(&number), next.get(&(from, to)));
+        }
+        if flags & 0x10 != 0 {
+            assert_eq!(Some(&acknowledged), next.get(&(to, from)));
+        }
+        next.insert((from, to), number + u32::try_from(payload.len()).unwrap() + syn_or_fin);
+        let stream = streams.iter_mut().find(|(stream, _)| *stream == (from, to)).unwrap();
+        stream.1.extend_from_slice(payload);
+    }
+    streams
+}
+
+/// MsgType and bytes of each message, its numbers checked to come one after another.
+fn messages(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let (mut messages, mut fields, mut last) = (Vec::new(), Fields::new(), None);
+    while !bytes.is_empty() {
+        let (message, used) = decode(bytes, &mut fields).unwrap();
+        assert!(message.fault().is_none());
+        let number: u32 = std::str::from_utf8(message.get(34).unwrap()).unwrap().parse().unwrap();
+        assert!(last.is_none_or(|last| number == last + 1), "{number} after {last:?}");
+        last = Some(number);
+        messages.push((message.msg_type()[0], message.bytes().to_vec()));
+        bytes = &bytes[used..];
+    }
+    messages
+}
+
+#[test]
+fn a_capture_holds_what_the_clients_heard() {
+    let folder = Folder::new();
+    let mut market = Market::open(&folder);
+    market.order(MAKER, "a", b'2', "1.5", "50000.00");
+    market.order(MAKER, "b", b'2', "2.0", "50000.00");
+    market.order(MAKER, "toobig", b'2', "5000.0", "50000.00");
+    market.order(TAKER, "d", b'1', "2.5", "50000.00");
+    market.replace((MAKER, "b2", "b"), (b'2', "2.5", "50001.00"));
+    market.cancel_side(MAKER, "c", "b2", b'2');
+    market.cancel_side(MAKER, "late", "a", b'2');
+    market.settle();
+    let mut heard: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
+    for (session, message) in &market.heard {
+        heard.entry(*session).or_default().push(message.clone());
+    }
+    let journal = market.close(&folder);
+
+    let (told, capture) = export(&journal, &folder, &["--format", "pcap"]);
+    let streams = streams(&capture);
+    assert_eq!(streams.len(), 4, "two sessions, two directions");
+    assert!(told["packets"].as_u64().unwrap() > 30);
+    for session in [MAKER, TAKER] {
+        let client = u8::try_from(session + 1).unwrap();
+        let ours = streams.iter().find(|((_, to), _)| to.0 == [198, 18, 0, client]).unwrap();
+        let theirs = streams.iter().find(|((from, _), _)| from.0 == [198, 18, 0, client]).unwrap();
+        let (ours, theirs) = (messages(&ours.1), messages(&theirs.1));
+        // Byte for byte, checksums and times included.
+        let reports: Vec<Vec<u8>> =
+            ours.iter().filter(|it| b"89r".contains(&it.0)).map(|it| it.1.clone()).collect();
+        assert_eq!(reports, heard[&session]);
+        assert_eq!((ours[0].0, ours.last().unwrap().0), (b'A', b'5'));
+        let asked: Vec<u8> = theirs.iter().map(|it| it.0).collect();
+        let wanted: &[u8] = if session == MAKER { b"ADDDGFFD5" } else { b"ADD5" };
+        assert_eq!(asked, wanted, "what {session} asked");
+        let mut fields = Fields::new();
+        let first = decode(&theirs[1].1, &mut fields).unwrap().0;
+        let field = |tag| std::str::from_utf8(first.get(tag).unwrap()).unwrap();
+        if session == MAKER {
+            assert_eq!((field(11), field(55), field(54), field(38)), ("a", "BTC-USD", "2", "1.5"));
+            assert_eq!((field(44), field(59), field(40)), ("50000.00", "1", "2"));
+            assert_eq!((field(49), field(56)), ("MAKER", "VESTA"));
+        }
+    }
+    // One session alone is that session's packets.
+    let (_, one) = export(&journal, &folder, &["--format", "pcap", "--session", "TAKER"]);
+    let of_taker: Vec<Vec<u8>> = streams
+        .iter()
+        .filter(|((from, to), _)| [from, to].iter().any(|end| end.0 == [198, 18, 0, 2]))
+        .map(|(_, bytes)| bytes.clone())
+        .collect();
+    let alone: Vec<Vec<u8>> = self::streams(&one).into_iter().map(|(_, bytes)| bytes).collect();
+    assert_eq!(alone, of_taker);
+}
