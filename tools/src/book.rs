@@ -1,11 +1,13 @@
 //! `vesta book`: a book as it was at any moment of a journal.
 
 use clap::Args;
+use journal::{Frame, Reader, SnapshotHead, Snapshots};
 use matcher::{Book, BookLevel, BookOrder, Instrument, InstrumentId, Sequence, Side, Timestamp};
 use serde_json::{Value, json};
 use venue::Names;
 use venue::replay::Replay;
-use venue::turns::{FollowError, read_head};
+use venue::snapshots;
+use venue::turns::{FollowError, TurnHead, read_head};
 
 use crate::failure::Failure;
 use crate::journal_reader::{JournalArgs, progress};
@@ -43,20 +45,27 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
     if let Some(at) = &args.at {
         Moment::parse("--at", at, Timestamp(0))?;
     }
-    let mut reader = args.journal.open_to_replay()?;
-    let (mut replay, mut names) = (Replay::new(), Names::default());
-    let mut at = None;
+    let mut reader = args.journal.open()?;
+    let at = match (&args.at, first_turn(&mut reader)?) {
+        (Some(at), Some((_, began))) => Some(Moment::parse("--at", at, began)?),
+        _ => None,
+    };
+    let is_past = |sequence, time| at.is_some_and(|at| at.is_before(sequence, time));
+    let snapshots = Snapshots::to_read(&args.journal.dir, reader.log_id());
+    let fits = |head: &SnapshotHead| !is_past(Sequence(head.sequence), Timestamp(head.time));
+    // One that cannot be used only makes this slower.
+    let (mut replay, mut names) = match snapshots::index(&mut reader, &snapshots, fits) {
+        (Some(index), _) => (index.replay, index.names),
+        (None, _) => {
+            reader = args.journal.open_to_replay()?;
+            (Replay::new(), Names::default())
+        }
+    };
     let bar = progress(reader.bytes_total());
     while let Some(frame) = reader.next().map_err(Failure::failed)? {
         if frame.first {
             let (sequence, position) = (Sequence(frame.sequence), frame.position);
-            let failed = |error| FollowError::Record { sequence, position, error };
-            let head = read_head(&frame).map_err(|error| Failure::failed(failed(error)))?;
-            let time = head.input.timestamp;
-            if names.began.is_none() {
-                at = args.at.as_ref().map(|at| Moment::parse("--at", at, time)).transpose()?;
-            }
-            if at.is_some_and(|at| at.is_before(sequence, time)) {
+            if is_past(sequence, head_of(&frame)?.input.timestamp) {
                 break;
             }
             if sequence.0.is_multiple_of(1 << 14) {
@@ -66,7 +75,8 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
         replay.frame(&frame, &mut names).map_err(Failure::failed)?;
     }
     bar.finish_and_clear();
-    if replay.last().is_none() {
+    let place = replay.place();
+    if place.0 == Sequence(0) {
         let what = match &args.at {
             Some(at) => format!("--at {at} is before the first turn of the journal{}", begin(args)),
             None => "the journal has no turn yet".into(),
@@ -82,7 +92,7 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
         return Err(Failure::usage(what));
     };
     let shown = Shown { names: &names, id, instrument, book: &book };
-    let place = replay.last().map(|head| (head.input.sequence, head.input.timestamp));
+    let place = Some(place);
     shown.print(args.orders, place)?;
     if args.json {
         output::json(&shown.json(args.orders, place));
@@ -90,13 +100,23 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn head_of(frame: &Frame<'_>) -> Result<TurnHead, Failure> {
+    let (sequence, position) = (Sequence(frame.sequence), frame.position);
+    let failed = |error| FollowError::Record { sequence, position, error };
+    read_head(frame).map_err(|error| Failure::failed(failed(error)))
+}
+
+/// Sequence and time of the next turn, `None` if there is none.
+fn first_turn(reader: &mut Reader) -> Result<Option<(Sequence, Timestamp)>, Failure> {
+    let Some(frame) = reader.next().map_err(Failure::failed)? else { return Ok(None) };
+    let head = head_of(&frame)?;
+    Ok(Some((head.input.sequence, head.input.timestamp)))
+}
+
 /// Where the journal begins, for whoever asked for what was before.
 fn begin(args: &BookArgs) -> String {
-    let first = args.journal.open().ok().and_then(|mut reader| {
-        let frame = reader.next().ok()??;
-        Some((frame.sequence, read_head(&frame).ok()?.input.timestamp))
-    });
-    first.map_or(String::new(), |(sequence, time)| {
+    let first = args.journal.open().and_then(|mut reader| first_turn(&mut reader));
+    first.ok().flatten().map_or(String::new(), |(sequence, time)| {
         format!(", which is sequence {sequence}, {}", Rfc3339(time))
     })
 }

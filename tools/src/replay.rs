@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use journal::{Cut, Reader};
+use journal::{Cut, Reader, Snapshots};
 use serde_json::json;
 use venue::Names;
 use venue::replay::{Divergence, Replay, ReplayError};
+use venue::snapshots;
 use venue::turns::FollowError;
 
 use crate::failure::Failure;
@@ -15,6 +16,8 @@ use crate::{describe, output, say, text};
 
 /// Replays a journal through the engine of this build and compares every event with what is written.
 #[derive(Args, Debug)]
+///
+/// Where snapshots know the state after a turn, the state of this build is compared with it too.
 #[command(after_help = "Example:\n  vesta replay journal --verify --json")]
 pub struct ReplayArgs {
     #[command(flatten)]
@@ -23,6 +26,9 @@ pub struct ReplayArgs {
     /// the word for scripts).
     #[arg(long)]
     verify: bool,
+    /// Begin with the newest good snapshot: what was before it is neither replayed nor compared.
+    #[arg(long)]
+    from_snapshot: bool,
     /// End with one JSON object.
     #[arg(long)]
     json: bool,
@@ -35,6 +41,8 @@ pub struct Replayed {
     pub commands: u64,
     /// Events compared.
     pub events: u64,
+    /// States compared with those that snapshots have.
+    pub states: usize,
     /// Sequence of the last turn, 0 if there is none.
     pub last_sequence: u64,
     /// What stands behind the last whole turn.
@@ -58,9 +66,10 @@ impl Replayed {
 ///
 /// If the journal cannot be read to its end, or an event differs.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
-    let reader = args.journal.open_to_replay()?;
+    let (reader, begun) = begin(args)?;
+    let from = begun.place().0;
     let bar = progress(reader.bytes_total());
-    let result = replay(reader, |position| bar.set_position(position));
+    let result = go_on(begun, reader, |position| bar.set_position(position));
     bar.finish_and_clear();
     match result {
         Ok(replayed) => {
@@ -71,6 +80,9 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
                 text::count(replayed.events),
                 text::count(rate)
             );
+            if replayed.states > 0 {
+                say!("{} states, all as snapshots have them", text::count(replayed.states as u64));
+            }
             if let Some(cut) = replayed.torn_tail {
                 say!("the end is torn, as after a crash: {cut}");
             }
@@ -79,7 +91,9 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
                     "ok": true,
                     "commands": replayed.commands,
                     "events": replayed.events,
+                    "from_sequence": from.0,
                     "last_sequence": replayed.last_sequence,
+                    "states": replayed.states,
                     "torn_tail": replayed.torn_tail.map(|cut| cut.to_string()),
                     "elapsed_ms": u64::try_from(replayed.elapsed.as_millis()).unwrap_or(u64::MAX),
                     "commands_per_s": rate,
@@ -107,11 +121,41 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 /// # Errors
 ///
 /// If the journal cannot be read, or an event differs.
-pub fn replay(mut reader: Reader, mut at: impl FnMut(u64)) -> Result<Replayed, ReplayError> {
+pub fn replay(reader: Reader, at: impl FnMut(u64)) -> Result<Replayed, ReplayError> {
+    go_on(Replay::new(), reader, at)
+}
+
+/// The journal and where its replay begins, with the states that it is to be compared with.
+fn begin(args: &ReplayArgs) -> Result<(Reader, Replay), Failure> {
+    let (mut reader, mut replay) = (args.journal.open()?, Replay::new());
+    let snapshots = Snapshots::to_read(&args.journal.dir, reader.log_id());
+    let (hashes, mut refused) = snapshots::state_hashes(&mut reader, &snapshots);
+    if args.from_snapshot {
+        let (index, passed) = snapshots::index(&mut reader, &snapshots, |_| true);
+        refused = passed;
+        match index {
+            Some(index) => replay = index.replay,
+            None => say!("there is no good snapshot: from the start"),
+        }
+    }
+    if replay.place().0.0 == 0 {
+        reader = args.journal.open_to_replay()?;
+    }
+    for refused in refused {
+        say!("{refused}");
+    }
+    replay.expect(&hashes);
+    Ok((reader, replay))
+}
+
+fn go_on(
+    mut replay: Replay,
+    mut reader: Reader,
+    mut at: impl FnMut(u64),
+) -> Result<Replayed, ReplayError> {
     /// How often `at` is told. Unit: frames.
     const TELL: u64 = 16_384;
-    let began = Instant::now();
-    let mut replay = Replay::new();
+    let (began, expected) = (Instant::now(), replay.expected());
     let mut frames = 0_u64;
     while let Some(frame) = reader.next().map_err(FollowError::from)? {
         replay.frame(&frame, &mut venue::replay::Nobody)?;
@@ -123,7 +167,8 @@ pub fn replay(mut reader: Reader, mut at: impl FnMut(u64)) -> Result<Replayed, R
     Ok(Replayed {
         commands: replay.turns(),
         events: replay.events(),
-        last_sequence: replay.last().map_or(0, |head| head.input.sequence.0),
+        states: expected - replay.expected(),
+        last_sequence: replay.place().0.0,
         torn_tail: reader.tail_cut(),
         elapsed: began.elapsed(),
     })

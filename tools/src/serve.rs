@@ -52,6 +52,9 @@ fn announce(config: &Config, venue: &Venue) {
     } else {
         let from = if recovery.from_live { ", its last turns from the live log" } else { "" };
         say!("journal    {journal}, recovered to sequence {}{from}", recovery.last_sequence);
+        if let Some(sequence) = venue.from_snapshot() {
+            say!("           from the snapshot of sequence {sequence}");
+        }
     }
     if let Some(cut) = &recovery.cut {
         say!("           cut off: {cut}");

@@ -103,7 +103,7 @@ pub struct Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the snapshot of sequence {} {}: going back", self.sequence, self.why)
+        write!(f, "the snapshot of sequence {} {}: passed over", self.sequence, self.why)
     }
 }
 
@@ -443,25 +443,31 @@ fn index_with(
     Ok(Some(Index { replay: Replay::resume(engine, place(snapshot.head())), names }))
 }
 
-/// The state hashes that a log's snapshots know, of the newest one that is whole, and the one of each
-/// other: what a replay from the start compares its states with. Those that are not whole are told.
-#[must_use]
-pub fn state_hashes(snapshots: &Snapshots) -> (Vec<StateHash>, Vec<Refused>) {
+/// The state hashes that the snapshots of `reader`'s journal know: what a replay from its start compares
+/// its states with. Snapshots that cannot be used are told; `reader` is where it was.
+pub fn state_hashes(reader: &mut Reader, snapshots: &Snapshots) -> (Vec<StateHash>, Vec<Refused>) {
+    let start = reader.position();
     let (mut hashes, mut refused) = (Vec::new(), Vec::new());
     for sequence in snapshots.list().unwrap_or_default() {
-        match hashes_of(snapshots, sequence) {
+        match hashes_of(reader, snapshots, sequence) {
             Ok(more) => hashes.extend(more),
             Err(why) => refused.push(Refused { sequence: Sequence(sequence), why }),
         }
     }
+    reader.seek(start);
     hashes.sort_unstable_by_key(|known: &StateHash| (known.sequence, known.hash));
     // Of two that differ both stay: one of them will be found out.
     hashes.dedup();
     (hashes, refused)
 }
 
-fn hashes_of(snapshots: &Snapshots, sequence: u64) -> Result<Vec<StateHash>, Unusable> {
+fn hashes_of(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    sequence: u64,
+) -> Result<Vec<StateHash>, Unusable> {
     let snapshot = snapshots.open_parts(sequence, &[part::HASHES])?;
+    go_on(reader, snapshot.head())?;
     let bytes = snapshot.part(part::HASHES).ok_or(Unusable::Missing(part::HASHES))?;
     let checkpoints = Checkpoints::load(bytes).map_err(|NotSaved| Unusable::Part(part::HASHES))?;
     let head = snapshot.head();

@@ -203,3 +203,62 @@ fn what_is_no_journal_is_named() {
         run(args).assert_says(2, &[absent]);
     }
 }
+
+/// Snapshots all over a journal that stands, as a venue would have made them.
+fn make_snapshots(folder: &Folder, journal: &Path) -> journal::Snapshots {
+    let reader = journal::Reader::open(journal, None).unwrap();
+    let options = journal::Options {
+        dir: journal.to_path_buf(),
+        live_dir: folder.path().join("live-again"),
+        segment_bytes: reader.segment_bytes(),
+        record_version: matcher::record::RECORD_VERSION,
+        live_segments_kept: 1,
+    };
+    let opened = journal::open(&options).unwrap();
+    let config = venue::snapshots::SnapshotConfig { every_bytes: 400, keep: 100 };
+    let mut keeper =
+        venue::snapshots::Keeper::new(&opened.log, &opened.snapshots, config, 1_000_000);
+    keeper.make(|| true).unwrap().unwrap();
+    opened.snapshots.clone()
+}
+
+#[test]
+fn with_snapshots_everything_is_as_without() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let books = || -> Vec<serde_json::Value> {
+        let last = run(&["replay", dir, "--json"]).json()["last_sequence"].as_u64().unwrap();
+        let book = |at: u64| {
+            let at = at.to_string();
+            run(&["book", dir, "--symbol", "BTC-USD", "--json", "--orders", "--at", &at]).json()
+        };
+        (4..=last).map(book).collect()
+    };
+    let without = books();
+    let snapshots = make_snapshots(&folder, &journal);
+    let made = snapshots.list().unwrap();
+    assert!(made.len() >= 3, "{made:?}");
+    assert_eq!(books(), without);
+
+    let ended = run(&["replay", dir, "--verify", "--json"]);
+    ended.assert_good();
+    assert_eq!(ended.json()["states"], made.len());
+    let ended = run(&["replay", dir, "--from-snapshot", "--json"]);
+    ended.assert_good();
+    assert_eq!(ended.json()["from_sequence"], *made.last().unwrap());
+
+    // The newest is damaged in a part, the one before it in its head.
+    let damage = |sequence: u64, at: usize| {
+        let mut bytes = fs::read(snapshots.path(sequence)).unwrap();
+        bytes[at] ^= 1;
+        fs::write(snapshots.path(sequence), bytes).unwrap();
+    };
+    damage(made[made.len() - 1], 600);
+    damage(made[made.len() - 2], 70);
+    assert_eq!(books(), without);
+    let ended = run(&["replay", dir, "--from-snapshot", "--json"]);
+    ended.assert_good();
+    assert_eq!(ended.json()["from_sequence"], made[made.len() - 3]);
+    assert!(ended.out.contains("is damaged in part 1: passed over"), "{}", ended.out);
+}

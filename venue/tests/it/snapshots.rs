@@ -159,7 +159,7 @@ fn a_long_way_makes_snapshots_in_between_and_the_oldest_go() {
     assert!(keeper.make(|| true).unwrap().is_none(), "nothing came since");
     assert_eq!(bench.snapshots.list().unwrap().len(), 3);
     // The hashes of those that went are known to the last.
-    let (hashes, refused) = state_hashes(&bench.snapshots);
+    let (hashes, refused) = known_hashes(&folder, &bench);
     assert_eq!((hashes.len(), refused.len()), (5, 0));
     let mut replay = Replay::new();
     replay.expect(&hashes);
@@ -179,6 +179,11 @@ fn who_is_told_to_stop_makes_none() {
     bench.run(&record(Profile::standard(), 7, 6_000));
     assert!(bench.keeper(CONFIG).make(|| false).unwrap().is_none());
     assert_eq!(bench.snapshots.list().unwrap(), []);
+}
+
+fn known_hashes(folder: &Folder, bench: &Bench) -> (Vec<StateHash>, Vec<Refused>) {
+    let mut reader = Reader::open(&folder.journal().dir, None).unwrap();
+    state_hashes(&mut reader, &bench.snapshots)
 }
 
 /// The newest snapshot before `at`, for who only reads the journal; and that it goes on right.
@@ -233,10 +238,10 @@ fn a_reader_begins_at_the_newest_that_fits_and_passes_bad_ones_over() {
     assert_eq!(
         why,
         [
-            format!("the snapshot of sequence {end} is damaged in part 1: going back"),
-            format!("the snapshot of sequence {} ends too early: going back", ends[2].0),
+            format!("the snapshot of sequence {end} is damaged in part 1: passed over"),
+            format!("the snapshot of sequence {} ends too early: passed over", ends[2].0),
             format!(
-                "the snapshot of sequence {} has version 9, this program knows up to 1: going back",
+                "the snapshot of sequence {} has version 9, this program knows up to 1: passed over",
                 ends[1].0
             ),
         ]
@@ -283,6 +288,8 @@ fn a_snapshot_of_another_history_is_passed_over() {
         read_from(&restored, bench.log.log_id(), bench.core.sequence().0);
     assert_eq!(begun, Some(Sequence(first)));
     assert!(matches!(refused[..], [Refused { why: Unusable::OtherHistory, .. }]));
+    let (hashes, refused) = known_hashes(&restored, &bench);
+    assert_eq!((hashes.len(), refused.len()), (1, 1), "its states are no more believed");
     assert_eq!(engine.state_hash(), bench.core.engine().state_hash());
 }
 
@@ -344,7 +351,7 @@ fn a_replay_that_gives_another_state_says_where() {
     let middle = bench.snapshot();
     bench.run(&record(Profile::standard(), 23, 600)[500..]);
     bench.snapshot();
-    let (mut hashes, _) = state_hashes(&bench.snapshots);
+    let (mut hashes, _) = known_hashes(&folder, &bench);
     assert_eq!(hashes.len(), 2);
     hashes[0].hash ^= 1;
     let mut replay = Replay::new();
