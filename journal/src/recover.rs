@@ -688,11 +688,16 @@ fn settle_disk(
         }
         disk_next = index + 1;
     }
+    // What a live log says to be synced is; of everything else only a write of our own makes sure. A sync that
+    // failed left bytes in the kernel's cache that read well, that no later sync writes, and that the end of the
+    // machine takes away. What was made ahead beside a live log was blank when it was made.
+    let durable = found.control.as_ref().map_or(0, |control| control.read().durable.0);
+    let blank = if found.control.is_some() { segment_bytes } else { 0 };
     // From the last one down: a crash in between must not leave a gap. Those made whole stay, blank: a
     // full segment has one behind it.
     for index in later.into_iter().rev() {
         if index < disk_next {
-            settle_segment(options, storage, index, &[])?;
+            settle_segment(options, storage, index, &[], blank)?;
             continue;
         }
         let file = segment::path(dir, index);
@@ -702,7 +707,9 @@ fn settle_disk(
         let loaded = found.load(index, end.source_is_live)?;
         let source = loaded.get().map.bytes();
         let used = if index == end.index { end.offset as usize } else { segment_bytes };
-        settle_segment(options, storage, index, &source[..used.min(source.len())])?;
+        let synced = durable.saturating_sub(found.geometry.base(index));
+        let synced = usize::try_from(synced).unwrap_or(usize::MAX);
+        settle_segment(options, storage, index, &source[..used.min(source.len())], synced)?;
     }
     Ok(disk_next)
 }
@@ -710,12 +717,14 @@ fn settle_disk(
 /// Compared and written in pieces of this size. Unit: bytes.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Makes segment `index` on disk hold `wanted` and then zeroes, synced.
+/// Makes segment `index` on disk hold `wanted` and then zeroes, synced. The first `synced` bytes of it are
+/// synced already, and written only if they differ.
 fn settle_segment(
     options: &Options,
     storage: &dyn Storage,
     index: u64,
     wanted: &[u8],
+    synced: usize,
 ) -> Result<(), OpenError> {
     let file = segment::path(&options.dir, index);
     let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
@@ -740,7 +749,7 @@ fn settle_segment(
             block[..len].copy_from_slice(&rest[..len]);
         }
         // A file that ends too early differs, and grows.
-        if map.bytes().get(at..at + block.len()) != Some(block) {
+        if at + block.len() > synced || map.bytes().get(at..at + block.len()) != Some(block) {
             opened.write_at(at as u64, block).map_err(|error| io("write", error))?;
         }
     }

@@ -3,6 +3,7 @@
 
 mod append;
 mod bits;
+mod cache;
 mod crash;
 mod damage;
 mod follow;
