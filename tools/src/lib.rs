@@ -37,5 +37,6 @@ pub mod replay;
 pub mod scan;
 pub mod select;
 pub mod serve;
+pub mod simulate;
 pub mod temporary;
 pub mod text;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tools::{book, check_config, demo, diff, explain, export, journal, load, play, replay, serve};
+use tools::{
+    book, check_config, demo, diff, explain, export, journal, load, play, replay, serve, simulate,
+};
 use venue::huge_pages::HugePages;
 
 #[global_allocator]
@@ -32,6 +34,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
+    Simulate(simulate::SimulateArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -241,6 +241,12 @@ impl<N: Network> Joined<N> {
         self.gateway.acceptor().connections()
     }
 
+    /// Messages of the feed so far.
+    #[must_use]
+    pub fn feed_messages(&self) -> u64 {
+        self.feed.as_ref().map_or(0, FeedLoop::messages)
+    }
+
     /// Whether there is nothing to do before a socket, a timer or the release cursor moves.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -231,6 +231,12 @@ impl<N: Network> FeedLoop<N> {
         self.soup.as_ref().and_then(|_| self.network.local_addr().ok())
     }
 
+    /// Messages so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.index.messages()
+    }
+
     /// Where its subscribers come from.
     #[must_use]
     pub fn network(&self) -> &N {

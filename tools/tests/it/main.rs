@@ -12,4 +12,5 @@ mod looking;
 mod play;
 mod python;
 mod serve;
+mod simulate;
 mod support;

@@ -1,0 +1,298 @@
+//! What must be true of a journal, and of what everybody was told: looked at after every start and at
+//! the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use feed::{MessageSink, Mirror, Publisher};
+use gateway::fix::Note;
+use journal::{Frame, Log};
+use matcher::testing::reference::Reference;
+use matcher::{Command, Engine, Event, Input, InstrumentId, Sequence, Side, Timestamp};
+use venue::replay::Replay;
+use venue::turns::{Follower, TurnHead};
+
+use super::ledger::{Ledger, Said};
+use super::trader::Trader;
+
+/// What the journal says of an outbound message.
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    sequence: Sequence,
+    /// Whether it comes again when it is asked for, or is filled over.
+    comes_again: bool,
+}
+
+/// A whole journal, replayed.
+pub(super) struct History {
+    /// A hash of each turn, in order.
+    pub(super) turns: Vec<u64>,
+    pub(super) engine: Engine,
+    /// The engine's state after the turn that was asked for.
+    pub(super) state_then: Option<u64>,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    outs: BTreeMap<(u32, u32), Out>,
+    inputs: Vec<(Input, Vec<Event>)>,
+    day_ends: Vec<Timestamp>,
+    publisher: Publisher,
+    feed: Messages,
+}
+
+#[derive(Default)]
+struct Messages(Vec<Vec<u8>>);
+
+impl MessageSink for Messages {
+    fn message(&mut self, bytes: &[u8]) {
+        self.0.push(bytes.to_vec());
+    }
+}
+
+impl Follower for Seen {
+    fn input(&mut self, head: &TurnHead) {
+        self.inputs.push((head.input, Vec::new()));
+        if head.input.command == Command::ExpireDay {
+            self.day_ends.push(head.input.timestamp);
+        }
+        self.publisher.input(&head.input);
+    }
+
+    fn event(&mut self, head: &TurnHead, _: u32, event: &Event) {
+        if let Some((_, events)) = self.inputs.last_mut() {
+            events.push(*event);
+        }
+        for (session, msg) in event.recipients().into_iter().flatten() {
+            let comes_again = match event {
+                Event::Numbered { .. } => Note::decode(head.attachment()).is_some_and(|note| {
+                    note.is_application() || matches!(note, Note::Reject { .. })
+                }),
+                _ => true,
+            };
+            let out = Out { sequence: head.input.sequence, comes_again };
+            self.outs.insert((session.0, msg.0), out);
+        }
+        self.publisher.event(event, &mut self.feed);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {
+        self.publisher.end_turn(&mut self.feed);
+    }
+}
+
+/// A hash of a frame's payload, on top of that of the frames before it in its turn.
+pub(super) fn hash_frame(hash: u64, frame: &Frame<'_>) -> u64 {
+    let before = if frame.first { 0xcbf2_9ce4_8422_2325 ^ frame.sequence } else { hash };
+    frame
+        .payload
+        .iter()
+        .fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl History {
+    /// Replays the journal; `then` is a turn whose state is of interest.
+    pub(super) fn read(log: &Log, then: Sequence) -> Result<History, String> {
+        let (mut replay, mut seen) = (Replay::new(), Seen::default());
+        let (mut tail, limit) = (log.tail(log.start()), log.committed());
+        let (mut turns, mut hash, mut state_then) = (Vec::new(), 0, None);
+        while let Some(frame) = tail.next(limit).map_err(|error| error.to_string())? {
+            hash = hash_frame(hash, &frame);
+            replay.frame(&frame, &mut seen).map_err(|error| error.to_string())?;
+            if frame.last {
+                turns.push(hash);
+                if frame.sequence == then.0 {
+                    state_then = Some(replay.engine().state_hash());
+                }
+            }
+        }
+        Ok(History { turns, engine: replay.into_engine(), state_then, seen })
+    }
+
+    /// Every message that a session was told stands in the journal as it was told.
+    pub(super) fn holds(&self, session: u32, ledger: &Ledger) -> Result<(), String> {
+        for (number, said) in ledger.said().filter(|(_, said)| **said != Said::Nothing) {
+            let Some(out) = self.seen.outs.get(&(session, number)) else {
+                return Err(format!(
+                    "session {session} was told message {number}, and the journal has none: {said:?}"
+                ));
+            };
+            let Said::Message(fields) = said else {
+                if out.comes_again {
+                    return Err(format!(
+                        "message {number} of session {session} was filled over, and is one of {}",
+                        out.sequence
+                    ));
+                }
+                continue;
+            };
+            let text = String::from_utf8_lossy(fields);
+            let exec = text.split("|17=").nth(1).and_then(|rest| rest.split('-').next());
+            let same = exec.is_none_or(|exec| exec == out.sequence.0.to_string());
+            if !out.comes_again || !same {
+                return Err(format!(
+                    "message {number} of session {session} is of {} in the journal, and was {text}",
+                    out.sequence
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that the journal says to a session was heard.
+    fn was_heard(&self, session: u32, ledger: &Ledger) -> Result<(), String> {
+        for ((_, number), out) in self.seen.outs.range((session, 0)..=(session, u32::MAX)) {
+            if out.comes_again && !matches!(ledger.said_at(*number), Said::Message(_)) {
+                return Err(format!(
+                    "message {number} of session {session}, of {}, was never told",
+                    out.sequence
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The naive engine says the same.
+    fn agrees_with_reference(&self) -> Result<(), String> {
+        let mut reference = Reference::new();
+        for (input, events) in &self.seen.inputs {
+            let theirs = reference.apply(input);
+            if theirs != *events {
+                return Err(format!(
+                    "turn {}: {:?} gives {events:?}, the reference says {theirs:?}",
+                    input.sequence, input.command
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was sent is filled, canceled, working or refused, and both sides of a trade know it.
+    fn quantities_add_up(&self, traders: &[Trader]) -> Result<(), String> {
+        let by_session: BTreeMap<u32, &Ledger> =
+            traders.iter().map(|trader| (trader.session.0, &trader.ledger)).collect();
+        let mut known = BTreeSet::new();
+        for event in self.seen.inputs.iter().flat_map(|(_, events)| events) {
+            let Event::Traded(trade) = event else { continue };
+            for fill in [&trade.maker, &trade.taker] {
+                let Some(ledger) = by_session.get(&fill.session.0) else { continue };
+                let key = (trade.id.0, fill.order_id.0);
+                known.insert((fill.session.0, key));
+                if ledger.fills().get(&key) != Some(&trade.qty.lots()) {
+                    return Err(format!("session {} does not know of {trade:?}", fill.session));
+                }
+            }
+        }
+        for (session, ledger) in &by_session {
+            for key in ledger.fills().keys() {
+                if !known.contains(&(*session, *key)) {
+                    return Err(format!(
+                        "session {session} knows of a trade that is none: {key:?}"
+                    ));
+                }
+            }
+        }
+        // What works in the books is what its owner believes, and the other way round.
+        let (mut working, mut displayed) = (BTreeMap::new(), 0);
+        for (id, _) in self.engine.instruments() {
+            let Some(book) = self.engine.book(id) else { continue };
+            for order in [Side::Buy, Side::Sell].into_iter().flat_map(|side| book.orders(side)) {
+                working.insert(order.order_id.0, (order.session.0, order.leaves_qty.lots()));
+                displayed += 1;
+            }
+        }
+        let held = self.engine.orders_len() > displayed;
+        for (id, (session, leaves)) in &working {
+            let Some(ledger) = by_session.get(session) else { continue };
+            let told = ledger.working().find(|(told, _)| told == id);
+            if told.is_none_or(|(_, told)| told.leaves != *leaves) {
+                return Err(format!(
+                    "order {id} of session {session} works with {leaves}, its owner believes {told:?}"
+                ));
+            }
+        }
+        for (session, ledger) in &by_session {
+            for (id, told) in ledger.working() {
+                if !working.contains_key(&id) && !held {
+                    return Err(format!("session {session} believes that {id} works: {told:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A day ends once: no two ends between two times of the clock at which it does, and none is left out.
+    pub(super) fn days_end_once(
+        &self,
+        day_end: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        const DAY_NS: u64 = 86_400_000_000_000;
+        let Some(day_end) = day_end else { return Ok(()) };
+        let mut days = BTreeSet::new();
+        for at in &self.seen.day_ends {
+            if at.0 < day_end.0 || !days.insert((at.0 - day_end.0) / DAY_NS) {
+                return Err(format!("a day that had ended ended again at {at:?}"));
+            }
+        }
+        if days.is_empty() && now.0 > day_end.0 + 3_000_000_000 {
+            return Err("the day did not end".into());
+        }
+        Ok(())
+    }
+
+    /// The feed that the journal makes.
+    pub(super) fn feed(&self) -> &[Vec<u8>] {
+        &self.seen.feed.0
+    }
+
+    /// Everything that must hold when everybody is at rest.
+    pub(super) fn check_at_rest(&self, traders: &[Trader]) -> Result<(), String> {
+        for trader in traders {
+            self.holds(trader.session.0, &trader.ledger)?;
+            self.was_heard(trader.session.0, &trader.ledger)?;
+            if let Some(open) = trader.ledger.unanswered().next() {
+                return Err(format!("{open} has no answer"));
+            }
+        }
+        self.quantities_add_up(traders)?;
+        self.agrees_with_reference()?;
+        self.engine.check();
+        Ok(())
+    }
+
+    /// A book rebuilt from the feed is the engine's.
+    pub(super) fn equals_book(&self, mirror: &Mirror) -> Result<(), String> {
+        for (id, _) in self.engine.instruments() {
+            self.equals_one(id, mirror)?;
+        }
+        Ok(())
+    }
+
+    fn equals_one(&self, id: InstrumentId, mirror: &Mirror) -> Result<(), String> {
+        let locate = u16::try_from(id.0 + 1).map_err(|error| error.to_string())?;
+        let (Some(book), Some(scale)) = (self.engine.book(id), self.seen.publisher.scale(locate))
+        else {
+            return Err(format!("instrument {id} has no book or no feed"));
+        };
+        for side in [Side::Buy, Side::Sell] {
+            let ours: Vec<(u64, Option<u32>, u64)> = book
+                .orders(side)
+                .map(|order| {
+                    let price = scale.to_feed(order.price);
+                    (order.order_ref.0, price, order.displayed_qty.lots())
+                })
+                .collect();
+            let theirs: Vec<(u64, Option<u32>, u64)> = mirror
+                .orders(locate, side)
+                .map(|order| (order.order_ref, Some(order.price), u64::from(order.shares)))
+                .collect();
+            if ours != theirs {
+                return Err(format!(
+                    "instrument {id}, {side:?}: the book has {ours:?}, the feed's has {theirs:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! What a seed stands for: who is there, how long it lasts, and what goes wrong how often.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use matcher::{InstrumentId, Phase, SelfTradePrevention};
+use venue::config::PhaseEntry;
+use venue::{Config, Durability};
+
+use super::faults::Sabotage;
+use crate::random::Random;
+
+/// CompID of the venue.
+pub(super) const VENUE: &str = "VESTA";
+
+/// What is traded.
+pub(super) const SYMBOLS: [&str; 2] = ["ALPHA", "BETA"];
+
+/// CompID of the one that breaks rules.
+pub(super) const HOSTILE: &str = "HOSTILE";
+
+const SECOND: u64 = 1_000_000_000;
+
+/// 2026-01-02 09:30:00 UTC.
+const BEGAN: u64 = 1_767_346_200 * SECOND;
+
+/// The smallest there is: a run crosses many.
+const SEGMENT_BYTES: u32 = 64 << 10;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) durability: Durability,
+    pub(super) traders: usize,
+    pub(super) hostile: bool,
+    pub(super) subscribers: usize,
+    pub(super) heartbeat_s: u32,
+    /// Between two requests of one trader, about.
+    pub(super) pace_ns: u64,
+    pub(super) began: u64,
+    pub(super) lasts_ns: u64,
+    /// Between two ends of the venue, about; 0: none.
+    pub(super) crash_ns: u64,
+    /// Between two troubles of disk or thread, about; 0: none.
+    pub(super) trouble_ns: u64,
+    pub(super) client_fault_per_mille: u64,
+    /// Between two commands of the operator, about; 0: none.
+    pub(super) operator_ns: u64,
+    pub(super) cancel_on_disconnect: bool,
+    pub(super) self_trade: SelfTradePrevention,
+    /// Seconds after the begin when the day ends, if it does.
+    pub(super) day_end: Option<u64>,
+    pub(super) auctions: bool,
+    pub(super) bands: bool,
+    pub(super) out_buffer_bytes: usize,
+    pub(super) feed_window: (usize, usize),
+    pub(super) sabotage: Option<Sabotage>,
+}
+
+/// CompID of a trader.
+pub(super) fn comp_id(index: usize) -> String {
+    format!("TRADER{}", index + 1)
+}
+
+impl Plan {
+    pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> Plan {
+        let mut random = Random::new(seed ^ 0x9a1d_51a7);
+        let traders = 2 + usize::try_from(random.below(2)).unwrap_or(0);
+        let lasts_ns = (8 + random.below(80)) * SECOND;
+        let commands = 40 + random.below(260);
+        let pace_ns = lasts_ns * traders as u64 / commands;
+        let some = |random: &mut Random, of: u64, most: u64| {
+            if random.below(of) == 0 { 0 } else { lasts_ns / (1 + random.below(most)) }
+        };
+        let crash_ns = some(&mut random, 5, 7);
+        let trouble_ns = some(&mut random, 4, 6);
+        let disk = sabotage.is_some() || random.below(4) > 0;
+        let self_trade = match random.below(5) {
+            0 => SelfTradePrevention::CancelNewest,
+            1 => SelfTradePrevention::CancelOldest,
+            2 => SelfTradePrevention::CancelBoth,
+            3 => SelfTradePrevention::Decrement,
+            _ => SelfTradePrevention::None,
+        };
+        Plan {
+            seed,
+            durability: if disk { Durability::Disk } else { Durability::Memory },
+            traders,
+            hostile: random.below(3) == 0,
+            subscribers: 1 + usize::try_from(random.below(2)).unwrap_or(0),
+            heartbeat_s: [1, 2, 5, 30][usize::try_from(random.below(4)).unwrap_or(0)],
+            pace_ns,
+            began: BEGAN,
+            lasts_ns,
+            crash_ns,
+            trouble_ns,
+            client_fault_per_mille: [0, 10, 40, 100][usize::try_from(random.below(4)).unwrap_or(0)],
+            operator_ns: some(&mut random, 3, 20),
+            cancel_on_disconnect: random.below(4) == 0,
+            self_trade,
+            day_end: (random.below(2) == 0).then(|| 1 + random.below(lasts_ns / SECOND)),
+            auctions: random.below(3) == 0,
+            bands: random.below(3) == 0,
+            out_buffer_bytes: if random.below(3) == 0 { 4 << 10 } else { 64 << 10 },
+            feed_window: if random.below(2) == 0 { (4 << 10, 64) } else { (256 << 10, 8 << 10) },
+            sabotage,
+        }
+    }
+
+    /// The configuration of its venue.
+    pub(super) fn config(&self, journal_dir: &Path, live_dir: &Path) -> Result<Config, String> {
+        let durability = match (self.durability, self.sabotage) {
+            (Durability::Memory, _) | (_, Some(Sabotage::EarlyRelease)) => "memory",
+            (Durability::Disk, _) => "disk",
+        };
+        let mut text = format!(
+            "[venue]\nname = \"{VENUE}\"\ndurability = \"{durability}\"\n\
+             [limits]\norders = 400\nlevels = 200\ninstruments = 4\nsessions = 8\n\
+             orders_per_session = 100000\n\
+             [fix]\nlisten = \"127.0.0.1:1\"\nheartbeat_s_min = 1\nslow_peer_s = 10\n\
+             logon_timeout_s = 5\nconnections_max = 24\n\
+             [itch.soup]\nlisten = \"127.0.0.1:2\"\nconnections_max = 8\n\
+             [schedule]\nvolatility_auction_s = 3\nindicative_interval_ms = 700\n"
+        );
+        for symbol in SYMBOLS {
+            let _ = write!(
+                text,
+                "[[instrument]]\nsymbol = \"{symbol}\"\nprice_decimals = 2\ntick_size = \"0.01\"\n\
+                 qty_max = \"1000\"\nprice_max = \"200\"\n"
+            );
+            if self.bands {
+                text += "reference_price = \"100\"\nbands = { static_ticks = 8, action = \"interrupt\" }\n";
+            }
+        }
+        for index in 0..self.traders {
+            let comp_id = comp_id(index);
+            let _ = write!(
+                text,
+                "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n\
+                 cancel_on_disconnect = {}\n",
+                self.cancel_on_disconnect
+            );
+        }
+        let _ = write!(text, "[[session]]\ncomp_id = \"{HOSTILE}\"\nparticipant = \"{HOSTILE}\"\n");
+        let mut config =
+            Config::parse("built-in configuration", &text).map_err(|error| error.to_string())?;
+        config.journal_dir = journal_dir.to_path_buf();
+        config.live_dir = Some(live_dir.to_path_buf());
+        config.segment_bytes = SEGMENT_BYTES;
+        config.fix.out_buffer_bytes = self.out_buffer_bytes;
+        for session in &mut config.sessions {
+            session.self_trade = self.self_trade;
+        }
+        let of_day = |seconds: u64| u32::try_from((self.began / SECOND + seconds) % 86_400);
+        config.schedule.day_end_s = self.day_end.and_then(|seconds| of_day(seconds).ok());
+        if self.auctions {
+            let third = self.lasts_ns / SECOND / 3;
+            let phases = [
+                (0, Phase::PreOpen),
+                (third / 2, Phase::OpeningAuction),
+                (third, Phase::Continuous),
+                (2 * third, Phase::ClosingAuction),
+                (2 * third + 2, Phase::Continuous),
+            ];
+            for (seconds, phase) in phases {
+                let instruments = Some(vec![InstrumentId(0)]);
+                let at_s = of_day(seconds).unwrap_or(0);
+                config.schedule.phases.push(PhaseEntry { at_s, phase, instruments });
+            }
+        }
+        Ok(config)
+    }
+}

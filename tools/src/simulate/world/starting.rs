@@ -1,0 +1,201 @@
+//! A venue starts again: from what is left, with a bit turned now and then, and ends in the middle of it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+impl World {
+    pub(super) fn start(&mut self) -> Result<(), String> {
+        let now = self.now;
+        let flips = !self.calm && self.plan.trouble_ns > 0 && self.starts > 0;
+        let mut flip = if flips && self.random.below(12) == 0 { self.flip()? } else { None };
+        for attempt in 0_u32.. {
+            if attempt > 200 {
+                return Err("the venue does not start in 200 attempts".into());
+            }
+            self.plan_recovery_faults();
+            self.starts += 1;
+            match self.assemble() {
+                Ok(assembly) => {
+                    self.disk.process_ended();
+                    return self.started(assembly, flip.as_ref());
+                }
+                Err(_) if self.disk.has_ended() => {
+                    self.counts.add(Fault::EndedInRecovery);
+                    let machine =
+                        self.plan.durability == Durability::Disk && self.random.below(2) == 0;
+                    self.say(|| format!("ends in the recovery; with the machine: {machine}"));
+                    if machine {
+                        self.required = self.required.min(self.released);
+                        self.disk.machine_ended().map_err(|error| error.to_string())?;
+                        self.clear_live()?;
+                    } else {
+                        self.disk.process_ended();
+                    }
+                    self.net.venue_ended(Leave::Close);
+                }
+                Err(error) if self.disk.take_failed() => {
+                    self.say(|| format!("does not start: {error}"));
+                    self.net.venue_ended(Leave::Close);
+                }
+                Err(StartError::Journal(OpenError::NoSpace { .. })) if self.disk.is_full() => {
+                    self.say(|| "does not start: no space".into());
+                    self.start_at = now + SECOND;
+                    self.net.venue_ended(Leave::Close);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.net.venue_ended(Leave::Close);
+                    let Some(flip) = flip.take() else {
+                        return Err(format!("the venue does not start: {error}"));
+                    };
+                    if !is_damage(&error) {
+                        return Err(format!("a turned bit is reported as: {error}"));
+                    }
+                    // It was found: it is put right as an operator would from a copy.
+                    self.say(|| format!("the damage is found: {error}"));
+                    turn(&flip).map_err(|error| error.to_string())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn plan_recovery_faults(&mut self) {
+        if self.calm || self.plan.crash_ns == 0 || self.starts == 0 {
+            return;
+        }
+        if self.random.below(5) == 0 {
+            self.disk.end_in(u32::try_from(self.random.below(14)).unwrap_or(0));
+        } else if self.random.below(12) == 0 && self.plan.trouble_ns > 0 {
+            self.disk.fail_in(u32::try_from(self.random.below(14)).unwrap_or(0));
+        }
+    }
+
+    pub(super) fn assemble(&mut self) -> Result<Assembly<VirtualNetwork>, StartError> {
+        let config = match self.plan.config(&self.dir, &self.live) {
+            Ok(config) => config,
+            Err(why) => panic!("the simulation's own configuration: {why}"),
+        };
+        let options = Options {
+            dir: self.dir.clone(),
+            live_dir: self.live.clone(),
+            segment_bytes: config.segment_bytes,
+            record_version: RECORD_VERSION,
+            live_segments_kept: 2,
+        };
+        let opened = journal::open_with(&options, Arc::new(self.disk.clone()))
+            .map_err(StartError::Journal)?;
+        let twice = self.plan.sabotage == Some(Sabotage::TimerTwice) && self.starts > 1;
+        let outside = Outside {
+            clock: self.clock.clone(),
+            border_clock: self.border_clock.clone(),
+            fix: self.net.listener(Port::Fix),
+            feed: Some(self.net.listener(Port::Feed)),
+            connections_max: config.fix.connections_max,
+            gateway_cells: 1 << 9,
+            venue_cells: 1 << 8,
+            feed_window: self.plan.feed_window,
+            day_ended: twice.then_some(Timestamp(self.plan.began)),
+        };
+        Assembly::new(&config, opened, outside)
+    }
+
+    /// A venue has recovered: what was told must be there.
+    pub(super) fn started(
+        &mut self,
+        assembly: Assembly<VirtualNetwork>,
+        flip: Option<&Flip>,
+    ) -> Result<(), String> {
+        let Assembly { joined, syncer, preparer, log, release, operator, space, recovery, .. } =
+            assembly;
+        let again = self.starts > 1;
+        self.restarted.set(again);
+        let history = History::read(&log, self.then.0)?;
+        let checked = self.check_history(&history);
+        if let Err(why) = checked {
+            if flip.is_some_and(|flip| flip.may_be_cut) && recovery.cut.is_some() {
+                self.say(|| "damage among what was synced last was cut, and reported".into());
+                self.cut_short = true;
+                return Ok(());
+            }
+            return Err(why);
+        }
+        self.say(|| format!("started: {recovery:?}"));
+        self.turns.truncate(self.required.min(self.turns.len()));
+        let follow = log.tail(log.start());
+        let now = self.now;
+        self.turns.clear();
+        self.running = Some(Running {
+            joined,
+            syncer,
+            preparer,
+            log,
+            release,
+            operator,
+            space,
+            follow,
+            hash: 0,
+            venue_at: now,
+            sync_at: None,
+            prepare_at: Some(now),
+            stop_by: None,
+        });
+        self.follow()?;
+        self.wake_helpers();
+        Ok(())
+    }
+
+    pub(super) fn check_history(&self, history: &History) -> Result<(), String> {
+        let required = &self.turns[..self.required.min(self.turns.len())];
+        for (index, (_, hash)) in required.iter().enumerate() {
+            match history.turns.get(index) {
+                Some(found) if found == hash => {}
+                Some(_) => return Err(format!("turn {} is another one now", index + 1)),
+                None => {
+                    return Err(format!(
+                        "turn {} is lost: {} are there, {} must be",
+                        index + 1,
+                        history.turns.len(),
+                        required.len()
+                    ));
+                }
+            }
+        }
+        if let Some(state) = history.state_then
+            && required.len() as u64 >= self.then.0.0
+            && state != self.then.1
+        {
+            return Err(format!("after turn {} the state is another one", self.then.0));
+        }
+        for trader in &self.traders {
+            history.holds(trader.session.0, &trader.ledger)?;
+        }
+        history.days_end_once(self.day_end(), Timestamp(self.plan.began))
+    }
+}
+
+fn is_damage(error: &StartError) -> bool {
+    let read = |error: &ReadError| {
+        matches!(
+            error,
+            ReadError::Corrupt { .. } | ReadError::Header { .. } | ReadError::Version { .. }
+        )
+    };
+    match error {
+        StartError::Journal(OpenError::Journal(error)) => read(error),
+        StartError::Recovery(RecoveryError::Replay(ReplayError::Follow(FollowError::Read(
+            error,
+        )))) => read(error),
+        _ => false,
+    }
+}
+
+/// Turns a bit back.
+fn turn(flip: &Flip) -> std::io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(&flip.path)?;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, flip.at)?;
+    file.write_all_at(&[byte[0] ^ (1 << flip.bit)], flip.at)
+}
