@@ -51,16 +51,42 @@ pub(crate) struct Account {
     /// [`Limits::qty_max`]: crate::Limits::qty_max
     open_qty: [u64; 2],
     pub(crate) open_orders: u32,
-    pub(crate) participant: ParticipantId,
-    pub(crate) instrument: InstrumentId,
+    sure_orders: u32,
+    sure_qty_max: u32,
     /// Which of its limits are any: the bits of [`limit`].
     limited: u8,
     /// Whether its limits are its own, or its participant's.
     limits_own: bool,
     limits: RiskLimits,
+    sure_notional_max: u64,
+    pub(crate) participant: ParticipantId,
+    pub(crate) instrument: InstrumentId,
 }
 
 const _: () = assert!(size_of::<Account>() == 128 && offset_of!(Account, limits) == 64);
+
+/// Orders that no sum can be in the way of: there is room below all limits for so many, of that size
+/// each, on either side. An account has one, its fields where they are wanted together.
+///
+/// Each order that comes in takes one away or, where that is not sure, all; what leaves makes only more
+/// room. So it stays true, and nearly every order is let in by a look at it alone. It decides nothing:
+/// whoever is not within asks the sums themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sure {
+    /// Of one order.
+    notional_max: u64,
+    /// Of one order.
+    qty_max: u32,
+    orders: u32,
+}
+
+impl Sure {
+    /// How many orders at most: an account that is near a limit looks in vain so seldom.
+    const ORDERS: u32 = 64;
+
+    /// How much larger than the order that asks each of them may be: sizes differ.
+    const LARGER: u64 = 16;
+}
 
 impl Pooled for Account {
     const EMPTY: Account = Account {
@@ -73,6 +99,9 @@ impl Pooled for Account {
         limited: 0,
         limits_own: false,
         limits: RiskLimits::NONE,
+        sure_orders: 0,
+        sure_qty_max: 0,
+        sure_notional_max: 0,
     };
 
     fn link(&self) -> u32 {
@@ -151,6 +180,7 @@ impl Account {
     }
 
     pub(crate) const fn set_position(&mut self, position: i128) {
+        self.take_unsure();
         self.position = position;
     }
 
@@ -165,23 +195,88 @@ impl Account {
         self.limited != 0
     }
 
-    /// Whether no limit can be in the way of a limit order. It sees less than [`Account::admit`], which
-    /// decides where this says no: sums that do not fit 64 bits, and limits that are none, it does not
-    /// understand. `middle` is as there.
-    #[inline]
+    /// Whether no limit can be in the way of a limit order; if so, [`Account::reserve_sure`] may follow.
+    /// It sees less than [`Account::admit`], which decides where this says no: limits that are none it
+    /// does not understand. `middle` is as there.
+    #[inline(always)]
     pub(crate) fn surely_admits(
+        &mut self,
+        side: Side,
+        qty: Qty,
+        price: Price,
+        middle: impl FnOnce() -> Option<Price>,
+    ) -> bool {
+        if !self.is_limited() {
+            return true;
+        }
+        let middle = middle();
+        let is_sure = self.sure_orders != 0
+            && qty.lots() <= self.sure_qty_max.into()
+            && notional_of(qty, price) <= self.sure_notional_max
+            && is_near(side, price, middle, self.limits.collar_ticks);
+        if !is_sure {
+            return self.is_within_now(side, qty, price, middle);
+        }
+        self.sure_orders -= 1;
+        true
+    }
+
+    /// An order comes in that [`Account::surely_admits`] was not asked about.
+    #[inline]
+    pub(crate) const fn take_unsure(&mut self) {
+        self.sure_orders = 0;
+    }
+
+    /// The same, asking the sums.
+    #[cold]
+    #[inline(never)]
+    fn is_within_now(&mut self, side: Side, qty: Qty, price: Price, middle: Option<Price>) -> bool {
+        self.take_unsure();
+        if !self.is_within(side, qty, price, middle) {
+            return false;
+        }
+        let (limits, larger) = (&self.limits, Sure::LARGER);
+        let qty_max = qty.lots().saturating_mul(larger).min(limits.order_qty_max.lots());
+        let notional_max = notional_of(qty, price).saturating_mul(larger);
+        // Of this order too, which is not in the sums yet.
+        let sure = Sure {
+            notional_max: notional_max.min(limits.order_notional_max),
+            qty_max: u32::try_from(qty_max).unwrap_or(u32::MAX),
+            orders: Sure::ORDERS,
+        };
+        if self.holds(&sure) {
+            self.sure_orders = sure.orders - 1;
+            self.sure_qty_max = sure.qty_max;
+            self.sure_notional_max = sure.notional_max;
+        }
+        true
+    }
+
+    const fn sure(&self) -> Sure {
+        let (notional_max, qty_max) = (self.sure_notional_max, self.sure_qty_max);
+        Sure { notional_max, qty_max, orders: self.sure_orders }
+    }
+
+    /// Whether such orders could all come in, on either side.
+    fn holds(&self, sure: &Sure) -> bool {
+        let (limits, orders) = (&self.limits, sure.orders);
+        let open_notional = u128::from(orders) * u128::from(sure.notional_max);
+        let qty = Qty::from_lots(u64::from(orders) * u64::from(sure.qty_max));
+        let reach = self.reach(Side::Buy, qty).max(self.reach(Side::Sell, qty));
+        u64::from(self.open_orders) + u64::from(orders) <= limits.open_orders_max.into()
+            && self.open_notional.wrapping_add(open_notional) <= limits.open_notional_max.into()
+            && reach <= limits.position_max.into()
+    }
+
+    /// Whether no limit is in the way of a limit order. As [`Account::admit`], but that it takes limits
+    /// that are none for very large ones.
+    pub(crate) fn is_within(
         &self,
         side: Side,
         qty: Qty,
         price: Price,
         middle: Option<Price>,
     ) -> bool {
-        !self.is_limited() || self.is_within(side, qty, price, middle)
-    }
-
-    /// Out of line, so that who has no limits does not pay for the registers of it.
-    #[inline(never)]
-    fn is_within(&self, side: Side, qty: Qty, price: Price, middle: Option<Price>) -> bool {
         let (limits, notional) = (&self.limits, notional_of(qty, price));
         qty <= limits.order_qty_max
             && notional <= limits.order_notional_max
@@ -250,8 +345,16 @@ impl Account {
     }
 
     /// An order begins to work with `qty` at `price`, its value price.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn reserve(&mut self, side: Side, qty: Qty, price: Price) {
+        self.take_unsure();
+        self.reserve_sure(side, qty, price);
+    }
+
+    /// The same for an order that [`Account::surely_admits`] has let in with no less, or after
+    /// [`Account::take_unsure`].
+    #[inline(always)]
+    pub(crate) fn reserve_sure(&mut self, side: Side, qty: Qty, price: Price) {
         self.open_orders += 1;
         self.open_qty[side_index(side)] += qty.lots();
         self.open_notional += u128::from(notional_of(qty, price));
@@ -272,8 +375,16 @@ impl Account {
     }
 
     /// `qty` was bought or sold. What that takes from a working order is [`Account::lessen`]'s.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn fill(&mut self, side: Side, qty: Qty) {
+        self.take_unsure();
+        self.fill_sure(side, qty);
+    }
+
+    /// The same of an order that [`Account::surely_admits`] has let in with no less, or after
+    /// [`Account::take_unsure`], or of one that worked: what it could reach it could before.
+    #[inline(always)]
+    pub(crate) fn fill_sure(&mut self, side: Side, qty: Qty) {
         let qty = i128::from(qty.lots());
         self.position += if matches!(side, Side::Buy) { qty } else { -qty };
     }
@@ -281,6 +392,7 @@ impl Account {
     fn limit(&mut self, limits: &RiskLimits) {
         self.limits = *limits;
         self.limited = limited(limits);
+        self.sure_orders = 0;
     }
 }
 
@@ -291,6 +403,15 @@ fn beyond(side: Side, price: Price, middle: Option<Price>, ticks: u64) -> bool {
         let (price, middle) = (ladder_key(side, price), ladder_key(side, middle));
         price < middle && middle.abs_diff(price) > ticks
     })
+}
+
+/// Whether `price` is not further beyond `middle` than `ticks`; if that is hard to say, no.
+#[inline(always)]
+fn is_near(side: Side, price: Price, middle: Option<Price>, ticks: u64) -> bool {
+    let Some(middle) = middle else { return true };
+    let beyond = ladder_key(side, middle).checked_sub(ladder_key(side, price));
+    // No branch for its sign: which side of the market a price is on cannot be foretold.
+    beyond.is_some_and(|beyond| beyond.max(0).cast_unsigned() <= ticks)
 }
 
 /// What holds for all accounts of a participant.
@@ -543,6 +664,7 @@ impl Accounts {
                 assert_eq!(is.open_qty, should.open_qty);
                 assert_eq!(is.open_notional, should.open_notional);
                 assert_eq!(is.limited, limited(&is.limits));
+                assert!(is.sure_orders == 0 || is.holds(&is.sure()));
                 assert!(is.limits_own || is.limits == firm.limits);
             }
         }

@@ -11,6 +11,8 @@ mod standing;
 mod stops;
 mod view;
 
+use std::mem::offset_of;
+
 use crate::accounts::{Account, Accounts};
 use crate::command::{Liquidity, Permission};
 use crate::event::{
@@ -76,7 +78,7 @@ impl Store {
     }
 }
 
-/// One instrument and its two ladders.
+/// One instrument and its two ladders. A plain order sees the first two cache lines of it.
 #[repr(C, align(64))]
 pub(crate) struct Sides {
     /// What needs no second look.
@@ -88,14 +90,16 @@ pub(crate) struct Sides {
     pub(crate) permission: Permission,
     /// The price of the last trade.
     pub(crate) last: Option<Price>,
-    /// The static reference price.
-    pub(crate) reference: Option<Price>,
     /// Bids and asks.
     ladders: [Ladder; 2],
+    /// The static reference price.
+    pub(crate) reference: Option<Price>,
     /// To change it, or what else the gate depends on, is to call [`Sides::set_gate`] after.
     pub(crate) instrument: Instrument,
     pub(crate) beside: Beside,
 }
+
+const _: () = assert!(offset_of!(Sides, ladders) == 64 && offset_of!(Sides, reference) == 128);
 
 /// The limit orders that a book takes without a second look. Where it has to look twice at all of them
 /// (it does not trade, it waits for an auction), no price is within.
@@ -232,7 +236,14 @@ impl Sides {
     /// What an order without a price is valued with, and what a collar is held against.
     #[inline]
     pub(crate) fn middle(&self) -> Option<Price> {
-        self.last.or(self.reference)
+        if self.last.is_some() { self.last } else { self.before_trades() }
+    }
+
+    /// A book that has traded must not fetch a line for what it does not need.
+    #[cold]
+    #[inline(never)]
+    const fn before_trades(&self) -> Option<Price> {
+        self.reference
     }
 
     /// Whether an order of `side` with limit `limit` would trade at once.
@@ -265,7 +276,8 @@ impl Sides {
 
     /// Trades `taker` against the resting side until it is filled or its limit is reached.
     ///
-    /// Price-time priority: best level first, oldest order first, always at the maker's price.
+    /// Price-time priority: best level first, oldest order first, always at the maker's price. The caller
+    /// has asked [`Account::surely_admits`], or called [`Account::take_unsure`].
     #[inline]
     pub(crate) fn cross<S: EventSink>(
         &mut self,
@@ -284,7 +296,7 @@ impl Sides {
         }
         if taker.leaves_qty != before {
             let account = store.accounts.get_mut(taker.account);
-            account.fill(taker.side, before - taker.leaves_qty);
+            account.fill_sure(taker.side, before - taker.leaves_qty);
         }
     }
 
@@ -339,7 +351,7 @@ impl Sides {
             };
             events.event(&Event::Traded(trade));
             let account = store.accounts.get_mut(account);
-            account.fill(makers, qty);
+            account.fill_sure(makers, qty);
             account.lessen(makers, qty, price);
             if leaves_qty.is_zero() {
                 account.open_orders -= 1;
@@ -368,7 +380,8 @@ impl Sides {
     }
 
     /// Puts what is left of `taker` at the end of the queue of its price. The caller has seen that
-    /// there is room for an order and, if need be, for a level.
+    /// there is room for an order and, if need be, for a level, and has seen to the account as for
+    /// [`Sides::cross`].
     #[inline]
     pub(crate) fn rest<S: EventSink>(&mut self, store: &mut Store, taker: &Taker, events: &mut S) {
         let Taker { side, limit, leaves_qty, session, number, .. } = *taker;
@@ -395,7 +408,7 @@ impl Sides {
             flags: taker.flags,
         };
         level.append(&mut store.orders, slot, leaves_qty);
-        store.accounts.get_mut(taker.account).reserve(side, leaves_qty, limit);
+        store.accounts.get_mut(taker.account).reserve_sure(side, leaves_qty, limit);
         store.sessions.insert(session, number, slot);
         events.event(&Event::Rested(Rested {
             session,

@@ -182,6 +182,7 @@ impl Engine {
             }
         };
         events.event(&Event::Accepted(Accepted { session, number, msg }));
+        self.store.accounts.get_mut(taker.account).take_unsure();
 
         let book = &mut self.books[instrument.index()];
         if new.time_in_force != TimeInForce::Fok
@@ -430,6 +431,7 @@ impl Engine {
         }));
         let limit = replace.price;
         let mut taker = Taker { number: replace.number, limit, leaves_qty, ..old };
+        self.store.accounts.get_mut(taker.account).take_unsure();
         book.cross(&mut self.store, &mut taker, events);
         if !taker.leaves_qty.is_zero() {
             book.rest(&mut self.store, &taker, events);

@@ -59,7 +59,7 @@ impl Engine {
             return self.take_plain(input, new, (limit, account_id), events);
         }
         let account = accounts.get_mut(account_id);
-        if !account.surely_admits(side, qty, limit, book.middle()) {
+        if !account.surely_admits(side, qty, limit, || book.middle()) {
             return Handled::No;
         }
 
@@ -67,7 +67,7 @@ impl Engine {
         session.use_number(number);
         let (msg, session_id) = (session.next_msg(), input.session);
         events.event(&Event::Accepted(Accepted { session: session_id, number, msg }));
-        account.reserve(side, qty, limit);
+        account.reserve_sure(side, qty, limit);
         *places += 1;
         let order_ref = OrderRef(*places);
         let level_id = book.level_for(levels, side, limit);
@@ -122,7 +122,7 @@ impl Engine {
         if !is_known || liquidity != Liquidity::Any || book.special != 0 || session.stp_key != 0 {
             return Handled::No;
         }
-        if !accounts.get(account_id).surely_admits(side, qty, limit, book.middle()) {
+        if !accounts.get_mut(account_id).surely_admits(side, qty, limit, || book.middle()) {
             return Handled::No;
         }
 
@@ -202,7 +202,7 @@ impl Engine {
         let is_kept = price == old_price && leaves_qty < old_leaves_qty;
         let account = accounts.get_mut(account);
         // What would be let in beside itself is let in instead of itself.
-        if !is_kept && !account.surely_admits(side, leaves_qty, price, book.middle()) {
+        if !is_kept && !account.surely_admits(side, leaves_qty, price, || book.middle()) {
             return Handled::No;
         }
 
@@ -214,7 +214,7 @@ impl Engine {
             directory.insert(session, number, slot);
         }
         account.release(side, old_leaves_qty, old_price);
-        account.reserve(side, leaves_qty, price);
+        account.reserve_sure(side, leaves_qty, price);
         let mut replaced = Replaced {
             session: input.session,
             old_number: target,

@@ -45,7 +45,7 @@ impl Engine {
         let book = &self.books[level.instrument.index()];
         let side = level.side;
         // What would be let in beside itself is let in instead of itself.
-        if account.surely_admits(side, qty, price, book.middle()) {
+        if !account.is_limited() || account.is_within(side, qty, price, book.middle()) {
             return Ok(());
         }
         let mut account = *account;
@@ -77,7 +77,7 @@ pub(super) fn admit_risk(
 ) -> Result<(), RejectReason> {
     let (limit, worth) = match new.kind {
         OrderKind::Limit(price) => {
-            if account.surely_admits(new.side, new.qty, price, book.middle()) {
+            if !account.is_limited() || account.is_within(new.side, new.qty, price, book.middle()) {
                 return Ok(());
             }
             (Some(price), Worth::At(price))
