@@ -11,7 +11,7 @@ use crate::book::{ladder_key, side_index};
 use crate::command::{Permission, RiskLimits};
 use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
-use crate::prefetch::prefetch_at;
+use crate::prefetch::{prefetch, prefetch_at};
 use crate::types::{InstrumentId, ParticipantId, Price, Qty, Side};
 
 /// Accounts at most, whatever participants × instruments is; a new order that would need one more is
@@ -549,10 +549,18 @@ impl Accounts {
         prefetch_at(&self.table, place);
     }
 
-    /// Asks for the account's memory.
+    /// Asks for the account's memory, all but its limits.
     #[inline]
     pub(crate) fn prefetch(&self, account: Id<Account>) {
         self.pool.prefetch(account);
+    }
+
+    /// Asks for the memory of the account's limits.
+    #[inline]
+    pub(crate) fn prefetch_limits(&self, account: Id<Account>) {
+        if let Some(account) = self.pool.get(account) {
+            prefetch(&account.limits);
+        }
     }
 
     /// Opens the account of `row` in `instrument`, which it has not; none if there is no room.

@@ -147,16 +147,10 @@ impl Ladder {
         self.first = first;
     }
 
-    /// Asks for the memory of the first node on the way to any level.
+    /// Where every way to a level begins.
     #[inline]
-    pub(crate) fn prefetch(&self, levels: &Levels) {
-        levels.tree.prefetch(self.root);
-    }
-
-    /// The level of `key` or another one near it, without a look at it.
-    #[inline]
-    pub(crate) fn glance(&self, levels: &Levels, key: i64) -> Id<Level> {
-        levels.tree.find(self.root, key)
+    pub(crate) const fn root(&self) -> Branch {
+        self.root
     }
 
     /// Walks the ladder; returns its number of levels, and of nodes of the tree.

@@ -61,13 +61,13 @@ impl Branch {
     }
 
     #[inline]
-    const fn is_node(self) -> bool {
+    pub(crate) const fn is_node(self) -> bool {
         self.0 & NODE != 0
     }
 
     /// Of a branch that leads to no node.
     #[inline]
-    const fn level_id(self) -> Id<Level> {
+    pub(crate) const fn level_id(self) -> Id<Level> {
         Id::from_raw(self.0)
     }
 
@@ -172,9 +172,37 @@ impl Tree {
         at.level_id()
     }
 
-    /// Asks for the memory of the node that `branch` leads to.
+    /// One node further on the way of `key`; where nodes are so few that they are near, all those. The
+    /// branch may be one of long ago.
     #[inline]
-    pub(crate) fn prefetch(&self, branch: Branch) {
+    pub(crate) fn toward(&self, branch: Branch, key: i64) -> Branch {
+        let key = Digits::of(key);
+        let mut at = branch;
+        while at.is_node()
+            && let Some(node) = self.nodes.get(at.node_id())
+        {
+            let is_last = at.shift() <= DIGIT_BITS;
+            at = node.ways[at.way(key)];
+            if is_last {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Asks for the memory of what `branch` leads to.
+    #[inline]
+    pub(crate) fn prefetch(&self, levels: &Pool<Level>, branch: Branch) {
+        if branch.is_node() {
+            self.nodes.prefetch(branch.node_id());
+        } else {
+            levels.prefetch(branch.level_id());
+        }
+    }
+
+    /// Asks for the memory of a node that may have to change.
+    #[inline]
+    pub(crate) fn prefetch_change(&self, branch: Branch) {
         if branch.is_node() {
             self.nodes.prefetch(branch.node_id());
             prefetch_at(&self.heads, branch.head());

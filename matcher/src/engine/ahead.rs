@@ -8,11 +8,11 @@
 use super::Engine;
 use crate::book::{Store, ladder_key};
 use crate::command::{Command, NewOrder, OrderKind, ReplaceOrder};
-use crate::levels::Level;
 use crate::orders::Order;
 use crate::pool::Id;
 use crate::prefetch::prefetch;
 use crate::sessions::Entry;
+use crate::tree::Branch;
 use crate::types::{InstrumentId, OrderNumber, Price, SessionId, Side};
 
 /// Resting orders, an instrument counted as 8 of them, from which on looking ahead pays: below, all of
@@ -22,7 +22,8 @@ const ORDERS_MIN: usize = 12_000;
 /// Turns between one link and the next: the time that memory takes.
 const TURNS_APART: usize = 4;
 
-const HINTS: usize = 16;
+/// Links at most, and the turns of one more.
+const HINTS: usize = 32;
 
 /// Commands whose turn comes soon.
 #[derive(Debug)]
@@ -88,8 +89,12 @@ struct Hint {
     /// Where its target is named.
     entry: Entry,
     target: Id<Order>,
-    /// Where a new order is to stand.
-    level: Id<Level>,
+    /// On the way to where a new order is to stand, or to the best that it trades with.
+    at: Branch,
+    /// A new order trades.
+    trades: bool,
+    /// The first that it trades with, or the one that it will stand behind.
+    neighbor: Id<Order>,
 }
 
 impl Hint {
@@ -100,18 +105,26 @@ impl Hint {
         account: 0,
         entry: Entry::NONE,
         target: Id::NONE,
-        level: Id::NONE,
+        at: Branch::NONE,
+        trades: false,
+        neighbor: Id::NONE,
     };
 }
 
 impl Ahead {
     /// How many turns before its own a command is best shown.
-    pub const TURNS: usize = 4 * TURNS_APART;
+    pub const TURNS: usize = 6 * TURNS_APART;
 
     /// No commands.
     #[must_use]
     pub const fn new() -> Ahead {
         Ahead { hints: [Hint::NONE; HINTS], next: 0 }
+    }
+
+    /// The command that was shown so many links ago.
+    #[inline(always)]
+    const fn hint(&mut self, links: usize) -> &mut Hint {
+        &mut self.hints[self.next.wrapping_sub(links * TURNS_APART) % HINTS]
     }
 }
 
@@ -137,32 +150,40 @@ impl Engine {
         }
         let Wanted { session, target, instrument, side, price } = *wanted;
         let Store { orders, levels, accounts, sessions, .. } = &self.store;
-        let Ahead { hints, next } = ahead;
-        *next = next.wrapping_add(1);
+        let book_of = |instrument: InstrumentId| self.books.get(instrument.index());
+        ahead.next = ahead.next.wrapping_add(1);
 
-        if let Some(book) = self.books.get(instrument.index()) {
+        if let Some(book) = book_of(instrument) {
             prefetch(&book.gate);
-            prefetch(book.ladder(side));
+            prefetch(book.ladder(Side::Buy));
         }
         let account = accounts.place(sessions.account_row(session), instrument);
         accounts.prefetch_place(account);
         let entry = sessions.entry(session, target);
         sessions.prefetch(entry);
         let key = ladder_key(side, price);
-        hints[*next % HINTS] = Hint { key, side, instrument, account, entry, ..Hint::NONE };
+        *ahead.hint(0) = Hint { key, side, instrument, account, entry, ..Hint::NONE };
 
-        let hint = &mut hints[next.wrapping_sub(TURNS_APART) % HINTS];
-        if let Some(book) = self.books.get(hint.instrument.index()) {
-            book.ladder(hint.side).prefetch(levels);
+        let hint = ahead.hint(1);
+        if let Some(book) = book_of(hint.instrument) {
+            let price = Price::from_ticks(ladder_key(hint.side, Price::from_ticks(hint.key)));
+            hint.trades = book.would_trade(hint.side, price);
+            hint.at = match hint.trades {
+                true => Branch::level(book.ladder(hint.side.opposite()).best()),
+                false => book.ladder(hint.side).root(),
+            };
+            levels.tree.prefetch(&levels.pool, hint.at);
         }
-        accounts.prefetch(accounts.glance(hint.account));
+        let account = accounts.glance(hint.account);
+        accounts.prefetch(account);
+        accounts.prefetch_limits(account);
         hint.target = sessions.glance(hint.entry);
         orders.prefetch(hint.target);
 
-        let hint = &mut hints[next.wrapping_sub(2 * TURNS_APART) % HINTS];
-        if let Some(book) = self.books.get(hint.instrument.index()) {
-            hint.level = book.ladder(hint.side).glance(levels, hint.key);
-            levels.pool.prefetch(hint.level);
+        let hint = ahead.hint(2);
+        if hint.at.is_node() {
+            hint.at = levels.tree.toward(hint.at, hint.key);
+            levels.tree.prefetch(&levels.pool, hint.at);
         }
         if let Some(order) = orders.get(hint.target) {
             levels.pool.prefetch(order.level);
@@ -171,17 +192,35 @@ impl Engine {
             orders.prefetch(order.next);
         }
 
-        let hint = &hints[next.wrapping_sub(3 * TURNS_APART) % HINTS];
-        if let Some(level) = levels.pool.get(hint.level) {
-            orders.prefetch(level.tail);
+        let hint = ahead.hint(3);
+        if hint.at.is_node() {
+            hint.at = levels.tree.toward(hint.at, hint.key);
+            levels.tree.prefetch(&levels.pool, hint.at);
         }
         let left = orders.get(hint.target).and_then(|order| levels.pool.get(order.level));
         if let Some(level) = left {
             // It may have to go out of its ladder.
-            if let Some(book) = self.books.get(level.instrument.index()) {
+            if let Some(book) = book_of(level.instrument) {
                 prefetch(book.ladder(level.side));
             }
-            levels.tree.prefetch(level.above);
+            levels.tree.prefetch_change(level.above);
+        }
+
+        let hint = ahead.hint(4);
+        if !hint.at.is_node()
+            && let Some(level) = levels.pool.get(hint.at.level_id())
+        {
+            hint.neighbor = if hint.trades { level.head } else { level.tail };
+            orders.prefetch(hint.neighbor);
+        }
+
+        let hint = ahead.hint(5);
+        if hint.trades
+            && let Some(maker) = orders.get(hint.neighbor)
+        {
+            accounts.prefetch(maker.account);
+            sessions.prefetch(sessions.entry(maker.session, maker.number));
+            orders.prefetch(maker.next);
         }
     }
 }
