@@ -233,19 +233,6 @@ impl Sides {
         Some(Price::from_ticks(ladder_key(side, Price::from_ticks(key))))
     }
 
-    /// What an order without a price is valued with, and what a collar is held against.
-    #[inline]
-    pub(crate) fn middle(&self) -> Option<Price> {
-        if self.last.is_some() { self.last } else { self.before_trades() }
-    }
-
-    /// A book that has traded must not fetch a line for what it does not need.
-    #[cold]
-    #[inline(never)]
-    const fn before_trades(&self) -> Option<Price> {
-        self.reference
-    }
-
     /// Whether an order of `side` with limit `limit` would trade at once.
     #[inline(always)]
     pub(crate) fn would_trade(&self, side: Side, limit: Price) -> bool {

@@ -148,3 +148,18 @@ pub(super) fn levels_of<'a>(
         Some(level)
     })
 }
+
+impl Sides {
+    /// What an order without a price is valued with, and what a collar is held against.
+    #[inline]
+    pub(crate) fn middle(&self) -> Option<Price> {
+        if self.last.is_some() { self.last } else { self.before_trades() }
+    }
+
+    /// A book that has traded must not fetch a line for what it does not need.
+    #[cold]
+    #[inline(never)]
+    const fn before_trades(&self) -> Option<Price> {
+        self.reference
+    }
+}
