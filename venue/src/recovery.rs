@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::feed_thread::FeedIndex;
 use crate::in_force::InForce;
 use crate::outbound::Outbound;
-use crate::replay::{Nobody, Replay, ReplayError};
+use crate::replay::{Replay, ReplayError};
 use crate::snapshots::{self, Begun, Refused, State, joined};
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
 
@@ -97,11 +97,33 @@ impl Follower for Names {
     }
 }
 
-impl Follower for Folds {
+/// Every session's orders.
+struct EntryFold<'a>(&'a mut OrderEntry);
+
+impl Follower for EntryFold<'_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.0.input(head.position.0, &head.input, head.attachment());
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.0.event(head.position.0, &head.input, index, event);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+/// What is known beside the orders.
+struct Others<'a> {
+    outbound: &'a mut Outbound,
+    feed: &'a mut FeedIndex,
+    names: &'a mut Names,
+    in_force: &'a mut InForce,
+}
+
+impl Follower for Others<'_> {
     fn input(&mut self, head: &TurnHead) {
         self.names.input(head);
         self.outbound.input(&head.input);
-        self.entry.input(head.position.0, &head.input, head.attachment());
         self.feed.input(head);
     }
 
@@ -109,13 +131,40 @@ impl Follower for Folds {
         self.names.event(head, index, event);
         self.in_force.event(head, index, event);
         self.outbound.event(head.position, event);
-        self.entry.event(head.position.0, &head.input, index, event);
         self.feed.event(head, index, event);
     }
 
     fn end_turn(&mut self, head: &TurnHead) {
         self.names.end_turn(head);
         self.feed.end_turn(head);
+    }
+}
+
+impl Folds {
+    /// Both halves.
+    fn halves(&mut self) -> (EntryFold<'_>, Others<'_>) {
+        let Folds { entry, outbound, feed, names, in_force } = self;
+        (EntryFold(entry), Others { outbound, feed, names, in_force })
+    }
+}
+
+impl Follower for Folds {
+    fn input(&mut self, head: &TurnHead) {
+        let (mut entry, mut others) = self.halves();
+        entry.input(head);
+        others.input(head);
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        let (mut entry, mut others) = self.halves();
+        entry.event(head, index, event);
+        others.event(head, index, event);
+    }
+
+    fn end_turn(&mut self, head: &TurnHead) {
+        let (mut entry, mut others) = self.halves();
+        entry.end_turn(head);
+        others.end_turn(head);
     }
 }
 
@@ -170,12 +219,13 @@ pub(crate) fn recover(
     let Begun { state, mut tail, from_snapshot, refused } = begun;
     let State { mut replay, mut folds, .. } = state;
     let from_snapshot = from_snapshot.then(|| replay.place().0);
-    // The engine needs one half of the time, the readers' states the other; neither needs the other.
+    // The names of orders take as long as everything else, and neither needs the other.
+    let from = tail.position();
     let (replayed, folded) = std::thread::scope(|scope| {
-        let from = tail.position();
-        let (followed, folds) = (log.tail(from), &mut folds);
-        let folding = scope.spawn(move || fold(followed, limit, folds));
-        let replayed = replay_to(&mut tail, limit, &mut replay);
+        let (mut entry, mut others) = folds.halves();
+        let followed = log.tail(from);
+        let folding = scope.spawn(move || fold(followed, limit, &mut entry));
+        let replayed = replay_to(&mut tail, limit, &mut replay, &mut others);
         // What was not replayed is not believed: only then it does not matter what folding it did.
         let folded = folding.join();
         (replayed, folded)
@@ -186,17 +236,22 @@ pub(crate) fn recover(
     Ok(Recovered { engine: replay.into_engine(), folds, last, end, from_snapshot, refused })
 }
 
-fn replay_to(tail: &mut Tail, limit: Position, replay: &mut Replay) -> Result<(), ReplayError> {
+fn replay_to(
+    tail: &mut Tail,
+    limit: Position,
+    replay: &mut Replay,
+    others: &mut Others<'_>,
+) -> Result<(), ReplayError> {
     while let Some(frame) = tail.next(limit).map_err(FollowError::from)? {
-        replay.frame(&frame, &mut Nobody)?;
+        replay.frame(&frame, others)?;
     }
     Ok(())
 }
 
-fn fold(mut tail: Tail, limit: Position, folds: &mut Folds) -> Result<(), FollowError> {
+fn fold(mut tail: Tail, limit: Position, entry: &mut EntryFold<'_>) -> Result<(), FollowError> {
     let mut cutter = Cutter::default();
     while let Some(frame) = tail.next(limit)? {
-        cutter.frame(&frame, folds)?;
+        cutter.frame(&frame, entry)?;
     }
     Ok(())
 }
