@@ -11,7 +11,7 @@ use crate::equilibrium::{self, Equilibrium, Interest};
 use crate::event::{
     CancelReason, Event, EventSink, Fill, RejectReason, TradeKind, Traded, Uncrossed,
 };
-use crate::extras::{Extra, by_side};
+use crate::extras::{Extra, by_side, is_for_auction};
 use crate::levels::Level;
 use crate::ordered::{Member, Set};
 use crate::orders::{Done, Order};
@@ -181,11 +181,12 @@ impl Sides {
         hand.traded += hand.filled.lots();
         hand.gone += 1;
         if let Some(id) = Id::<Extra>::from_raw(hand.order.extra).some() {
-            // All of this set end with the call: see `end_call`.
-            if let Some(ending) = store.extras[id].ending.some() {
-                store.extras.ending[ending].payload = 0;
+            if is_for_auction(hand.order.time_in_force) {
+                // What it is in ends with the call, and `end_call` forgets it then.
+                store.extras[id].order = Id::NONE;
+            } else {
+                self.forget_extra(store, id);
             }
-            self.forget_extra(store, id);
         }
         store.sessions.remove(hand.order.session, hand.order.number);
         store.orders.give_back(hand.slot);
@@ -198,13 +199,14 @@ impl Sides {
     /// Cancels the market orders in the call and all that came for the auction alone, by place.
     ///
     /// Whoever is in the set of those is there no more after it, so it is cleared at once. Who was filled
-    /// in a sweep is named in it no more.
+    /// in a sweep is still in it, without an order.
     fn end_call<S: EventSink>(&mut self, store: &mut Store, events: &mut S) {
         let mut ending = self.beside.ending.first();
+        let mut ahead = ending;
+        for _ in 0..ENDS_AHEAD {
+            ahead = look_at_ending(store, ahead);
+        }
         loop {
-            while ending.is_some() && store.extras.ending[ending].payload == 0 {
-                ending = Set::next(&store.extras.ending, ending);
-            }
             let [buys, sells] = &self.beside.market;
             let members = &store.extras.members;
             let first = [
@@ -215,15 +217,35 @@ impl Sides {
             let Some((_, id, reason)) = first.into_iter().flatten().min_by_key(|it| it.0) else {
                 break;
             };
-            if reason == CancelReason::AuctionEnd {
-                ending = Set::next(&store.extras.ending, ending);
-                store.extras[id].ending = Id::NONE;
-            }
             let slot = store.extras[id].order;
-            self.cancel_standing(store, slot, reason, events);
+            if reason == CancelReason::Market {
+                self.cancel_standing(store, slot, reason, events);
+                continue;
+            }
+            ending = Set::next(&store.extras.ending, ending);
+            ahead = look_at_ending(store, ahead);
+            self.forget_extra(store, id);
+            if slot.is_some() {
+                self.cancel(store, slot, reason, events);
+            }
         }
         self.beside.ending.clear(&mut store.extras.ending);
     }
+}
+
+/// Orders that `end_call` looks ahead by.
+const ENDS_AHEAD: usize = 6;
+
+/// Has memory fetched that the end of an order will want; returns the one behind it.
+fn look_at_ending(store: &Store, ending: Id<Member>) -> Id<Member> {
+    if ending.is_none() {
+        return ending;
+    }
+    let id = Id::<Extra>::from_raw(store.extras.ending[ending].payload);
+    let order = &store.orders[store.extras[id].order];
+    store.orders.prefetch(order.next);
+    store.sessions.prefetch(store.sessions.entry(order.session, order.number));
+    Set::next(&store.extras.ending, ending)
 }
 
 /// Place and extra of a member, and why it ends.
@@ -236,10 +258,11 @@ fn who(
     Some((OrderRef(member.seq()), Id::from_raw(member.payload), reason))
 }
 
-/// Whether an order is displayed, and all of it.
+/// Whether an order is displayed, and all of it. An iceberg is for no auction alone.
 fn is_plain(store: &Store, order: &Order) -> bool {
     let Some(id) = Id::<Extra>::from_raw(order.extra).some() else { return true };
-    order.level.is_some() && store.extras[id].display_qty.is_zero()
+    order.level.is_some()
+        && (is_for_auction(order.time_in_force) || store.extras[id].display_qty.is_zero())
 }
 
 fn saturated(lots: u128) -> Qty {
@@ -286,6 +309,8 @@ impl Hand {
 
     fn read(&mut self, store: &Store) {
         self.order = store.orders[self.slot];
+        store.orders.prefetch(self.order.next);
+        store.sessions.prefetch(store.sessions.entry(self.order.session, self.order.number));
         self.is_plain = is_plain(store, &self.order);
         self.done = store.orders.done(self.order.done);
         self.filled = Qty::ZERO;

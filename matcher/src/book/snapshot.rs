@@ -301,6 +301,7 @@ impl Special {
             && self.is_sliced_well(instrument, leaves_qty, cum_qty)
             && (self.expire_at.0 != 0) == (time_in_force == TimeInForce::Gtd)
             && (self.standing != Standing::Waiting || is_for_auction(time_in_force))
+            && (self.display_qty.is_zero() || !is_for_auction(time_in_force))
             && (self.standing != Standing::Displayed || self.value_price.is_none())
             && self.peak.is_some() == is_peak
             && [self.peak, self.value_price].iter().flatten().all(|it| instrument.has_price(*it))
