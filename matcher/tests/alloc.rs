@@ -1,34 +1,51 @@
-//! Memory: none is taken while matching, and what is taken at the start is what is promised.
+//! Memory: none is taken while matching, what is taken at the start is what is promised, and where there
+//! is none nothing changes.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
+use std::ptr::null_mut;
 use std::sync::{Mutex, PoisonError};
 
 use matcher::testing::flow::Rng;
 use matcher::testing::{Mix, MixedFlow, Profile, flow};
 use matcher::{
     Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MassCancelScope,
-    MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Peg, Phase, Price, Qty, Sequence,
-    SessionId, Side, Terms, TimeInForce, Timestamp, Trigger,
+    MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Peg, Phase, Price, Qty,
+    RejectReason, Sequence, SessionId, Side, Terms, TimeInForce, Timestamp, Trigger,
 };
 
-/// Counts the calls of each thread.
+/// Counts the calls of each thread, and has no memory if it is told so.
 struct Counting;
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
+    /// How often there is memory yet.
+    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
 }
 
 fn count() {
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
 }
 
+/// Counts, and whether there is memory.
+fn has_memory() -> bool {
+    count();
+    let left = LEFT.try_with(|left| {
+        let now = left.get();
+        // Where it was never told, it never ends.
+        left.replace(if now == u64::MAX { now } else { now.saturating_sub(1) })
+    });
+    left != Ok(0)
+}
+
 // SAFETY: every call goes on to the system's allocator as it came; counting touches no memory of it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        if !has_memory() {
+            return null_mut();
+        }
         // SAFETY: the caller's promises are handed on.
         unsafe { System.alloc(layout) }
     }
@@ -40,13 +57,17 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        if !has_memory() {
+            return null_mut();
+        }
         // SAFETY: the caller's promises are handed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        if !has_memory() {
+            return null_mut();
+        }
         // SAFETY: the caller's promises are handed on.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -274,4 +295,82 @@ fn a_million_resting_orders_take_what_is_promised() {
         assert!(taken < bytes_max);
         engine.check();
     }
+}
+
+const SMALL: Limits = Limits { orders_max: 12, levels_max: 4, instruments_max: 2, sessions_max: 2 };
+const LARGE: Limits =
+    Limits { orders_max: 90_000, levels_max: 70_000, instruments_max: 9, sessions_max: 50 };
+
+/// The commands of the venue for `SMALL`, and orders until a table is full.
+fn fill(engine: &mut Engine, events: &mut Vec<Event>) {
+    let mut sequence = 0;
+    let mut give = |session, command| {
+        sequence += 1;
+        let (sequence, timestamp) = (Sequence(sequence), Timestamp(0));
+        let inbound = MsgSeqNum::NONE;
+        engine.apply(&Input { sequence, timestamp, session, inbound, command }, events);
+    };
+    for id in 0..3 {
+        let instrument = flow::instrument(&format!("X{id}"), (1, 1_000), 100);
+        let id = InstrumentId(id);
+        give(SessionId::VENUE, Command::DefineInstrument { id, instrument });
+    }
+    for id in 1..=3 {
+        let participant = ParticipantId(id);
+        give(SessionId::VENUE, Command::DefineSession { id: SessionId(id), participant });
+    }
+    // Six levels are two too many, and so are four of the orders at the others.
+    for number in 1..=10 {
+        let (id, price) = (InstrumentId(number % 2), i64::from(500 + number % 6));
+        let (price, qty) = (Price::from_ticks(price), Qty::from_lots(5));
+        let order = NewOrder::limit(id, Side::Buy, price, qty);
+        let number = OrderNumber(number);
+        give(SessionId(1), Command::New(NewOrder { number, ..order }));
+        let display_qty = Qty::from_lots(2);
+        let terms = Terms { display_qty, ..Terms::NONE };
+        give(SessionId(2), Command::NewSpecial(NewOrder { number, ..order }, terms));
+    }
+}
+
+/// Wherever memory ends while the tables grow, they are as large as before.
+#[test]
+fn limits_that_there_is_no_memory_for_change_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let input = |limits| Input {
+        sequence: Sequence(1),
+        timestamp: Timestamp(0),
+        session: SessionId::VENUE,
+        inbound: MsgSeqNum::NONE,
+        command: Command::Configure(limits),
+    };
+    let mut expected = Vec::new();
+    let mut small = Engine::new();
+    small.apply(&input(SMALL), &mut expected);
+    fill(&mut small, &mut expected);
+    let refused = |reason| {
+        expected.iter().any(|event| match event {
+            Event::Rejected(rejected) => rejected.reason == reason,
+            Event::CommandRefused { reason: refused } => *refused == reason,
+            _ => false,
+        })
+    };
+    assert!(refused(RejectReason::TooManyLevels) && refused(RejectReason::TooManyOrders));
+    assert!(refused(RejectReason::TableFull));
+
+    let mut allocations = 0;
+    loop {
+        let (mut engine, mut events) = (Engine::new(), Vec::with_capacity(1_000));
+        engine.apply(&input(SMALL), &mut events);
+        LEFT.set(allocations);
+        engine.apply(&input(LARGE), &mut events);
+        LEFT.set(u64::MAX);
+        if events.pop() == Some(Event::Configured) {
+            break;
+        }
+        fill(&mut engine, &mut events);
+        assert_eq!(events, expected, "with {allocations} allocations");
+        engine.check();
+        allocations += 1;
+    }
+    assert!(allocations > 10, "{allocations}");
 }

@@ -1,5 +1,7 @@
 //! The venue's own commands: what there is to trade, who may trade, when, and the end of the day.
 
+use std::collections::TryReserveError;
+
 use super::{Engine, refuse};
 use crate::book::Sides;
 use crate::command::{Command, Input, Limits, MassCancelScope};
@@ -86,19 +88,27 @@ impl Engine {
         if self.books.iter().any(|book| book.instrument.qty_max > limits.qty_max()) {
             return Err(RejectReason::BadDefinition);
         }
-        let Limits { orders_max, levels_max, instruments_max, sessions_max } = *limits;
-        let room = instruments_max as usize - self.books.len();
-        self.books
-            .try_reserve_exact(room)
-            .and_then(|()| self.touched.try_reserve_exact(instruments_max as usize))
-            .and_then(|()| self.store.orders.grow(orders_max))
-            .and_then(|()| self.store.levels.grow(levels_max))
-            .and_then(|()| self.store.sessions.grow(sessions_max, orders_max))
-            .and_then(|()| self.store.extras.grow(orders_max))
-            .and_then(|()| self.store.accounts.grow(sessions_max, instruments_max))
-            .map_err(|_| RejectReason::TableFull)?;
+        if self.take_room(limits).is_err() {
+            // What has grown already is as large as it was again: there is memory for that.
+            let before = self.limits;
+            self.take_room(&before).ok();
+            return Err(RejectReason::TableFull);
+        }
         self.limits = *limits;
         Ok(Event::Configured)
+    }
+
+    /// Lets all tables be as large as `limits` says; on an error those before the one without memory.
+    fn take_room(&mut self, limits: &Limits) -> Result<(), TryReserveError> {
+        let Limits { orders_max, levels_max, instruments_max, sessions_max } = *limits;
+        let room = instruments_max as usize - self.books.len();
+        self.books.try_reserve_exact(room)?;
+        self.touched.try_reserve_exact(instruments_max as usize)?;
+        self.store.orders.grow(orders_max)?;
+        self.store.levels.grow(levels_max)?;
+        self.store.sessions.grow(sessions_max, orders_max)?;
+        self.store.extras.grow(orders_max)?;
+        self.store.accounts.grow(sessions_max, instruments_max)
     }
 
     fn define_instrument(
