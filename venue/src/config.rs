@@ -10,7 +10,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use gateway::fix::parse_scaled;
-use matcher::{Instrument, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol};
+use matcher::{
+    Instrument, LIMITS_MAX, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol,
+};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -498,16 +500,17 @@ impl Checker<'_> {
     }
 
     fn config(&self, file: FileConfig) -> Result<Config, ConfigError> {
+        let FileLimits { orders, levels, instruments, sessions, .. } = &file.limits;
         let limits = Limits {
-            orders_max: self.range(&file.limits.orders, "limits.orders", 1, 1 << 30)?,
-            levels_max: self.range(&file.limits.levels, "limits.levels", 1, 1 << 30)?,
+            orders_max: self.range(orders, "limits.orders", 1, LIMITS_MAX.orders_max)?,
+            levels_max: self.range(levels, "limits.levels", 1, LIMITS_MAX.levels_max)?,
             instruments_max: self.range(
-                &file.limits.instruments,
+                instruments,
                 "limits.instruments",
                 1,
-                1 << 20,
+                LIMITS_MAX.instruments_max,
             )?,
-            sessions_max: self.range(&file.limits.sessions, "limits.sessions", 1, 1 << 20)?,
+            sessions_max: self.range(sessions, "limits.sessions", 1, LIMITS_MAX.sessions_max)?,
         };
         let name = file.venue.name.get_ref().clone();
         self.comp_id(&name, "venue.name", file.venue.name.span().start)?;

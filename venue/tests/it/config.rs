@@ -165,9 +165,15 @@ fn what_is_wrong_names_its_line_and_what_would_be_right() {
         ("heartbeat_s_min = 1 ", "heartbeat_s_min = 700 ", "above heartbeat_s_max"),
         ("name = \"VESTA\" ", "name = \"V V\" ", "printable"),
         ("listen = \"127.0.0.1:5001\"", "listen = \"localhost\"", "socket address"),
+        // Above, the engine would refuse what the file says.
+        ("\norders = 1000000 ", "\norders = 268435457 ", "it must be 1 to 268435456"),
+        ("levels = 250000 ", "levels = 67108865 ", "it must be 1 to 67108864"),
+        ("instruments = 1024", "instruments = 1048577", "it must be 1 to 1048576"),
+        ("\nsessions = 4096", "\nsessions = 0", "it must be 1 to 1048576"),
     ];
     for (from, to, needs) in cases {
         let error = error(&changed(from, to));
+        let from = from.trim_start();
         let line = line_of(from);
         assert!(error.starts_with(&format!("vesta.toml:{line}: ")), "{to}: {error}");
         assert!(error.contains(needs), "{to}: {error}");
