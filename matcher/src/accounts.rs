@@ -174,6 +174,11 @@ impl Account {
         AccountState { open_orders, open_buy_qty, open_sell_qty, open_notional, position }
     }
 
+    /// Lots that work on a side.
+    pub(crate) const fn open_qty(&self, side: Side) -> u64 {
+        self.open_qty[side_index(side)]
+    }
+
     /// Lots bought less lots sold.
     pub(crate) const fn position(&self) -> i128 {
         self.position
@@ -462,11 +467,14 @@ impl Accounts {
     ) -> Result<(), TryReserveError> {
         let wanted = u64::from(sessions_max) * u64::from(instruments_max);
         let max = u32::try_from(wanted.min(ACCOUNTS_MAX)).unwrap_or(u32::MAX);
-        self.pool.grow(max, max.min(ACCOUNTS_RESERVED))?;
         let stride = instruments_max as usize;
+        let mut table = Vec::new();
         if stride != self.stride {
-            let mut table = Vec::new();
             table.try_reserve_exact(stride * self.rows.len())?;
+        }
+        // If there is no memory for this either, nothing has changed.
+        self.pool.grow(max, max.min(ACCOUNTS_RESERVED))?;
+        if stride != self.stride {
             for row in 0..self.rows.len() {
                 table.extend_from_slice(&self.table[row * self.stride..][..self.stride]);
                 table.resize((row + 1) * stride, Id::NONE);

@@ -69,6 +69,11 @@ impl Taker {
         mode(self.flags)
     }
 
+    /// Whether its owner is a group, not a participant.
+    pub(super) const fn is_of_group(&self) -> bool {
+        self.flags & Order::GROUP_KEY != 0
+    }
+
     /// Whether a standing order is of the same owner.
     pub(super) fn is_own(&self, order: &Order) -> bool {
         let owner = Owner { key: self.stp_key, flags: self.flags, account: self.account };

@@ -121,7 +121,8 @@ impl Sides {
     /// Whether at least `wanted` of `taker` could trade at once: displayed quantity and reserves within
     /// its limit and the band, and ahead of orders of its owner.
     ///
-    /// Walks levels, not orders, unless the taker has an owner's key; stops as soon as it knows.
+    /// Walks levels. It walks orders only where there would be enough if all were somebody else's, the
+    /// owner has some on the other side (or is a group, of which nobody knows that), and they matter.
     pub(crate) fn has_enough(
         &self,
         store: &Store,
@@ -129,23 +130,64 @@ impl Sides {
         wanted: Qty,
         terms: &Terms,
     ) -> bool {
-        let (mut found, wanted) = (0, wanted.lots());
+        let (wanted, own) = (wanted.lots(), self.own_at_most(store, taker));
+        let skips_own = taker.self_trade() == SelfTradePrevention::CancelOldest;
+        let surely = match own {
+            Some(own) if skips_own => wanted.saturating_add(own),
+            _ => wanted,
+        };
+        let all = self.count_levels(store, taker, surely, terms);
+        if all < wanted {
+            return false;
+        }
+        let is_sure = own == Some(0) || skips_own && own.is_some() && all >= surely;
+        is_sure || self.has_enough_of_others(store, taker, wanted, terms)
+    }
+
+    /// What the owner of `taker` works on the other side, or more; `None` if that is not known.
+    fn own_at_most(&self, store: &Store, taker: &Taker) -> Option<u64> {
+        let row = match taker.stp_key {
+            0 => return Some(0),
+            _ if taker.is_of_group() => return None,
+            key => key - 1,
+        };
+        // Where it has no account it has nothing.
+        let account = store.accounts.get(store.accounts.find(row, self.id));
+        Some(account.open_qty(taker.side.opposite()))
+    }
+
+    /// What stands within the limit of `taker` and the band, whosever it is; counts up to `wanted`.
+    fn count_levels(&self, store: &Store, taker: &Taker, wanted: u64, terms: &Terms) -> u64 {
+        let mut found = 0;
+        for level in levels_of(self.ladder(taker.side.opposite()), &store.levels) {
+            let price = level.price();
+            let is_within = taker.side.accepts(taker.limit, price) && terms.band.contains(price);
+            if !is_within || found >= wanted {
+                break;
+            }
+            found += level.qty + level.hidden;
+        }
+        found
+    }
+
+    /// As [`Sides::has_enough`], where that many lots are within the limit and the band.
+    fn has_enough_of_others(
+        &self,
+        store: &Store,
+        taker: &Taker,
+        wanted: u64,
+        terms: &Terms,
+    ) -> bool {
+        let mut found = 0;
         for level in levels_of(self.ladder(taker.side.opposite()), &store.levels) {
             let price = level.price();
             if !taker.side.accepts(taker.limit, price) || !terms.band.contains(price) {
                 return false;
             }
-            if taker.stp_key == 0 {
-                found += level.qty + level.hidden;
-            } else {
-                let (all, met) = count_level(store, level.head, taker, wanted - found);
-                found += all;
-                if met {
-                    return found >= wanted;
-                }
-            }
-            if found >= wanted {
-                return true;
+            let (all, met) = count_level(store, level.head, taker, wanted - found);
+            found += all;
+            if met || found >= wanted {
+                return found >= wanted;
             }
         }
         false

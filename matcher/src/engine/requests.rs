@@ -43,6 +43,8 @@ impl Engine {
 
     /// Takes the working orders of a session off, all or those in one instrument; returns how many there
     /// were.
+    ///
+    /// Those in one instrument are looked for among all, until the participant has none there any more.
     pub(super) fn clear_session<S: EventSink>(
         &mut self,
         session: SessionId,
@@ -52,7 +54,13 @@ impl Engine {
     ) -> u32 {
         let mut orders = 0;
         let mut at = self.store.sessions.first(session);
+        let row = self.store.sessions.account_row(session);
+        let account = only.map(|only| self.store.accounts.find(row, only));
         while at.is_some() {
+            // None has no orders at all.
+            if account.is_some_and(|it| self.store.accounts.get(it).open_orders == 0) {
+                break;
+            }
             let next = self.store.sessions.after(session, self.store.orders[at].number);
             let instrument = self.instrument_of(at);
             if only.is_none_or(|only| only == instrument) {
