@@ -8,8 +8,8 @@ use benches::measure::{Bench, Unit, Value, cpu_time};
 use matcher::testing::flow::{Rng, instrument};
 use matcher::{
     Command, Engine, Event, EventSink, Input, InstrumentId, Limits, Liquidity, MassCancelScope,
-    MsgSeqNum, NewOrder, OrderNumber, ParticipantId, Phase, Price, Qty, Sequence, SessionId, Side,
-    Terms, TimeInForce, Timestamp, Trigger,
+    MsgSeqNum, NewOrder, OrderNumber, ParticipantId, Phase, Price, Qty, SelfTradePrevention,
+    Sequence, SessionId, Side, Terms, TimeInForce, Timestamp, Trigger,
 };
 
 /// Rounds of each figure.
@@ -40,6 +40,7 @@ fn main() {
     for (name, auction) in auctions {
         linear(&bench, name, 500_000, |orders| auction.measure(orders));
     }
+    linear(&bench, "auction/uncross, one owner on both sides", 50_000, one_owner);
     linear(&bench, "auction/stops, one elects the next", 50_000, cascade);
     linear(&bench, "auction/mass cancel of one session", 500_000, mass_cancel);
 }
@@ -108,7 +109,7 @@ impl Bed {
             instruments_max: 1,
             sessions_max: sessions,
         }));
-        let instrument = instrument("VESTA", (1, 1_000_000), 1_000);
+        let instrument = instrument("VESTA", (1, 1_000_000), 1_000_000);
         bed.govern(Command::DefineInstrument { id: X, instrument });
         for id in 1..=sessions {
             let (id, participant) = (SessionId(id), ParticipantId(id));
@@ -182,6 +183,27 @@ impl Auction {
         assert!(bed.told.trades > u64::from(orders) / 3);
         elapsed
     }
+}
+
+/// Half of the orders are bids, each at a price of its own and for all that is sold, the others asks at a
+/// price of their own for a lot each, all of one owner: at each price the bid is taken off, and nothing else.
+fn one_owner(orders: u32) -> Duration {
+    let mut bed = Bed::new(orders, 1);
+    let (session, self_trade) = (SessionId(1), SelfTradePrevention::CancelNewest);
+    bed.govern(Command::SetSession { session, group: 0, self_trade });
+    bed.govern(Command::SetPhase { instrument: X, phase: Phase::OpeningAuction });
+    let (half, day) = (orders / 2, TimeInForce::Day);
+    for n in 0..half {
+        bed.enter(1, limit(Side::Sell, 1 + i64::from(n), 1, day), &Terms::NONE);
+    }
+    for n in 0..half {
+        let order = limit(Side::Buy, MIDDLE + i64::from(n), half.into(), day);
+        bed.enter(1, order, &Terms::NONE);
+    }
+    let open = Command::SetPhase { instrument: X, phase: Phase::Continuous };
+    let elapsed = bed.time(SessionId::VENUE, open);
+    assert_eq!((bed.told.trades, bed.told.canceled), (0, half.into()));
+    elapsed
 }
 
 /// Stops to sell, one below the other, and a bid between each and the next.

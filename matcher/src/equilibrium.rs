@@ -47,7 +47,7 @@
 //! | market 100, 10 at 1 | market 80 | – | 2 | 80, buy 20 | 3, 4 |
 //!
 //! The walk goes from the best levels inwards and reads, of each side, the levels that trade and at most
-//! two behind them. Quantities are added up in 128 bits and stay at the largest number there rather than
+//! two behind them. Who knows how much trades at least may leave that out. Quantities are added up in 128 bits and stay at the largest number there rather than
 //! overflow; 2^32 orders of 2^64 lots are far below it.
 
 #[cfg(test)]
@@ -65,6 +65,8 @@ pub(crate) struct Interest<L> {
     /// Limit orders: price and sum of their lots, the best price first. Levels of one price may follow
     /// each other; a level that trades at no candidate ends the walk.
     pub(crate) limits: L,
+    /// The best price of a limit order, if it has traded already; none if it is the first of `limits`.
+    pub(crate) best: Option<Price>,
 }
 
 /// The outcome of an auction.
@@ -87,7 +89,11 @@ pub(crate) struct Surplus {
 }
 
 /// The equilibrium of `bids` and `asks` among the prices of `candidates`.
+///
+/// `traded`: what was taken from the best of either side already, where it is known that more trades than
+/// that. Otherwise zero.
 pub(crate) fn equilibrium(
+    traded: u128,
     bids: Interest<impl Iterator<Item = (Price, u128)>>,
     asks: Interest<impl Iterator<Item = (Price, u128)>>,
     candidates: &RangeInclusive<Price>,
@@ -101,7 +107,7 @@ pub(crate) fn equilibrium(
     let reference = reference.map(|price| wide(price).clamp(low, high));
     let mut bids = Queue::new(bids, Side::Buy, -high, -low);
     let mut asks = Queue::new(asks, Side::Sell, low, high);
-    let most = trade(&mut bids, &mut asks)?;
+    let most = trade(traded, &mut bids, &mut asks)?;
     let left = most.least_imbalance(&mut bids, &mut asks);
     let (low, high) = left.close_ends(&bids, &asks, reference)?;
     let price = match left.pressure {
@@ -160,7 +166,8 @@ impl Queue<Empty<Level>> {
             .take_while(move |(key, _)| *key <= last)
             .fuse();
         let (mut limits, none) = (limits.peekable(), (last + 1, 0));
-        let best = limits.peek().unwrap_or(&none).0;
+        let first_left = limits.peek().unwrap_or(&none).0;
+        let best = interest.best.map_or(first_left, |price| key(price).max(first));
         let mut queue = Queue { limits, key: first, qty: interest.market_qty, best, first, last };
         queue.add_same_key();
         if queue.qty == 0 {
@@ -216,10 +223,11 @@ struct Most {
 /// Rule 1. Trading best with best until prices do not cross gives the largest quantity, and it trades at
 /// the prices that the last of either side take.
 fn trade(
+    traded: u128,
     bids: &mut Queue<impl Iterator<Item = Level>>,
     asks: &mut Queue<impl Iterator<Item = Level>>,
 ) -> Option<Most> {
-    let mut most = Most { qty: 0, ask: asks.key, bid: -bids.key };
+    let mut most = Most { qty: traded, ask: asks.key, bid: -bids.key };
     while bids.qty != 0 && asks.qty != 0 && -bids.key >= asks.key {
         let qty = bids.qty.min(asks.qty);
         most = Most { qty: most.qty.saturating_add(qty), ask: asks.key, bid: -bids.key };

@@ -5,6 +5,9 @@
 //! and each level is brought up to date once. Where one of two is more than a limit order (a market order,
 //! an iceberg) or both are of one owner, that one trade takes the general way.
 
+mod landmarks;
+
+use super::view::levels_from;
 use super::{Sides, Store, levels_of};
 use crate::accounts::Account;
 use crate::equilibrium::{self, Equilibrium, Interest};
@@ -17,18 +20,39 @@ use crate::ordered::{Member, Set};
 use crate::orders::{Done, Order};
 use crate::pool::{Id, Pool, Pooled};
 use crate::types::{OrderRef, Price, Qty, Side, TradeId};
+use landmarks::{Landmarks, Point, meet};
 
 impl Sides {
     /// What an uncross would give now, self-trade prevention not looked at.
-    fn equilibrium(&self, store: &Store) -> Option<Equilibrium> {
-        let interest = |side| Interest {
-            market_qty: self.beside.market_qty[by_side(side)].into(),
-            limits: levels_of(self.ladder(side), &store.levels)
-                .map(|level| (level.price(), (level.qty + level.hidden).into())),
+    fn equilibrium(&self, store: &Store, marks: Option<&[Landmarks; 2]>) -> Option<Equilibrium> {
+        let (traded, points) = match marks.map(|marks| marks.each_ref()) {
+            Some([bids, asks]) => {
+                let (bids, asks) = (bids.survey(self, store), asks.survey(self, store));
+                meet(self, store, &bids, &asks)
+            }
+            None => (0, [Side::Buy, Side::Sell].map(|side| self.front(side))),
+        };
+        let interest = |side: Side| {
+            let Point { market_left, level, mut traded } = points[by_side(side)];
+            let left = move |level: &Level| {
+                let qty = level.qty + level.hidden;
+                let cut = qty.min(traded);
+                traded -= cut;
+                (level.price(), (qty - cut).into())
+            };
+            let limits = levels_from(level, &store.levels).map(left);
+            Interest { market_qty: market_left.into(), limits, best: self.best_price(side) }
         };
         let candidates = self.instrument.price_min..=self.instrument.price_max;
         let reference = self.reference.or(self.last);
-        equilibrium::equilibrium(interest(Side::Buy), interest(Side::Sell), &candidates, reference)
+        let (bids, asks) = (interest(Side::Buy), interest(Side::Sell));
+        equilibrium::equilibrium(traded.into(), bids, asks, &candidates, reference)
+    }
+
+    /// Where a side is of which nothing has traded.
+    fn front(&self, side: Side) -> Point {
+        let market_left = self.beside.market_qty[by_side(side)];
+        Point { market_left, level: self.ladder(side).best(), traded: 0 }
     }
 
     /// What an uncross would give now, to be told; refused outside of a call.
@@ -36,7 +60,7 @@ impl Sides {
         if !self.instrument.phase.is_call() {
             return Err(RejectReason::WrongPhase);
         }
-        let found = self.equilibrium(store);
+        let found = self.equilibrium(store, None);
         let surplus = found.and_then(|found| found.surplus);
         Ok(Event::Indicative {
             instrument: self.id,
@@ -51,16 +75,28 @@ impl Sides {
     /// Ends a call: what crosses trades at one price, and who came for the auction alone is canceled.
     ///
     /// Each turn takes off all of one side that accepts its price, so a turn more is needed only where
-    /// self-trade prevention took something off.
+    /// self-trade prevention took something off. From the third on, landmarks lead to the price.
     pub(crate) fn uncross<S: EventSink>(&mut self, store: &mut Store, events: &mut S) {
-        while let Some(found) = self.equilibrium(store) {
-            self.trade_at(store, found.price, events);
+        let (mut turns, mut marks) = (0, None);
+        while let Some(found) = self.equilibrium(store, marks.as_ref()) {
+            self.trade_at(store, found.price, marks.as_ref(), events);
+            turns += 1;
+            if turns == 2 {
+                let set = |side| Landmarks::set(self, store, side);
+                marks = Some([Side::Buy, Side::Sell].map(set));
+            }
         }
         self.end_call(store, events);
     }
 
     /// Trades all that accept `price` with each other until one side has nobody left.
-    fn trade_at<S: EventSink>(&mut self, store: &mut Store, price: Price, events: &mut S) {
+    fn trade_at<S: EventSink>(
+        &mut self,
+        store: &mut Store,
+        price: Price,
+        marks: Option<&[Landmarks; 2]>,
+        events: &mut S,
+    ) {
         let mut traded = 0;
         loop {
             let bid = self.first_at(store, Side::Buy, price);
@@ -86,8 +122,8 @@ impl Sides {
             return;
         }
         self.reference = Some(price);
-        let (side, imbalance) = match self.accepting(store, Side::Buy, price) {
-            0 => (Side::Sell, self.accepting(store, Side::Sell, price)),
+        let (side, imbalance) = match self.accepting(store, Side::Buy, price, marks) {
+            0 => (Side::Sell, self.accepting(store, Side::Sell, price, marks)),
             bought => (Side::Buy, bought),
         };
         events.event(&Event::Uncrossed(Uncrossed {
@@ -111,11 +147,22 @@ impl Sides {
     }
 
     /// What a side would still trade at `price`.
-    fn accepting(&self, store: &Store, side: Side, price: Price) -> u64 {
-        let limits = levels_of(self.ladder(side), &store.levels)
-            .take_while(|level| side.accepts(level.price(), price))
-            .map(|level| level.qty + level.hidden);
-        self.beside.market_qty[by_side(side)] + limits.sum::<u64>()
+    fn accepting(
+        &self,
+        store: &Store,
+        side: Side,
+        price: Price,
+        marks: Option<&[Landmarks; 2]>,
+    ) -> u64 {
+        let ladder = self.ladder(side);
+        let limits = match marks {
+            Some(marks) => marks[by_side(side)].survey(self, store).accepting(ladder, store, price),
+            None => levels_of(ladder, &store.levels)
+                .take_while(|level| side.accepts(level.price(), price))
+                .map(|level| level.qty + level.hidden)
+                .sum(),
+        };
+        self.beside.market_qty[by_side(side)] + limits
     }
 
     /// Trades the best two levels with each other until one is empty or two orders meet that are not

@@ -141,7 +141,12 @@ pub(super) fn levels_of<'a>(
     ladder: &'a Ladder,
     levels: &'a Levels,
 ) -> impl Iterator<Item = &'a Level> {
-    let mut at = ladder.best();
+    levels_from(ladder.best(), levels)
+}
+
+/// A level and those behind it.
+pub(super) fn levels_from(level: Id<Level>, levels: &Levels) -> impl Iterator<Item = &Level> {
+    let mut at = level;
     iter::from_fn(move || {
         let level = &levels.pool[at.some()?];
         at = Ladder::next(levels, at);

@@ -47,8 +47,9 @@ impl Auction {
             levels.into_iter().inspect(move |_| reads.set(reads.get() + 1))
         };
         let answer = equilibrium(
-            Interest { market_qty: self.market[0], limits: limits(0, &self.bids) },
-            Interest { market_qty: self.market[1], limits: limits(1, &self.asks) },
+            0,
+            Interest { market_qty: self.market[0], limits: limits(0, &self.bids), best: None },
+            Interest { market_qty: self.market[1], limits: limits(1, &self.asks), best: None },
             &(price(self.low)..=price(self.high)),
             self.reference.map(price),
         );

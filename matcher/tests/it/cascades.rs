@@ -3,8 +3,8 @@
 use matcher::testing::flow;
 use matcher::{
     Command, Engine, Event, Input, InstrumentId, Limits, Liquidity, MsgSeqNum, NewOrder, OrderKind,
-    OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, Terms, TimeInForce,
-    Timestamp, Trigger,
+    OrderNumber, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Sequence, SessionId, Side,
+    Terms, TimeInForce, Timestamp, Trigger,
 };
 
 /// Orders that one command sets off.
@@ -170,5 +170,41 @@ fn a_hundred_thousand_orders_expire() {
         .collect();
     assert!(numbers.iter().copied().eq(1..=LINKS / 2));
     assert_eq!(venue.engine.next_expiry(), Some(Timestamp(10 + u64::from(LINKS) / 4)));
+    venue.engine.check();
+}
+
+/// An owner sells a lot at each of many low prices, and bids for all of them at each of many high ones;
+/// before each of those bids somebody else bids for one. Each price takes a look at the auction of its own:
+/// one lot trades, the owner's bid is taken off, and the rest is left over. The last bid meets nobody.
+#[test]
+fn an_auction_that_one_owner_is_in_on_both_sides() {
+    const PRICES: u32 = 3_000;
+    let mut venue = Venue::new();
+    let (session, self_trade) = (SessionId(1), SelfTradePrevention::CancelNewest);
+    venue.give(SessionId::VENUE, Command::SetSession { session, group: 0, self_trade });
+    let instrument = InstrumentId(0);
+    let phase = |phase| Command::SetPhase { instrument, phase };
+    venue.give(SessionId::VENUE, phase(Phase::OpeningAuction));
+    for price in 1..=PRICES {
+        venue.order(1, Side::Sell, 1, limit(price), Terms::NONE);
+    }
+    for price in 10_001..=10_000 + PRICES {
+        venue.order(2, Side::Buy, 1, limit(price), Terms::NONE);
+        venue.order(1, Side::Buy, PRICES.into(), limit(price), Terms::NONE);
+    }
+    let events = venue.give(SessionId::VENUE, phase(Phase::Continuous));
+    let outcomes = events.iter().filter_map(|event| match event {
+        Event::Uncrossed(it) => Some((it.price.ticks(), it.qty.lots(), it.imbalance.lots())),
+        _ => None,
+    });
+    let of_turn = |n| {
+        let left = if n < PRICES { PRICES - n } else { PRICES };
+        (i64::from(10_001 + PRICES - n), 1_u64, u64::from(left))
+    };
+    let expected = (1..=PRICES).map(of_turn);
+    assert!(outcomes.eq(expected));
+    let canceled = events.iter().filter(|event| matches!(event, Event::Canceled(_))).count();
+    assert_eq!((trades_and_triggers(&events).0, canceled), (3_000, 2_999));
+    assert_eq!(venue.engine.orders_len(), 1);
     venue.engine.check();
 }
