@@ -99,8 +99,19 @@ impl Engine {
     /// Orders whose time to expire the Input's has reached are off before the command is looked at, as
     /// if [`Command::Expire`] had come first (not with a [`Command::Note`]); their Events are the Input's too.
     ///
-    /// Work is bounded by what the command does: trades made and orders canceled (those due among them),
-    /// a walk over price levels for FOK, a handful of steps for the rest.
+    /// Work is bounded by what the command does, trades made, orders canceled (those due among them) and
+    /// put in place, and a handful of steps for each of them. Beyond that:
+    ///
+    /// * an order that is filled at once or not at all, and one with a minimum quantity, walk over the
+    ///   price levels within their limit; where their owner does not trade with himself and works orders
+    ///   on the other side, or is a group, they may walk over the orders there as well, once;
+    /// * a mass cancel of one instrument walks over the orders of its session until the participant has
+    ///   none left in the instrument, so it may pass by those in other instruments;
+    /// * an auction walks over the price levels that trade, and looks for its price again wherever
+    ///   self-trade prevention has left somebody behind: over a few levels, or over a 500th of them
+    ///   where there are many;
+    /// * the end of the day and an auction that begins walk over the orders that may be concerned;
+    /// * a kill and a permission of a participant or a group walk over the sessions.
     #[inline(always)]
     pub fn apply<S: EventSink>(&mut self, input: &Input, events: &mut S) {
         let is_due = self.store.extras.may_expire(input.timestamp);
