@@ -9,6 +9,7 @@ mod bust;
 mod expiry;
 mod govern;
 mod look;
+mod most;
 mod permit;
 mod plain;
 mod replace_special;

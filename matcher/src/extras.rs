@@ -113,6 +113,14 @@ impl Pooled for Extra {
 }
 
 impl Extra {
+    /// Slices that an iceberg has yet to display.
+    pub(crate) const fn slices(&self) -> u64 {
+        match self.display_qty {
+            Qty::ZERO => 0,
+            display_qty => self.reserve.lots().div_ceil(display_qty.lots()),
+        }
+    }
+
     /// Whether an order that stands in the book with this is more than a plain limit order.
     pub(crate) const fn matters_displayed(&self, time_in_force: TimeInForce) -> bool {
         !self.display_qty.is_zero() || self.expire_at.0 != 0 || is_for_auction(time_in_force)
@@ -138,6 +146,8 @@ pub(crate) struct Extras {
     expiry: Set,
     /// When the first of them does; [`NEVER`] if none does.
     expires_next: Timestamp,
+    /// Slices that the icebergs of all books have yet to display.
+    pub(crate) slices: u64,
 }
 
 /// Later than any order expires, but for those that do so then.
@@ -162,6 +172,7 @@ impl Extras {
             expiring: Pool::new(),
             expiry: Set::new(),
             expires_next: NEVER,
+            slices: 0,
         }
     }
 
@@ -215,6 +226,7 @@ impl Extras {
     /// Takes `extra` as it was saved, with the sequence that it has among those that expire.
     pub(crate) fn restore(&mut self, extra: Extra) -> Id<Extra> {
         let expire_seq = extra.expire_seq;
+        self.slices += extra.slices();
         let id = self.take(extra);
         self.note_expiry(id, expire_seq);
         id

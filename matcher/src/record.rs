@@ -44,6 +44,12 @@ pub const INPUT_BYTES_MAX: usize = INPUT_HEAD + 80 + ATTACHMENT_BYTES_MAX;
 /// Bytes of an Event record at most.
 pub const EVENT_BYTES_MAX: usize = 144;
 
+/// Bytes of the record of a canceled order.
+pub const CANCELED_BYTES: usize = match event_layout(kind::CANCELED) {
+    Some(bytes) => bytes,
+    None => 0,
+};
+
 const INPUT_HEAD: usize = 24;
 const TIMESTAMP_AT: usize = 8;
 

@@ -21,6 +21,8 @@ pub(crate) struct Counted {
     /// Orders that have traded.
     pub(crate) done: u32,
     pub(crate) extras: u32,
+    /// Slices that icebergs have yet to display.
+    pub(crate) slices: u64,
     pub(crate) expiring: u32,
     pub(crate) ending: u32,
     pub(crate) members: u32,
@@ -35,6 +37,7 @@ impl AddAssign for Counted {
         self.orders += other.orders;
         self.done += other.done;
         self.extras += other.extras;
+        self.slices += other.slices;
         self.expiring += other.expiring;
         self.ending += other.ending;
         self.members += other.members;
@@ -53,6 +56,7 @@ impl Store {
             orders: self.orders.len(),
             done: self.orders.done_len(),
             extras: extras.len(),
+            slices: extras.slices,
             expiring: extras.expiring_len(),
             ending: extras.ending.len(),
             members: extras.members.len(),
@@ -213,9 +217,11 @@ fn check_order(store: &Store, slot: Id<Order>) -> Counted {
     assert!(!is_displayed || extra.matters_displayed(order.time_in_force));
     assert!(extra.display_qty.is_zero() || order.leaves_qty <= extra.display_qty);
     assert!(!extra.display_qty.is_zero() || extra.reserve.is_zero());
+    assert!(extra.display_qty.is_zero() || !is_for_auction(order.time_in_force));
     assert_eq!(extra.expiry.is_some(), extra.expire_at.0 != 0);
     assert_eq!(extra.ending.is_some(), is_displayed && is_for_auction(order.time_in_force));
     counted.extras = 1;
+    counted.slices = extra.slices();
     counted.expiring = u32::from(extra.expiry.is_some());
     counted.ending = u32::from(extra.ending.is_some());
     counted

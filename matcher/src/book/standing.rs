@@ -222,6 +222,7 @@ impl Sides {
             return 0;
         };
         let extra = Extra { order, ..extra };
+        store.extras.slices += extra.slices();
         let id = match id.some() {
             Some(id) => {
                 store.extras[id] = extra;
@@ -373,6 +374,7 @@ impl Sides {
                 self.beside.ending.remove(&mut store.extras.ending, ending);
             }
             store.extras[id] = incoming.extra;
+            store.extras.slices -= incoming.extra.slices();
         }
         let value = incoming.extra.value_price.unwrap_or_default();
         store.accounts.get_mut(account).release(side, leaves_qty, value);
@@ -552,7 +554,11 @@ impl Sides {
         self.lessen_standing(store, slot, cut_qty);
         let Order { level, extra, account, order_ref, .. } = store.orders[slot];
         if !from_reserve.is_zero() {
-            store.extras[Id::from_raw(extra)].reserve -= from_reserve;
+            let extra = &mut store.extras[Id::from_raw(extra)];
+            let before = extra.slices();
+            extra.reserve -= from_reserve;
+            let less = before - extra.slices();
+            store.extras.slices -= less;
             let level = &mut store.levels.pool[level];
             level.hidden -= from_reserve.lots();
             store.accounts.get_mut(account).lessen(side, from_reserve, limit);
@@ -624,6 +630,7 @@ impl Sides {
         let extra = &mut store.extras[Id::from_raw(extra)];
         let slice = extra.display_qty.min(extra.reserve);
         extra.reserve -= slice;
+        store.extras.slices -= 1;
         unlink(store, level_id, slot);
         store.orders[slot].leaves_qty = slice;
         store.orders[slot].order_ref = place;

@@ -9,6 +9,7 @@ use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use matcher::record::event_bytes;
 use matcher::testing::{Flow, Mix, MixedFlow, Profile, QueuedOrder, Reference, flow, mix};
 use matcher::{
     BookLevel, BookOrder, Command, Engine, Event, Input, InstrumentId, Qty, RejectReason,
@@ -50,7 +51,12 @@ impl Pair {
     /// Both apply the Input. Where they differ: how.
     fn apply(&mut self, input: &Input) -> Result<(), String> {
         self.events.clear();
+        let bytes_max = self.engine.events_bytes_max(input);
         self.engine.apply(input, &mut self.events);
+        let bytes: u64 = self.events.iter().map(|event| event_bytes(event) as u64).sum();
+        if bytes > bytes_max {
+            return Err(format!("{bytes} bytes of events, at most {bytes_max} were promised"));
+        }
         let expected = self.reference.apply(input);
         if self.events != expected {
             return Err(answers(&self.events, &expected));
