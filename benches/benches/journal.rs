@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, time};
+use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, pin, time};
 use benches::rig::{Folder, Helpers};
-use journal::{Position, SEGMENT_BYTES_DEFAULT, Writer};
+use journal::{Position, Reader, SEGMENT_BYTES_DEFAULT, Writer};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
 const DISK: &str = env!("CARGO_TARGET_TMPDIR");
@@ -17,10 +19,19 @@ const FRAME_BYTES: usize = 24;
 
 fn main() {
     let bench = Bench::new("journal");
+    if let Some(folder) = std::env::var_os(FOLLOWER_ENV) {
+        return follow_as_another_process(Path::new(&folder));
+    }
     for record in [64, 128, 256] {
         if bench.wants("journal/append") {
             append(&bench, record);
         }
+    }
+    if bench.wants("journal/bare store") {
+        beside_a_bare_store(&bench);
+    }
+    if bench.wants("journal/followed by another process") {
+        followed(&bench);
     }
     if bench.wants("journal/durable, one at a time") {
         one_at_a_time(&bench);
@@ -61,6 +72,122 @@ fn append(bench: &Bench, record: usize) {
     }
     bench.figure(&format!("journal/append, {record} B"), Unit::Ns, each);
     bench.figure(&format!("journal/append, {record} B, records"), Unit::GigabytesPerSecond, rate);
+}
+
+/// An event of 64 bytes, and the least that it can cost: copied into memory that was touched, with its
+/// CRC32C. Rounds alternate.
+fn beside_a_bare_store(bench: &Bench) {
+    const RECORD: usize = 64;
+    let bytes = [0x5a; RECORD];
+    let turns = (SEGMENT_BYTES_DEFAULT as usize - 4096) / (RECORD + FRAME_BYTES + 8);
+    let mut memory = vec![1_u8; SEGMENT_BYTES_DEFAULT as usize];
+    let (mut bare, mut each, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..21 {
+        let (floor, ()) = cpu_time(|| {
+            for slot in memory.chunks_exact_mut(RECORD + 8).take(turns) {
+                let bytes = black_box(&bytes);
+                slot[8..].copy_from_slice(bytes);
+                let checksum = crc_fast::crc32_iscsi(&slot[8..]);
+                slot[..4].copy_from_slice(&checksum.to_le_bytes());
+            }
+        });
+        black_box(&mut memory);
+        let folder = Folder::in_memory("append");
+        let mut writer = folder.open(SEGMENT_BYTES_DEFAULT).writer;
+        let (elapsed, ()) = cpu_time(|| {
+            for sequence in 1..=turns as u64 {
+                black_box(turn(&mut writer, sequence, black_box(&bytes)));
+            }
+        });
+        bare.push(Value::ns_each(floor, turns as u64));
+        each.push(Value::ns_each(elapsed, turns as u64));
+        ratio.push(Value::ratio(nanos(elapsed), nanos(floor)));
+    }
+    bench.figure("journal/bare store, 64 B and CRC32C", Unit::Ns, bare);
+    bench.figure("journal/bare store, a turn of one event of 64 B beside it", Unit::Ns, each);
+    bench.figure("journal/bare store, the turn to the bare store", Unit::Ratio, ratio);
+}
+
+/// Set in the process that follows: the folder of the log.
+const FOLLOWER_ENV: &str = "VESTA_BENCH_FOLLOWER";
+
+/// The same turns with nobody looking and with another process that reads every frame as it comes; rounds
+/// alternate.
+fn followed(bench: &Bench) {
+    const TURNS: u64 = 2_000_000;
+    let (mut alone, mut followed, mut slower) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let mut elapsed = [Duration::ZERO; 2];
+        for (with, elapsed) in [false, true].into_iter().zip(&mut elapsed) {
+            let folder = Folder::in_memory("followed");
+            let opened = folder.open(256 << 20);
+            let mut writer = opened.writer;
+            let follower = with.then(|| {
+                let program = std::env::current_exe().expect("this program");
+                let folder = folder.dir.parent().expect("a folder");
+                let mut command = Command::new(program);
+                command.arg("none").env(FOLLOWER_ENV, folder).stdout(Stdio::piped());
+                let mut child = command.spawn().expect("a follower");
+                let mut said = BufReader::new(child.stdout.take().expect("its output"));
+                let mut line = String::new();
+                while line != "follows\n" {
+                    line.clear();
+                    assert!(said.read_line(&mut line).expect("a line") > 0, "no follower");
+                }
+                (child, said)
+            });
+            let (took, ()) = on_cpu(1, || {
+                cpu_time(|| {
+                    for sequence in 1..=TURNS {
+                        black_box(turn(&mut writer, sequence, &[0x5a; 128]));
+                    }
+                })
+            });
+            *elapsed = took;
+            if let Some((mut child, mut said)) = follower {
+                let mut line = String::new();
+                said.read_line(&mut line).expect("what it saw");
+                assert_eq!(line, format!("saw {TURNS}\n"));
+                assert!(child.wait().expect("its end").success());
+            }
+        }
+        alone.push(Value::ns_each(elapsed[0], TURNS));
+        followed.push(Value::ns_each(elapsed[1], TURNS));
+        slower.push(Value::ratio(nanos(elapsed[1]), nanos(elapsed[0])));
+    }
+    bench.figure(
+        "journal/followed by another process, a turn with nobody looking",
+        Unit::Ns,
+        alone,
+    );
+    bench.figure("journal/followed by another process, a turn", Unit::Ns, followed);
+    bench.figure("journal/followed by another process, to nobody looking", Unit::Ratio, slower);
+}
+
+/// Reads until all turns of [`followed`] were seen: every frame with its checksum, no sequence left out.
+fn follow_as_another_process(folder: &Path) {
+    const TURNS: u64 = 2_000_000;
+    pin(0);
+    let live_dir =
+        benches::machine::memory_folder().join(folder.file_name().expect("its name")).join("live");
+    let mut reader = Reader::open(&folder.join("journal"), Some(&live_dir)).expect("a log");
+    tell("follows");
+    let mut seen = 0;
+    while seen < TURNS {
+        match reader.next().expect("a frame") {
+            Some(frame) => {
+                assert!(frame.sequence == seen + 1 && frame.payload == [0x5a; 128]);
+                seen += 1;
+            }
+            None => std::hint::spin_loop(),
+        }
+    }
+    tell(&format!("saw {seen}"));
+}
+
+/// A line for the process that measures.
+fn tell(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("somebody who reads");
 }
 
 /// Commit, wait until it is durable, again: what one order alone waits for the disk.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use journal::{Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
+use journal::{Log, Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
 use matcher::record::RECORD_VERSION;
 use matcher::{Engine, MsgSeqNum, Sequence, SessionId, Timestamp};
 use venue::Core;
@@ -109,7 +109,22 @@ impl Helpers {
     /// Starts both, the syncer on `cpu` if there is one for it: woken on the CPU of a writer that spins, it
     /// would wait for a tick of the scheduler. With nothing to do the syncer sleeps until [`Helpers::wake`].
     #[must_use]
-    pub fn start(mut syncer: Syncer, mut preparer: Preparer, cpu: Option<usize>) -> Helpers {
+    pub fn start(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
+        Helpers::start_resting(syncer, preparer, cpu, Duration::ZERO)
+    }
+
+    /// The same, but after a sync the syncer rests for 2 ms, as the venue's does where nobody waits for it.
+    #[must_use]
+    pub fn start_lazy(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
+        Helpers::start_resting(syncer, preparer, cpu, Duration::from_millis(2))
+    }
+
+    fn start_resting(
+        mut syncer: Syncer,
+        mut preparer: Preparer,
+        cpu: Option<usize>,
+        rest: Duration,
+    ) -> Helpers {
         let shared = Arc::new(Flags::default());
         let flags = Arc::clone(&shared);
         let sync = std::thread::spawn(move || {
@@ -122,6 +137,9 @@ impl Helpers {
                 match syncer.step().expect("a sync") {
                     Synced::Advanced(_) => {
                         flags.syncs.fetch_add(1, Ordering::Relaxed);
+                        if !rest.is_zero() && !stopping {
+                            std::thread::park_timeout(rest);
+                        }
                     }
                     Synced::Idle if stopping => return,
                     // No longer, so that whoever does not wake it is served too.
@@ -133,8 +151,8 @@ impl Helpers {
         let prepare = std::thread::spawn(move || {
             while !flags.stopping.load(Ordering::Acquire) {
                 if preparer.step().expect("a segment") != Prepared::Made {
-                    // Nothing tells this thread that a segment was used up: it looks again.
-                    std::thread::sleep(Duration::from_millis(1));
+                    // No longer, for who does not tell it that a segment was taken.
+                    std::thread::park_timeout(Duration::from_millis(1));
                 }
             }
         });
@@ -144,6 +162,12 @@ impl Helpers {
     /// Something is committed: a system call only if the syncer sleeps.
     pub fn wake(&self) {
         self.threads[0].thread().unpark();
+    }
+
+    /// Lets the writer of `log` wake the preparer when it takes a segment, as the venue does.
+    pub fn prepare_when_taken(&self, log: &Log) {
+        let preparer = self.threads[1].thread().clone();
+        log.on_segment_taken(move || preparer.unpark());
     }
 
     /// Syncs so far.

@@ -1,6 +1,7 @@
 //! A frame: length, checksum, sequence, term, kind, flags, and then bytes that are not ours.
 
 use crate::Position;
+pub(crate) use crate::crc::crc32c;
 
 /// Bytes of a frame's header.
 pub(crate) const HEADER_BYTES: u32 = 24;
@@ -102,12 +103,6 @@ pub(crate) fn seed(log_id: u64, segment_index: u64) -> u32 {
     bytes[..8].copy_from_slice(&log_id.to_le_bytes());
     bytes[8..].copy_from_slice(&segment_index.to_le_bytes());
     crc32c(&bytes)
-}
-
-/// CRC32C (Castagnoli), as everybody computes it.
-#[inline]
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::crc32_iscsi(bytes)
 }
 
 /// The checksum of `frame`, which begins at `offset` of a segment with this [`seed`].

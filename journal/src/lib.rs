@@ -18,6 +18,8 @@
 mod archive;
 mod control;
 mod copies;
+#[allow(unsafe_code)] // One call of what only some processors have.
+mod crc;
 mod error;
 mod frame;
 mod log;

@@ -341,3 +341,95 @@ pub(crate) fn length_at(bytes: &[u8], at: u32) -> Option<u32> {
     let at = at as usize;
     (at + 4 <= bytes.len()).then(|| u32_at(bytes, at))
 }
+
+/// Miri runs these too (`tools/test miri`): whatever order a weak machine may see the stores in, a reader
+/// has no byte before it was written, and nobody writes what somebody reads.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Miri is a thousand times slower.
+    const LEN: u32 = if cfg!(miri) { 512 } else { 4096 };
+    const TURN: u32 = 64;
+
+    fn segment(index: u64, committed: &Arc<Cursor>) -> (Arc<LiveMap>, LiveWriter) {
+        let raw = MmapRaw::from(MmapOptions::new().len(LEN as usize).map_anon().unwrap());
+        Fresh { raw, len: LEN }.share(index, 0, Arc::clone(committed))
+    }
+
+    fn byte(at: u32) -> u8 {
+        u8::try_from(at / TURN).unwrap() + 1
+    }
+
+    /// As a turn does it: its bytes, its length, its end.
+    fn append(writer: &mut LiveWriter, at: u32) {
+        writer.slot(at + 4, at + TURN).fill(byte(at));
+        writer.publish(at, TURN);
+        writer.commit(at + TURN);
+    }
+
+    fn read_all(map: &Arc<LiveMap>) {
+        let mut window = Window::new(Arc::clone(map));
+        let mut at = 0;
+        while at < LEN {
+            if window.readable(at + TURN) < at + TURN {
+                std::thread::yield_now();
+                continue;
+            }
+            let turn = window.bytes(at, at + TURN);
+            assert_eq!(u32_at(turn, 0), TURN);
+            assert!(turn[4..].iter().all(|found| *found == byte(at)));
+            at += TURN;
+        }
+    }
+
+    #[test]
+    fn readers_see_what_is_committed_and_nothing_else() {
+        let committed = Arc::new(Cursor::new(0));
+        let (map, mut writer) = segment(0, &committed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| read_all(&map));
+            scope.spawn(|| read_all(&map));
+            for at in (0..LEN).step_by(TURN as usize) {
+                append(&mut writer, at);
+            }
+        });
+    }
+
+    /// A turn that goes on in the next segment: the first one's bytes come with the second one's.
+    #[test]
+    fn a_turn_over_two_segments_is_seen_at_once() {
+        let committed = Arc::new(Cursor::new(0));
+        let (first, mut first_writer) = segment(0, &committed);
+        let (second, mut second_writer) = segment(1, &committed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                read_all(&first);
+                read_all(&second);
+            });
+            scope.spawn(|| {
+                // What the syncer reads of a segment that was left.
+                while committed.get() < u64::from(LEN) {
+                    std::thread::yield_now();
+                }
+                assert_eq!(first.used.load(Ordering::Relaxed), LEN);
+                assert_eq!(first.turn_end.load(Ordering::Relaxed), LEN - TURN);
+            });
+            for at in (0..LEN - TURN).step_by(TURN as usize) {
+                append(&mut first_writer, at);
+            }
+            let last = LEN - TURN;
+            first_writer.slot(last + 4, LEN).fill(byte(last));
+            second_writer.slot(4, TURN).fill(byte(0));
+            second_writer.publish(0, TURN);
+            first_writer.publish(last, TURN);
+            first_writer.map().turn_end.store(first_writer.frontier(), Ordering::Relaxed);
+            first_writer.map().used.store(LEN, Ordering::Relaxed);
+            drop(first_writer);
+            second_writer.commit(TURN);
+            for at in (TURN..LEN).step_by(TURN as usize) {
+                append(&mut second_writer, at);
+            }
+        });
+    }
+}

@@ -200,19 +200,23 @@ impl Writer {
         Header { sequence: self.sequence, term: 0, kind, flags, behind }
     }
 
-    /// Fills in the header of the open frame; publishes its length unless it is the turn's first.
+    /// Fills in the header of the open frame, but for its length.
     #[inline]
-    fn close_frame(&mut self, flags: u8) {
-        let length = self.at - self.frame;
-        let is_first = self.first_closed.is_none();
-        let flags = if is_first { flags | FLAG_FIRST } else { flags };
+    fn finish_frame(&mut self, flags: u8) -> ClosedFrame {
+        let closed = ClosedFrame { at: self.frame, length: self.at - self.frame };
         let header = self.header(self.frame, KIND_TURN, flags);
         let bytes = self.segment.slot(self.frame, self.at);
-        frame::finish(bytes, self.frame, length, self.seed, header);
-        if is_first {
-            self.first_closed = Some(ClosedFrame { at: self.frame, length });
+        frame::finish(bytes, closed.at, closed.length, self.seed, header);
+        closed
+    }
+
+    /// Closes the open frame; publishes its length unless it is the turn's first.
+    fn close_frame(&mut self, flags: u8) {
+        if self.first_closed.is_none() {
+            self.first_closed = Some(self.finish_frame(flags | FLAG_FIRST));
         } else {
-            self.segment.publish(self.frame, length);
+            let ClosedFrame { at, length } = self.finish_frame(flags);
+            self.segment.publish(at, length);
         }
     }
 
@@ -221,25 +225,33 @@ impl Writer {
         if self.at > self.frames_end() {
             self.next_frame(0);
         }
-        self.close_frame(FLAG_LAST);
-        let first = self.first_closed.take();
-        let segment = match self.earlier.first_mut() {
-            Some(earlier) => &mut earlier.segment,
-            None => &mut self.segment,
-        };
-        if let Some(ClosedFrame { at, length }) = first {
-            segment.publish(at, length);
-        }
-        if !self.earlier.is_empty() {
-            for earlier in self.earlier.drain(..) {
-                end_segment(earlier.segment, earlier.used);
-            }
+        if self.first_closed.is_none() {
+            let ClosedFrame { at, length } = self.finish_frame(FLAG_FIRST | FLAG_LAST);
+            self.segment.publish(at, length);
+        } else {
+            self.publish_frames();
         }
         self.segment.commit(self.at);
         self.open = false;
         let committed = self.base + u64::from(self.at);
         self.shared.control.set_committed(committed);
         Position(committed)
+    }
+
+    /// The last of several frames: the length of the first one is published after everything else.
+    #[cold]
+    fn publish_frames(&mut self) {
+        self.close_frame(FLAG_LAST);
+        let segment = match self.earlier.first_mut() {
+            Some(earlier) => &mut earlier.segment,
+            None => &mut self.segment,
+        };
+        if let Some(ClosedFrame { at, length }) = self.first_closed.take() {
+            segment.publish(at, length);
+        }
+        for earlier in self.earlier.drain(..) {
+            end_segment(earlier.segment, earlier.used);
+        }
     }
 
     /// Makes the open turn never have been: its bytes are zero again, its segments ready again.

@@ -5,11 +5,14 @@
 //! and every book row must be as without any kill, every ExecutionReport must have come, none under two
 //! numbers, and the journal must replay to the same events.
 //!
-//! `VESTA_KILLS` (default 6) and `VESTA_KILL_SEED` choose how often and when;
+//! Then the same with the power gone at each kill: `power/power.c`, loaded into the venue, keeps what is not
+//! synced from the journal's files, and the live log is removed with the kill.
+//!
+//! `VESTA_KILLS`, `VESTA_POWER_CUTS` (default 6) and `VESTA_KILL_SEED` choose how often and when;
 //! `VESTA_KILL_COMMANDS` (default 3,000) how long the flow is. `VESTA_KILL_FLOW` names a folder of
 //! recorded flow to use instead of the generated one.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on fails; it says its seed.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -29,16 +32,30 @@ const SESSIONS: [&str; 4] = ["KILL1", "KILL2", "KILL3", "KILL4"];
 
 #[test]
 fn what_was_said_survives_kill_9_at_random_moments() {
-    let seed = number("VESTA_KILL_SEED", 0x9e37);
     let kills = usize::try_from(number("VESTA_KILLS", 6)).unwrap();
+    let folder = Folder::new("kill");
+    let machine = Machine { config: folder.0.join("vesta.toml"), power: None };
+    play_and_kill(&folder, machine, kills);
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn what_was_said_survives_power_cuts_at_random_moments() {
+    let cuts = usize::try_from(number("VESTA_POWER_CUTS", 6)).unwrap();
+    let folder = Folder::new("power");
+    let power = Some(Power::build(&folder.0));
+    let machine = Machine { config: folder.0.join("vesta.toml"), power };
+    play_and_kill(&folder, machine, cuts);
+}
+
+fn play_and_kill(folder: &Folder, machine: Machine, kills: usize) {
+    let seed = number("VESTA_KILL_SEED", 0x9e37);
     let flow = flow(seed);
     let commands = flow.commands.len();
     println!("seed {seed}: {kills} kills over {commands} commands");
 
-    let folder = Folder::new();
     let (fix, soup) = (free_address(), free_address());
-    let config = folder.0.join("vesta.toml");
-    std::fs::write(&config, config_text(fix, soup)).unwrap();
+    std::fs::write(&machine.config, config_text(fix, soup)).unwrap();
 
     let mut random = Random::new(seed);
     let mut moments: Vec<usize> =
@@ -46,7 +63,7 @@ fn what_was_said_survives_kill_9_at_random_moments() {
     moments.sort_unstable();
 
     let (kill, asked) = mpsc::channel::<()>();
-    let mut venue = Venue::start(&config);
+    let mut venue = machine.start(&mut random);
     let killer = std::thread::spawn(move || {
         let mut restarts = 0;
         while asked.recv().is_ok() {
@@ -55,16 +72,16 @@ fn what_was_said_survives_kill_9_at_random_moments() {
             while Instant::now() < until {
                 std::hint::spin_loop();
             }
-            venue.kill();
+            machine.kill(venue, &mut random);
             if random.below(4) == 0 {
-                venue = Venue::spawn(&config);
+                venue = machine.spawn(&mut random);
                 let until = Instant::now() + Duration::from_micros(random.below(60_000));
                 while Instant::now() < until {
                     std::thread::yield_now();
                 }
-                venue.kill();
+                machine.kill(venue, &mut random);
             }
-            venue = Venue::start(&config);
+            venue = machine.start(&mut random);
             restarts += 1;
         }
         (venue, restarts)
@@ -111,20 +128,26 @@ fn what_was_said_survives_kill_9_at_random_moments() {
     assert!(replay.status.success(), "{said}{}", String::from_utf8_lossy(&replay.stderr));
 }
 
-/// A venue in a process of its own.
-struct Venue {
-    child: Child,
+/// Where the venue runs.
+struct Machine {
+    config: PathBuf,
+    /// What a kill takes along, if it is more than the process.
+    power: Option<Power>,
 }
 
-impl Venue {
-    fn spawn(config: &Path) -> Venue {
-        let child = vesta().arg("serve").arg("--config").arg(config).stdout(Stdio::piped()).spawn();
-        Venue { child: child.unwrap() }
+impl Machine {
+    fn spawn(&self, random: &mut Random) -> Venue {
+        let mut command = vesta();
+        command.arg("serve").arg("--config").arg(&self.config).stdout(Stdio::piped());
+        if let Some(power) = &self.power {
+            power.supply(&mut command, random);
+        }
+        Venue { child: command.spawn().unwrap() }
     }
 
     /// Starts it and waits until it listens.
-    fn start(config: &Path) -> Venue {
-        let mut venue = Venue::spawn(config);
+    fn start(&self, random: &mut Random) -> Venue {
+        let mut venue = self.spawn(random);
         let stdout = venue.child.stdout.take().unwrap();
         let mut lines = BufReader::new(stdout).lines();
         let listens = lines.by_ref().any(|line| line.unwrap().contains("FIX"));
@@ -134,11 +157,85 @@ impl Venue {
         venue
     }
 
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(&self, mut venue: Venue, random: &mut Random) {
+        venue.child.kill().unwrap();
+        venue.child.wait().unwrap();
+        if let Some(power) = &self.power {
+            power.cut(random);
+        }
+    }
+}
+
+/// What `power/power.c` needs and leaves behind.
+struct Power {
+    library: PathBuf,
+    journal: PathBuf,
+    live: PathBuf,
+    told: PathBuf,
+}
+
+impl Power {
+    fn build(folder: &Path) -> Power {
+        let folder = folder.canonicalize().unwrap();
+        let library = folder.join("power.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power/power.c");
+        // Who links Rust for this target has it.
+        let built = Command::new("cc")
+            .args(["-O1", "-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .args(["-ldl", "-lpthread"])
+            .status();
+        assert!(built.unwrap().success(), "{} does not compile", source.display());
+        let told = folder.join("power.told");
+        Power { library, journal: folder.join("journal"), live: folder.join("live"), told }
     }
 
+    fn supply(&self, command: &mut Command, random: &mut Random) {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("VESTA_POWER_DIR", &self.journal)
+            .env("VESTA_POWER_LOG", &self.told)
+            .env("VESTA_POWER_SEED", random.below(1 << 40).to_string());
+    }
+
+    /// The power goes, after the process: with it goes what is only in memory, and names of files that
+    /// the journal's folder was not synced for come and go by a coin.
+    fn cut(&self, random: &mut Random) {
+        let _ = std::fs::remove_dir_all(&self.live);
+        let told = std::fs::read_to_string(&self.told).unwrap_or_default();
+        let unsynced = told.lines().rev().take_while(|line| !line.starts_with('S'));
+        let unsynced: Vec<(&str, &str)> = unsynced.map(|line| line.split_at(2)).collect();
+        for (what, name) in &unsynced {
+            let file = self.journal.join(name);
+            let gone = self.journal.join(format!("{name}.gone"));
+            match *what {
+                "C " if random.below(2) == 0 => drop(std::fs::remove_file(&file)),
+                "C " if !unsynced.contains(&("F ", name)) => {
+                    let bytes = random.below(1 << 20) & !4095;
+                    let file = std::fs::OpenOptions::new().write(true).open(&file);
+                    drop(file.and_then(|file| file.set_len(bytes)));
+                }
+                "U " if !file.exists() && random.below(2) == 0 => {
+                    drop(std::fs::rename(&gone, &file));
+                }
+                _ => {}
+            }
+        }
+        for entry in std::fs::read_dir(&self.journal).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "gone") {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        let _ = std::fs::remove_file(&self.told);
+    }
+}
+
+/// A venue in a process of its own.
+struct Venue {
+    child: Child,
+}
+
+impl Venue {
     fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -197,8 +294,8 @@ price_max = "100000"
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Folder {
-        let path = std::env::temp_dir().join(format!("vesta-kill-{}", std::process::id()));
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("vesta-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
     }

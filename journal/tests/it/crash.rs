@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     Transient,
     /// It fails, and so does everything after it.
     Stop,
+    /// It finds no room, and everything after it works again.
+    Full,
 }
 
 /// What is left of the writes that were not synced.
@@ -65,11 +67,15 @@ impl FaultyDisk {
         let mut state = self.0.lock().unwrap();
         state.calls += 1;
         let fails = match state.fault {
-            Some(Fault::Transient) => state.calls == state.fail_at,
+            Some(Fault::Transient | Fault::Full) => state.calls == state.fail_at,
             Some(Fault::Stop) => state.calls >= state.fail_at,
             None => false,
         };
-        if fails { Err(io::Error::other("injected")) } else { Ok(()) }
+        match state.fault {
+            _ if !fails => Ok(()),
+            Some(Fault::Full) => Err(io::ErrorKind::StorageFull.into()),
+            _ => Err(io::Error::other("injected")),
+        }
     }
 
     /// Lets the machine end: files hold what `image` says.
@@ -115,6 +121,7 @@ impl Storage for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        self.call()?;
         Disk.open(path)?;
         Ok(Box::new(FaultyFile { disk: self.clone(), path: path.to_path_buf() }))
     }
@@ -323,6 +330,16 @@ fn a_failed_call_is_final_even_if_the_next_would_work() {
     assert!(n > 40, "only {n} calls");
 }
 
+/// No room: for a segment that is waited for, anywhere else it is as final as any other error.
+#[test]
+fn no_room_at_any_call_loses_nothing() {
+    let mut n = 1;
+    while end_at(9, n, Fault::Full) {
+        n += 1;
+    }
+    assert!(n > 40, "only {n} calls");
+}
+
 /// Recovery itself may end at any call, and be done again.
 #[test]
 fn a_crash_in_recovery_is_recovered_from() {
@@ -335,7 +352,7 @@ fn a_crash_in_recovery_is_recovered_from() {
             if !live {
                 std::fs::remove_dir_all(temp.live_dir()).unwrap();
             }
-            for fault in [Fault::Stop, Fault::Transient] {
+            for fault in [Fault::Stop, Fault::Transient, Fault::Full] {
                 calls += end_recovery_at_each_call(&temp, &disk, &done, live, fault);
             }
         }

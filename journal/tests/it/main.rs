@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod follow;
 mod format;
+mod full;
 mod open;
 mod snapshots;
 mod support;

@@ -1,0 +1,328 @@
+//! Commands that arrive by the clock, not when the core is ready: what one waits for the core, with a
+//! journal that nobody waits for and with one that is synced all the time, and how long it takes to the disk.
+//!
+//! A round of each after the other, in one program. Times are from the moment a command was due. During the
+//! rounds with faults no sync comes back for a second from a third of the round on, and there is no room for a
+//! new segment for 0.2 s after that.
+
+use std::collections::VecDeque;
+use std::fs::OpenOptions;
+use std::hint::black_box;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use benches::measure::{Bench, Sorted, Times, Unit, Value, on_cpu, pin};
+use benches::orders::{OPERATIONS, Request, SEED, STANDARD, requests, stream};
+use benches::rig::{Folder, Helpers, core, push};
+use journal::storage::{Disk, Storage, StorageFile};
+use journal::{Opened, open_with};
+use venue::Turned;
+
+/// Where the synced segments go: a folder of the build, so on a disk.
+const DISK: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// As a venue has them by default.
+const SEGMENT_BYTES: u32 = 64 << 20;
+
+const SESSIONS: u32 = 64;
+const CELLS: usize = 1 << 14;
+const ROUNDS: usize = 5;
+
+/// Of a round, unit: seconds.
+const ROUND_S: usize = 3;
+const ROUND: Duration = Duration::from_secs(ROUND_S as u64);
+
+/// The syncer's, and with that not the core's.
+const SYNC_CPU: usize = 0;
+const CORE_CPU: usize = 1;
+
+const STALL: Duration = Duration::from_secs(1);
+const FULL: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Synced every 2 ms, as a venue with `durability = "memory"` does.
+    Memory,
+    /// Synced whenever there is something to sync.
+    Disk,
+    /// The same, and the disk stalls and is full for a time.
+    Faults,
+    /// As [`Kind::Disk`], and a thread that never sleeps is on the syncer's CPU.
+    Hogged,
+}
+
+fn main() {
+    let bench = Bench::new("paced");
+    if bench.wants("paced/bare") {
+        bare(&bench);
+    }
+    let stream = stream(&STANDARD, SEED, OPERATIONS);
+    let list = requests(&stream.operations, SESSIONS).list;
+    for thousands in [250, 1_000] {
+        let name = format!("paced/{thousands} k commands/s");
+        if bench.wants(&name) {
+            rate(&bench, &name, &list, thousands);
+        }
+    }
+}
+
+/// What no journal can beat: 4 KiB written to a place that was written before, and synced.
+fn bare(bench: &Bench) {
+    const BLOCK: usize = 4096;
+    const BLOCKS: u64 = 4096;
+    let folder = Folder::on_disk(Path::new(DISK), "bare");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(folder.dir.with_extension("bare"))
+        .expect("a file");
+    for at in 0..BLOCKS {
+        file.write_all_at(&[1; BLOCK], at * BLOCK as u64).expect("a block");
+    }
+    file.sync_all().expect("a sync");
+    let (mut p50, mut p90) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut times = Times::with_capacity(BLOCKS as usize);
+        for at in 0..BLOCKS {
+            let start = Instant::now();
+            file.write_all_at(&[2; BLOCK], at * BLOCK as u64).expect("a block");
+            file.sync_data().expect("a sync");
+            times.push(nanos(start.elapsed()));
+        }
+        let times = times.sorted();
+        p50.push(Value::us(times.at(500)));
+        p90.push(Value::us(times.at(900)));
+    }
+    bench.figure("paced/bare pwrite and fdatasync of 4 KiB, p50", Unit::Us, p50);
+    bench.figure("paced/bare pwrite and fdatasync of 4 KiB, p90", Unit::Us, p90);
+}
+
+fn rate(bench: &Bench, name: &str, list: &[Request], thousands: u64) {
+    let commands = usize::try_from(thousands * 1_000).unwrap_or(0) * ROUND_S;
+    let list: Vec<&Request> = list.iter().take(commands).collect();
+    let kinds = [Kind::Memory, Kind::Disk, Kind::Faults, Kind::Hogged];
+    let mut rounds: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (kind, rounds) in kinds.iter().zip(&mut rounds) {
+            rounds.push(round(&list, thousands, *kind));
+        }
+    }
+    let figure = |what: &str, unit, rounds: &[Round], of: &dyn Fn(&Round) -> u64| {
+        let values = rounds.iter().map(|round| Value::us(of(round))).collect();
+        bench.figure(&format!("{name}, {what}"), unit, values);
+    };
+    for (kind, rounds) in kinds.iter().zip(&rounds) {
+        let what = match kind {
+            Kind::Memory => "memory",
+            Kind::Disk => "disk",
+            Kind::Faults => "disk that stalls and is full",
+            Kind::Hogged => "disk, a busy thread on the syncer's CPU",
+        };
+        figure(&format!("{what}, to the commit, p50"), Unit::Us, rounds, &|it| it.turns.at(500));
+        figure(&format!("{what}, to the commit, p99"), Unit::Us, rounds, &|it| it.turns.at(990));
+        figure(&format!("{what}, to the commit, p99.9"), Unit::Us, rounds, &|it| it.turns.at(999));
+        if matches!(kind, Kind::Disk | Kind::Hogged) {
+            figure(&format!("{what}, to the disk, p50"), Unit::Us, rounds, &|it| {
+                it.durable.at(500)
+            });
+            figure(&format!("{what}, to the disk, p90"), Unit::Us, rounds, &|it| {
+                it.durable.at(900)
+            });
+        }
+        let rate = rounds.iter().map(|it| Value::thousands_per_second(it.elapsed, it.taken));
+        let rate = rate.collect();
+        bench.figure(&format!("{name}, {what}, taken"), Unit::ThousandsPerSecond, rate);
+    }
+    bench.note(&format!("{name}, {} B of journal a command", rounds[0][0].bytes));
+    let (memory, others) = rounds.split_at(1);
+    for (what, others) in ["disk", "disk that stalls and is full"].iter().zip(others) {
+        // Signed: the smaller of the two may be either.
+        let mut above: Vec<i128> = memory[0]
+            .iter()
+            .zip(others)
+            .map(|(a, b)| i128::from(b.turns.at(999)) - i128::from(a.turns.at(999)))
+            .collect();
+        above.sort_unstable();
+        bench.note(&format!(
+            "{name}, {what}: p99.9 above memory, ns: median {}, all {above:?}",
+            above[above.len() / 2]
+        ));
+    }
+}
+
+struct Round {
+    /// From due to committed.
+    turns: Sorted,
+    /// From due to durable.
+    durable: Sorted,
+    elapsed: Duration,
+    taken: u64,
+    /// Of the journal, a command.
+    bytes: u64,
+}
+
+fn round(list: &[&Request], thousands: u64, kind: Kind) -> Round {
+    let folder = Folder::on_disk(Path::new(DISK), "paced");
+    let disk = Arc::new(BadDisk::new(kind));
+    let Opened { writer, syncer, preparer, log, .. } =
+        open_with(&folder.options(SEGMENT_BYTES), disk).expect("a log");
+    let (mut core, mut ring) = core(writer, SESSIONS, CELLS);
+    let helpers = if kind == Kind::Memory {
+        Helpers::start_lazy(syncer, preparer, Some(SYNC_CPU))
+    } else {
+        Helpers::start(syncer, preparer, Some(SYNC_CPU))
+    };
+    helpers.prepare_when_taken(&log);
+    let over = Arc::new(AtomicBool::new(false));
+    let hog = (kind == Kind::Hogged).then(|| {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || {
+            pin(SYNC_CPU);
+            while !over.load(Ordering::Relaxed) {
+                black_box(0);
+            }
+        })
+    });
+    let (mut turns, mut durable) =
+        (Times::with_capacity(list.len()), Times::with_capacity(list.len()));
+    let elapsed = on_cpu(CORE_CPU, || {
+        let mut waiting: VecDeque<(journal::Position, Duration)> =
+            VecDeque::with_capacity(list.len());
+        let start = Instant::now();
+        let mut sent = 0;
+        while sent < list.len() {
+            let now = start.elapsed();
+            let due = Duration::from_nanos(sent as u64 * 1_000_000 / thousands);
+            if now >= due {
+                assert!(push(&mut ring, list[sent]), "a cell");
+                sent += 1;
+                while core.turns(1) != Turned::Took(1) {
+                    std::hint::spin_loop();
+                }
+                turns.push(nanos(start.elapsed() - due));
+                if kind != Kind::Memory {
+                    helpers.wake();
+                }
+                waiting.push_back((log.committed(), due));
+            }
+            settle(&mut waiting, &mut durable, log.durable(), now);
+        }
+        let elapsed = start.elapsed();
+        while !waiting.is_empty() {
+            helpers.wake();
+            settle(&mut waiting, &mut durable, log.durable(), start.elapsed());
+        }
+        elapsed
+    });
+    over.store(true, Ordering::Relaxed);
+    if let Some(hog) = hog {
+        hog.join().expect("the busy thread");
+    }
+    assert_eq!(core.refused_for_room(), 0);
+    let bytes = log.committed().0 / list.len() as u64;
+    helpers.stop();
+    Round {
+        turns: turns.sorted(),
+        durable: durable.sorted(),
+        elapsed,
+        taken: list.len() as u64,
+        bytes,
+    }
+}
+
+fn settle(
+    waiting: &mut VecDeque<(journal::Position, Duration)>,
+    durable: &mut Times,
+    reached: journal::Position,
+    now: Duration,
+) {
+    while let Some((end, due)) = waiting.front() {
+        if *end > reached {
+            break;
+        }
+        durable.push(nanos(now.saturating_sub(*due)));
+        waiting.pop_front();
+    }
+}
+
+/// A disk that stalls and is full for a time.
+#[derive(Clone, Debug)]
+struct BadDisk(Option<Ail>);
+
+#[derive(Clone, Copy, Debug)]
+struct Ail {
+    stall: (Instant, Instant),
+    full: (Instant, Instant),
+}
+
+impl BadDisk {
+    fn new(kind: Kind) -> BadDisk {
+        let ail = (kind == Kind::Faults).then(|| {
+            let start = Instant::now();
+            let (stall, full) = (start + ROUND / 3, start + ROUND * 7 / 10);
+            Ail { stall: (stall, stall + STALL), full: (full, full + FULL) }
+        });
+        BadDisk(ail)
+    }
+
+    fn stall(&self) {
+        let now = Instant::now();
+        if let Some(Ail { stall: (from, to), .. }) = self.0
+            && (from..to).contains(&now)
+        {
+            std::thread::sleep(to - now);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.is_some_and(|ail| (ail.full.0..ail.full.1).contains(&Instant::now()))
+    }
+}
+
+impl Storage for BadDisk {
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        if self.is_full() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.stall();
+        Disk.create(path, bytes)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(BadFile { disk: self.clone(), file: Disk.open(path)? }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+}
+
+#[derive(Debug)]
+struct BadFile {
+    disk: BadDisk,
+    file: Box<dyn StorageFile>,
+}
+
+impl StorageFile for BadFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.stall();
+        self.file.sync_data()
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
