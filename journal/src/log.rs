@@ -122,12 +122,29 @@ impl Shared {
         self.with_ready(|ready| ready.push_front(writer));
     }
 
-    pub(crate) fn take_ready(&self) -> Option<LiveWriter> {
+    fn take_ready(&self) -> Option<LiveWriter> {
         let taken = self.with_ready(VecDeque::pop_front)?;
         if let Some(tell) = self.taken.0.get() {
             tell();
         }
         Some(taken)
+    }
+
+    /// Takes the next segment; waits for it, yielding.
+    ///
+    /// # Panics
+    ///
+    /// If the journal failed: there will be none.
+    pub(crate) fn wait_for_segment(&self) -> LiveWriter {
+        loop {
+            if let Some(segment) = self.take_ready() {
+                return segment;
+            }
+            if let Some(failure) = self.failure() {
+                panic!("journal failed: {failure}");
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn with_ready<R>(&self, change: impl FnOnce(&mut VecDeque<LiveWriter>) -> R) -> R {

@@ -157,7 +157,7 @@ impl Writer {
     /// Goes on in the next segment, in which `first_sequence` is the first turn to begin; ends this
     /// one at `at`. Returns it, and where its used bytes end.
     fn next_segment(&mut self, at: u32, first_sequence: u64) -> (LiveWriter, u32) {
-        let mut next = take_segment(&self.shared);
+        let mut next = self.shared.wait_for_segment();
         let index = next.map().index();
         let base = self.shared.geometry.base(index);
         assert!(base == self.base + u64::from(self.segment_bytes()));
@@ -273,23 +273,6 @@ impl Writer {
         let from = self.turn_from.min(used);
         self.segment.slot(from, used).fill(0);
         self.at = self.segment.frontier();
-    }
-}
-
-/// Waits for the next segment.
-///
-/// # Panics
-///
-/// If the journal failed: there will be none.
-fn take_segment(shared: &Shared) -> LiveWriter {
-    loop {
-        if let Some(segment) = shared.take_ready() {
-            return segment;
-        }
-        if let Some(failure) = shared.failure() {
-            panic!("journal failed: {failure}");
-        }
-        std::thread::yield_now();
     }
 }
 
