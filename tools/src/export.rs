@@ -1,6 +1,10 @@
 //! `vesta export`: a journal, or a part of it, in the formats of others.
 
+#[cfg(feature = "dbn")]
+mod dbn;
 mod packets;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod sessions;
 mod table;
 
@@ -20,7 +24,8 @@ use crate::{output, say, text};
 use sessions::Sessions;
 use table::{Style, Table};
 
-/// Writes the records of a journal as CSV, JSON lines or a capture of its FIX sessions.
+/// Writes the records of a journal as CSV, JSON lines, Parquet, a capture of its FIX sessions or market by
+/// order.
 ///
 /// `csv` and `jsonl` have a record a line, with FIX's names. `pcap` has every message of the gateway byte
 /// for byte, and what came in put together again from what the journal keeps; the TCP around them is made
@@ -58,6 +63,10 @@ enum Format {
     Jsonl,
     /// The FIX sessions as packets.
     Pcap,
+    /// Apache Parquet: the columns of the CSV with their types (feature `parquet`).
+    Parquet,
+    /// Databento's market by order (feature `dbn`).
+    Dbn,
 }
 
 /// Runs the command.
@@ -66,6 +75,7 @@ enum Format {
 ///
 /// If the journal cannot be read to its end, or the file not be written.
 pub fn run(args: &ExportArgs) -> Result<(), Failure> {
+    is_built(args.format)?;
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     let inputs = args.journal.open()?;
@@ -90,6 +100,24 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
             say!("{} messages of ours, {} of clients", text::count(ours), text::count(theirs));
             ("packets", packets)
         }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => {
+            let mut table = parquet::Parquet::new(out)?;
+            read(&mut table)?;
+            let records = table.records;
+            table.end()?;
+            ("records", records)
+        }
+        #[cfg(feature = "dbn")]
+        Format::Dbn => {
+            let mut books = dbn::Mbo::new(out, &args.journal)?;
+            read(&mut books)?;
+            let records = books.records;
+            books.end()?;
+            ("records", records)
+        }
+        #[cfg(not(all(feature = "parquet", feature = "dbn")))]
+        _ => return is_built(args.format),
     };
     bar.finish_and_clear();
     select.filter.end(&select.names)?;
@@ -98,6 +126,19 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
         output::json(&json!({ word: count, "file": args.out.display().to_string() }));
     }
     Ok(())
+}
+
+/// Whether this build writes the format; two of them bring so many crates that a build without is the
+/// usual one.
+fn is_built(format: Format) -> Result<(), Failure> {
+    let feature = match format {
+        Format::Parquet if !cfg!(feature = "parquet") => "parquet",
+        Format::Dbn if !cfg!(feature = "dbn") => "dbn",
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!(
+        "this build does not write {feature}: cargo build --release -p tools --features {feature}"
+    )))
 }
 
 fn create(path: &Path) -> Result<impl Write + use<>, Failure> {

@@ -135,6 +135,16 @@ impl Filter {
         self.args.session.as_deref().is_none_or(|wanted| names.session(id) == wanted)
     }
 
+    /// Whether what concerns this instrument is asked for.
+    #[must_use]
+    pub fn shows_instrument(&self, id: InstrumentId, names: &Names) -> bool {
+        let found = names.instruments.get(id.index());
+        self.args
+            .symbol
+            .as_deref()
+            .is_none_or(|wanted| found.is_some_and(|found| found.symbol.as_str() == wanted))
+    }
+
     /// Whether the present turn is in the range of sequences and times.
     #[must_use]
     pub fn is_inside(&self) -> bool {
@@ -172,11 +182,7 @@ impl Filter {
     }
 
     fn symbol(&mut self, id: Option<InstrumentId>, names: &Names) {
-        let Some(wanted) = self.args.symbol.as_deref() else {
-            self.state.symbol = true;
-            return;
-        };
-        let found = id.and_then(|id| names.instruments.get(id.index()));
-        self.state.symbol |= found.is_some_and(|found| found.symbol.as_str() == wanted);
+        let shows = |id| self.shows_instrument(id, names);
+        self.state.symbol |= id.map_or(self.args.symbol.is_none(), shows);
     }
 }

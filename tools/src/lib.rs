@@ -19,6 +19,7 @@ pub mod failure;
 pub mod fields;
 pub mod filter;
 pub mod fix_conn;
+pub mod import;
 pub mod interrupt;
 pub mod itch_conn;
 pub mod journal;

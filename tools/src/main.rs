@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tools::{
-    book, check_config, demo, diff, explain, export, journal, load, play, replay, serve, simulate,
+    book, check_config, demo, diff, explain, export, import, journal, load, play, replay, serve,
+    simulate,
 };
 use venue::huge_pages::HugePages;
 
@@ -34,6 +35,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Simulate(simulate::SimulateArgs),
 }
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     match result {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use journal::{Frame, Position, Reader, SegmentInfo};
 
+use venue::turns::{TurnHead, read_head};
+
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
 
@@ -91,6 +93,23 @@ fn scan_segment<T: Default>(
         }
     }
     Ok(seen)
+}
+
+/// Kinds of Inputs that say what the rules are.
+const RULES: [u8; 8] = [1, 2, 3, 15, 16, 17, 18, 19];
+
+/// The Inputs of a journal that say what the rules are.
+///
+/// # Errors
+///
+/// If the journal cannot be read.
+pub fn rules(journal: &JournalArgs) -> Result<Vec<TurnHead>, Failure> {
+    let look = |seen: &mut Vec<TurnHead>, frame: &Frame<'_>| {
+        if frame.first && frame.payload.get(2).is_some_and(|kind| RULES.contains(kind)) {
+            seen.extend(read_head(frame));
+        }
+    };
+    Ok(scan(journal, look, |_| {})?.concat())
 }
 
 /// The records of a frame, as bytes.

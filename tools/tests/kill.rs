@@ -100,7 +100,8 @@ fn play_and_kill(folder: &Folder, machine: Machine, kills: usize) {
         symbol: FLOW_SYMBOL.into(),
         prefix: String::new(),
     };
-    let options = Options { flow, place: Place::Running(target), rate: None, progress: false };
+    let options =
+        Options { flow, place: Place::Running(target), rate: None, speed: None, progress: false };
     let mut next = 0;
     let outcome = run_with(&options, &mut |n| {
         while moments.get(next).is_some_and(|moment| *moment <= n) {

@@ -1,16 +1,15 @@
 //! A difference in words: request, events and book on both sides, and other rules.
 
-use journal::Frame;
 use matcher::{BookLevel, Command, Engine, Event, InstrumentId, Side};
 use serde_json::{Value, json};
 use venue::Names;
-use venue::turns::{Follower, TurnHead, read_head};
+use venue::turns::{Follower, TurnHead};
 
 use super::side::{Rerun, Source, Turn};
 use crate::describe;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
-use crate::scan::scan;
+use crate::scan::rules;
 use crate::text::{self, Rfc3339};
 
 /// What is printed of a difference.
@@ -144,7 +143,7 @@ fn around(
         Some(id) => book(engine, id, levels, names),
         None => Vec::new(),
     };
-    let mut known = definitions(journal)?.into_iter().peekable();
+    let mut known = rules(journal)?.into_iter().peekable();
     loop {
         let at = rerun.turn().sequence;
         while let Some(head) = known.next_if(|head| head.input.sequence.0 <= at + 1) {
@@ -191,25 +190,12 @@ fn book(engine: &Engine, id: InstrumentId, levels: usize, names: &Names) -> Vec<
     lines
 }
 
-/// Kinds of Inputs that say what the rules are.
-const RULES: [u8; 8] = [1, 2, 3, 15, 16, 17, 18, 19];
-
-/// The Inputs of a journal that say what the rules are.
-fn definitions(journal: &JournalArgs) -> Result<Vec<TurnHead>, Failure> {
-    let look = |seen: &mut Vec<TurnHead>, frame: &Frame<'_>| {
-        if frame.first && frame.payload.get(2).is_some_and(|kind| RULES.contains(kind)) {
-            seen.extend(read_head(frame));
-        }
-    };
-    Ok(scan(journal, look, |_| {})?.concat())
-}
-
 /// What the one journal says of rules and names and the other does not.
 pub(super) fn config(a: &JournalArgs, b: &JournalArgs) -> Result<Config, Failure> {
-    let rules = |journal: &JournalArgs| -> Result<Vec<String>, Failure> {
+    let lines_of = |journal: &JournalArgs| -> Result<Vec<String>, Failure> {
         let mut names = Names::default();
-        let mut rules = Vec::new();
-        for head in definitions(journal)? {
+        let mut lines = Vec::new();
+        for head in rules(journal)? {
             match head.input.command {
                 Command::DefineSession { id, .. } => {
                     names.event(&head, 0, &Event::SessionDefined { id });
@@ -219,11 +205,11 @@ pub(super) fn config(a: &JournalArgs, b: &JournalArgs) -> Result<Config, Failure
                 }
                 _ => {}
             }
-            rules.push(rule(&head, &names));
+            lines.push(rule(&head, &names));
         }
-        Ok(rules)
+        Ok(lines)
     };
-    let (of_a, of_b) = (rules(a)?, rules(b)?);
+    let (of_a, of_b) = (lines_of(a)?, lines_of(b)?);
     let only = |of: &[String], other: &[String]| -> Vec<String> {
         of.iter().filter(|rule| !other.contains(rule)).cloned().collect()
     };

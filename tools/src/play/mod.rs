@@ -72,6 +72,10 @@ pub struct PlayArgs {
     /// Commands a second at most. [default: as fast as the answers come]
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
+    /// At the times that the commands have, so many times as fast: 1 to 1000.
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["rate", "in_process"],
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    speed: Option<u32>,
     /// Only the first N commands.
     #[arg(long, value_name = "N")]
     commands: Option<usize>,
@@ -107,6 +111,8 @@ pub struct Options {
     pub place: Place,
     /// Commands a second at most; not in process.
     pub rate: Option<u32>,
+    /// So many times as fast as it was recorded at most; not in process.
+    pub speed: Option<u32>,
     /// Whether a progress bar is shown if stderr is a terminal.
     pub progress: bool,
 }
@@ -203,7 +209,8 @@ pub fn run_with(
 ) -> Result<Outcome, PlayError> {
     let flow = &options.flow;
     let bar = bar(flow.commands.len(), options.progress);
-    let pace = over_fix::Pace { rate: options.rate, on_command, bar: &bar };
+    let Options { rate, speed, .. } = *options;
+    let pace = over_fix::Pace { rate, speed, on_command, bar: &bar };
     let (played, replayed) = match &options.place {
         Place::InProcess => {
             let began = Instant::now();
@@ -274,7 +281,8 @@ pub fn command(args: &PlayArgs) -> Result<(), Failure> {
         Some(commands) => flow.cut(commands),
         None => flow,
     };
-    let options = Options { flow, place: place(args)?, rate: args.rate, progress: true };
+    let PlayArgs { rate, speed, .. } = *args;
+    let options = Options { flow, place: place(args)?, rate, speed, progress: true };
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let outcome =
         run_with(&options, &mut |_| !interrupt.is_set()).map_err(|error| match error {

@@ -94,6 +94,8 @@ impl RequestId {
 pub(super) struct Pace<'a> {
     /// Commands a second, at most.
     pub(super) rate: Option<u32>,
+    /// So many times as fast as it was recorded, at most.
+    pub(super) speed: Option<u32>,
     /// Told before each command; says whether to go on.
     pub(super) on_command: &'a mut dyn FnMut(usize) -> bool,
     pub(super) bar: &'a ProgressBar,
@@ -117,6 +119,11 @@ pub(super) fn play(flow: &Flow, target: &Target, pace: Pace<'_>) -> Result<Playe
         if let Some(rate) = pace.rate {
             let due = Duration::from_secs(1) * u32::try_from(n).unwrap_or(u32::MAX) / rate.max(1);
             driver.idle_until(began + due)?;
+        }
+        if let Some(speed) = pace.speed {
+            let since = |n: usize| flow.commands.get(n).map_or(0, |it| it.since_midnight_ns);
+            let due = since(n).saturating_sub(since(0)) / u64::from(speed.max(1));
+            driver.idle_until(began + Duration::from_nanos(due))?;
         }
         // Over another session the order of arrival is not ours: the one before must have answered.
         let other = n > 0 && steps[n - 1].session != step.session;

@@ -7,6 +7,8 @@ mod demo;
 mod differing;
 mod explaining;
 mod exporting;
+mod formats;
+mod importing;
 mod journals;
 mod looking;
 mod play;
