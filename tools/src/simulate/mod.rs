@@ -80,6 +80,8 @@ pub struct Report {
     pub turns: u64,
     /// Starts of venues after their first.
     pub restarts: u64,
+    /// Of those, the ones that went on from a snapshot.
+    pub from_snapshot: u64,
     /// Faults by kind.
     pub counts: Counts,
     /// The first seed that found something, and what.
@@ -191,6 +193,7 @@ impl Report {
         self.commands += outcome.commands;
         self.turns += outcome.turns;
         self.restarts += outcome.restarts;
+        self.from_snapshot += outcome.from_snapshot;
         self.counts.extend(&outcome.counts);
         if let Some(what) = outcome.finding
             && self.finding.as_ref().is_none_or(|(first, _)| seed < *first)
@@ -260,6 +263,7 @@ fn tell(args: &SimulateArgs, report: &Report) {
             "commands": report.commands,
             "turns": report.turns,
             "restarts": report.restarts,
+            "from_snapshot": report.from_snapshot,
             "faults": faults,
             "fault_kinds": report.counts.kinds(),
             "fault_kinds_known": Fault::ALL.len(),
@@ -277,12 +281,13 @@ fn tell(args: &SimulateArgs, report: &Report) {
         }
     }
     say!(
-        "{} seeds, {:.1} h simulated, {} requests, {} turns, {} restarts",
+        "{} seeds, {:.1} h simulated, {} requests, {} turns, {} restarts, {} of them from a snapshot",
         report.seeds,
         report.hours(),
         report.commands,
         report.turns,
-        report.restarts
+        report.restarts,
+        report.from_snapshot
     );
     say!(
         "{} faults of {} kinds of {}",

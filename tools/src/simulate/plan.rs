@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) bands: bool,
     pub(super) out_buffer_bytes: usize,
     pub(super) feed_window: (usize, usize),
+    /// Bytes of journal between two snapshots, 0: none; and how many stay.
+    pub(super) snapshots: (u64, usize),
     pub(super) sabotage: Option<Sabotage>,
 }
 
@@ -83,8 +85,13 @@ impl Plan {
             3 => SelfTradePrevention::Decrement,
             _ => SelfTradePrevention::None,
         };
+        let mut more = Random::new(seed ^ 0x54a9_5407);
+        let every = [0, 3 << 10, 20 << 10, 90 << 10];
+        let every = every[usize::try_from(more.below(4)).unwrap_or(0)];
+        let keep = 1 + usize::try_from(more.below(3)).unwrap_or(0);
         Plan {
             seed,
+            snapshots: (every, keep),
             durability: if disk { Durability::Disk } else { Durability::Memory },
             traders,
             hostile: random.below(3) == 0,
@@ -148,6 +155,7 @@ impl Plan {
         config.journal_dir = journal_dir.to_path_buf();
         config.live_dir = Some(live_dir.to_path_buf());
         config.segment_bytes = SEGMENT_BYTES;
+        (config.snapshots.every_bytes, config.snapshots.keep) = self.snapshots;
         config.fix.out_buffer_bytes = self.out_buffer_bytes;
         for session in &mut config.sessions {
             session.self_trade = self.self_trade;

@@ -24,6 +24,7 @@ use matcher::{
 use venue::assembly::{Assembly, Joined, Operator, Outside};
 use venue::release::Release;
 use venue::replay::ReplayError;
+use venue::snapshots::{KeepError, Keeper};
 use venue::turns::FollowError;
 use venue::{Clock, Durability, RecoveryError, Space, StartError, Turned};
 
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub turns: u64,
     /// Starts of the venue after the first.
     pub restarts: u64,
+    /// Of those, the ones that went on from a snapshot.
+    pub from_snapshot: u64,
     /// The engine's state at the end.
     pub state_hash: u64,
     /// What happened, if that was asked for.
@@ -87,6 +90,7 @@ impl Outcome {
             commands: 0,
             turns: 0,
             restarts: 0,
+            from_snapshot: 0,
             state_hash: 0,
             trace: Vec::new(),
         }
@@ -133,6 +137,8 @@ struct Running {
     venue_at: u64,
     sync_at: Option<u64>,
     prepare_at: Option<u64>,
+    keeper: Keeper,
+    keep_at: Option<u64>,
     stop_by: Option<u64>,
 }
 
@@ -183,6 +189,10 @@ pub(super) struct World {
     calm: bool,
     /// Commands of the operator for when nothing goes wrong any more.
     at_calm: Vec<Command>,
+    /// A bit of something was turned.
+    flipped: bool,
+    /// Starts that went on from a snapshot.
+    from_snapshot: u64,
     /// Damage at the very end of what was synced was cut, as FORMAT.md says it may be.
     cut_short: bool,
     restarted: Rc<Cell<bool>>,
@@ -256,6 +266,8 @@ impl World {
             then: (Sequence(0), 0),
             calm: false,
             at_calm: Vec::new(),
+            flipped: false,
+            from_snapshot: 0,
             cut_short: false,
             restarted,
             counts: Counts::default(),
@@ -293,6 +305,7 @@ impl World {
             commands,
             turns: self.turns.len() as u64,
             restarts: self.starts.saturating_sub(1),
+            from_snapshot: self.from_snapshot,
             state_hash: self.then.1,
             trace: self.trace,
         }
@@ -356,6 +369,7 @@ impl World {
                 at = at.min(running.venue_at);
                 at = at.min(running.sync_at.unwrap_or(u64::MAX));
                 at = at.min(running.prepare_at.unwrap_or(u64::MAX));
+                at = at.min(running.keep_at.unwrap_or(u64::MAX));
                 if let Some(sockets) = self.net.next_for_venue() {
                     at = at.min(sockets.max(self.now));
                 }
@@ -428,6 +442,9 @@ impl World {
         }
         if self.running.as_ref().is_some_and(|it| it.prepare_at.is_some_and(|at| at <= now)) {
             self.step_preparer()?;
+        }
+        if self.running.as_ref().is_some_and(|it| it.keep_at.is_some_and(|at| at <= now)) {
+            self.step_keeper()?;
         }
         Ok(())
     }
@@ -504,6 +521,9 @@ impl World {
             Ok(Synced::Advanced(_)) => {
                 running.venue_at = running.venue_at.min(now + US);
                 running.prepare_at.get_or_insert(now + 10 * US);
+                if running.keeper.is_due() && !running.space.is_full() {
+                    running.keep_at.get_or_insert(now + 3 * MS);
+                }
                 self.wake_helpers();
                 Ok(())
             }
@@ -530,6 +550,33 @@ impl World {
             }
             Ok(Prepared::Idle) => Ok(()),
             Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    /// Makes a snapshot. One that cannot be written is no harm.
+    pub(super) fn step_keeper(&mut self) -> Result<(), String> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.keep_at = None;
+        match running.keeper.make(|| true) {
+            Ok(None) => Ok(()),
+            Ok(Some(made)) => {
+                self.say(|| format!("a snapshot: {made:?}"));
+                if !made.refused.is_empty() && !self.flipped {
+                    return Err(format!("a snapshot cannot be gone on from: {:?}", made.refused));
+                }
+                Ok(())
+            }
+            Err(KeepError::Write(error)) if self.disk.has_ended() => {
+                self.failed(&error.to_string())
+            }
+            Err(KeepError::Write(error)) => {
+                self.say(|| format!("no snapshot: {error}"));
+                if self.disk.take_failed() || self.disk.is_full() {
+                    return Ok(());
+                }
+                Err(format!("no snapshot although the disk did not fail: {error}"))
+            }
+            Err(KeepError::Replay(error)) => Err(format!("no snapshot: {error}")),
         }
     }
 

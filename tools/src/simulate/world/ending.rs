@@ -60,11 +60,18 @@ impl World {
                 }
             }
         }
+        let due = running.keeper.is_due_at_end();
         let log = running.log.clone();
         if log.durable() < log.committed() {
             return Err("a stop in order left something that is not on disk".into());
         }
         drop(log);
+        if due {
+            self.step_keeper()?;
+            if self.running.is_none() {
+                return Ok(());
+            }
+        }
         self.end(End::Process)?;
         // As a venue does that stopped in order.
         self.clear_live()
@@ -214,7 +221,8 @@ impl World {
         for file in files {
             paths.push(file.map_err(wrong)?.path());
         }
-        paths.retain(|path| path.extension().is_some_and(|it| it == "seg"));
+        let kept = |path: &PathBuf| path.extension().is_some_and(|it| it == "seg" || it == "snap");
+        paths.retain(kept);
         paths.sort_unstable();
         let mut used = Vec::new();
         for path in paths {
@@ -231,6 +239,7 @@ impl World {
         if !self.disk.flip(&path, at, bit).map_err(wrong)? {
             return Ok(None);
         }
+        self.flipped = true;
         self.say(|| format!("bit {bit} of byte {at} of {} is turned", path.display()));
         Ok(Some(Flip { path, at, bit, may_be_cut }))
     }

@@ -108,11 +108,28 @@ impl World {
         assembly: Assembly<VirtualNetwork>,
         flip: Option<&Flip>,
     ) -> Result<(), String> {
-        let Assembly { joined, syncer, preparer, log, release, operator, space, recovery, .. } =
-            assembly;
+        let Assembly { joined, syncer, preparer, log, release, operator, space, .. } = assembly;
+        let Assembly { recovery, keeper, from_snapshot, refused, .. } = assembly;
         let again = self.starts > 1;
         self.restarted.set(again);
-        let history = History::read(&log, self.then.0)?;
+        if !refused.is_empty() && !self.flipped {
+            return Err(format!("snapshots cannot be used: {refused:?}"));
+        }
+        self.from_snapshot += u64::from(from_snapshot.is_some());
+        let history = match (History::read(&log, self.then.0), flip) {
+            (Err(why), Some(flip)) => {
+                // A start from a snapshot does not look at what is before it: whoever reads it finds it.
+                self.say(|| format!("the damage is found by a reader: {why}"));
+                turn(flip).map_err(|error| error.to_string())?;
+                History::read(&log, self.then.0)?
+            }
+            (history, _) => history?,
+        };
+        if history.engine.state_hash() != joined.core().engine().state_hash() {
+            return Err(format!(
+                "recovery, from a snapshot of {from_snapshot:?}, has another state than a replay"
+            ));
+        }
         let checked = self.check_history(&history);
         if let Err(why) = checked {
             if flip.is_some_and(|flip| flip.may_be_cut) && recovery.cut.is_some() {
@@ -122,7 +139,7 @@ impl World {
             }
             return Err(why);
         }
-        self.say(|| format!("started: {recovery:?}"));
+        self.say(|| format!("started: {recovery:?}, from a snapshot of {from_snapshot:?}"));
         self.turns.truncate(self.required.min(self.turns.len()));
         let follow = log.tail(log.start());
         let now = self.now;
@@ -140,6 +157,8 @@ impl World {
             venue_at: now,
             sync_at: None,
             prepare_at: Some(now),
+            keeper,
+            keep_at: None,
             stop_by: None,
         });
         self.follow()?;
