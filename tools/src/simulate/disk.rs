@@ -20,6 +20,9 @@ use crate::random::Random;
 /// What a disk writes whole or not, mostly.
 pub(super) const SECTOR_BYTES: usize = 512;
 
+/// What recovery writes at once.
+const BLOCK_BYTES: usize = 64 << 10;
+
 type Sector = [u8; SECTOR_BYTES];
 
 /// Sectors of a file, with what they held when they were durable.
@@ -36,8 +39,10 @@ struct State {
     unsynced: BTreeMap<PathBuf, Sectors>,
     /// A sync of it failed: it reads as it was written, and nobody will write it.
     dropped: BTreeMap<PathBuf, Sectors>,
-    /// The last bytes that were synced: file, from, to.
-    last_batch: Option<(PathBuf, u64, u64)>,
+    /// Where the journal's appends begin that are not synced.
+    appended: BTreeMap<PathBuf, u64>,
+    /// The last append that was synced: file, and from where on.
+    last_batch: Option<(PathBuf, u64)>,
     /// Calls until the one in which the machine or the process ends.
     ends_in: Option<u32>,
     ended: bool,
@@ -65,6 +70,7 @@ impl VirtualDisk {
             random,
             unsynced: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            appended: BTreeMap::new(),
             last_batch: None,
             ends_in: None,
             ended: false,
@@ -119,6 +125,7 @@ impl VirtualDisk {
     pub(super) fn process_ended(&self) {
         let mut state = self.state();
         (state.ends_in, state.fails_in, state.ended, state.failed) = (None, None, false, false);
+        state.appended.clear();
     }
 
     /// The machine ended: what was not synced is lost, kept or torn.
@@ -182,11 +189,13 @@ impl VirtualDisk {
         Ok(true)
     }
 
-    /// Whether a byte was synced by the last sync that wrote something, or is behind it.
+    /// Whether a byte of the journal was synced by the last sync of an append, or is behind it.
     pub(super) fn is_of_last_batch(&self, path: &Path, at: u64) -> bool {
         let state = self.state();
-        state.last_batch.as_ref().is_none_or(|(last, from, _)| {
-            path > last.as_path() || (path == last.as_path() && at >= *from)
+        state.last_batch.as_ref().is_none_or(|(last, from)| {
+            path > last.as_path()
+                || (path == last.as_path()
+                    && at >= *from / SECTOR_BYTES as u64 * SECTOR_BYTES as u64)
         })
     }
 }
@@ -360,6 +369,12 @@ impl StorageFile for VirtualFile {
             Fate::Done => bytes.len(),
             _ => usize::try_from(state.random.below(bytes.len() as u64 + 1)).unwrap_or(0),
         };
+        // Whole blocks, zeroes and other files are no appends: recovery, segments made ahead, snapshots.
+        let whole = bytes.len() == BLOCK_BYTES && offset.is_multiple_of(BLOCK_BYTES as u64);
+        let segment = self.path.extension().is_some_and(|extension| extension == "seg");
+        if segment && !whole && bytes.iter().any(|byte| *byte != 0) {
+            state.appended.entry(self.path.clone()).or_insert(offset);
+        }
         if len > 0 {
             state.keep_before(&self.path, &self.file, offset, len)?;
             self.file.write_all_at(&bytes[..len], offset)?;
@@ -388,12 +403,9 @@ impl StorageFile for VirtualFile {
         if state.skip_syncs.is_some_and(|every| state.syncs.is_multiple_of(every)) {
             return Ok(());
         }
-        if let Some(sectors) = state.unsynced.remove(&self.path)
-            && let (Some((first, _)), Some((last, _))) =
-                (sectors.first_key_value(), sectors.last_key_value())
-        {
-            let bytes = SECTOR_BYTES as u64;
-            state.last_batch = Some((self.path.clone(), first * bytes, (last + 1) * bytes));
+        state.unsynced.remove(&self.path);
+        if let Some(from) = state.appended.remove(&self.path) {
+            state.last_batch = Some((self.path.clone(), from));
         }
         Ok(())
     }

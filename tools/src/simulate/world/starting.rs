@@ -19,7 +19,7 @@ impl World {
             match self.assemble() {
                 Ok(assembly) => {
                     self.disk.process_ended();
-                    return self.started(assembly, flip.as_ref());
+                    return self.started(assembly, flip.as_ref(), attempt);
                 }
                 Err(_) if self.disk.has_ended() => {
                     self.counts.add(Fault::EndedInRecovery);
@@ -107,6 +107,7 @@ impl World {
         &mut self,
         assembly: Assembly<VirtualNetwork>,
         flip: Option<&Flip>,
+        attempts_before: u32,
     ) -> Result<(), String> {
         let Assembly { joined, syncer, preparer, log, release, operator, space, .. } = assembly;
         let Assembly { recovery, keeper, from_snapshot, refused, .. } = assembly;
@@ -132,7 +133,9 @@ impl World {
         }
         let checked = self.check_history(&history);
         if let Err(why) = checked {
-            if flip.is_some_and(|flip| flip.may_be_cut) && recovery.cut.is_some() {
+            // An attempt that did not come to its end may have cut it, and had nobody to report it to.
+            let was_cut = recovery.cut.is_some() || attempts_before > 0;
+            if was_cut && flip.is_some_and(|flip| flip.may_be_cut) {
                 self.say(|| "damage among what was synced last was cut, and reported".into());
                 self.cut_short = true;
                 return Ok(());
