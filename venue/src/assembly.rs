@@ -7,7 +7,7 @@ use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
 use gateway::fix::{Identity, Profile, UnknownTags};
 use gateway::network::Network;
 use journal::{Log, Opened, Preparer, Recovery, Syncer};
-use matcher::{Command, MassCancelScope, MsgSeqNum, Permission, Sequence, SessionId, Timestamp};
+use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -99,16 +99,12 @@ pub struct ToldOf {
 /// The way in of the venue's own commands.
 pub struct Operator {
     ring: Requests,
-    space: Arc<Space>,
 }
 
 impl Operator {
-    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
-    /// the disk is and the command may need much of it.
+    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full. If
+    /// the disk is full and the command may need more than what is left, it waits: [`Space`].
     pub fn submit(&mut self, command: &Command) -> bool {
-        if self.space.is_full() && may_be_long(command) {
-            return false;
-        }
         self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[])
     }
 }
@@ -221,7 +217,7 @@ impl<N: Network> Assembly<N> {
             log,
             release,
             recovery,
-            operator: Operator { ring: operator_ring, space: Arc::clone(&space) },
+            operator: Operator { ring: operator_ring },
             names: folds.names,
             space,
         })
@@ -317,17 +313,6 @@ impl<N: Network> Joined<N> {
             feed.end();
         }
     }
-}
-
-/// Whether a command of the venue may have an Event for every order.
-const fn may_be_long(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::ExpireDay
-            | Command::Expire
-            | Command::SetPhase { .. }
-            | Command::SetPermission { permission: Permission::Killed, .. }
-    )
 }
 
 fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {

@@ -4,12 +4,15 @@
 //! lock, no allocation, no system call but the wake-up of a reader that really sleeps.
 
 mod scarce;
+mod view;
 
 use std::sync::Arc;
 
 use journal::{Turn, Writer};
 use matcher::record::{decode_input, encode_event, event_bytes, stamp_input};
-use matcher::{Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp};
+use matcher::{
+    Command, Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp,
+};
 
 use crate::clock::Clock;
 use crate::ring::{RECORD_BYTES, Taken};
@@ -29,9 +32,11 @@ pub struct Core {
     record: [u8; RECORD_BYTES],
     refused_for_room: u64,
     space: Arc<Space>,
+    /// What `space` said when the request was taken: a turn ends as it began.
+    is_full: bool,
     segment_bytes: u64,
-    /// Sessions whose orders are canceled when there is space.
-    deferred: Vec<SessionId>,
+    /// What waits for space, and whose it is.
+    deferred: Vec<(SessionId, Command)>,
     clock: Clock,
     clock_is_behind: bool,
     /// Instruments that are in another phase, for the schedule.
@@ -71,6 +76,7 @@ impl Core {
             record: [0; RECORD_BYTES],
             refused_for_room: 0,
             space: Arc::default(),
+            is_full: false,
             segment_bytes,
             deferred: Vec::new(),
             clock: Clock::Machine,
@@ -96,39 +102,17 @@ impl Core {
         &mut self.phase_changes
     }
 
-    /// The engine, to look at.
-    #[must_use]
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// The last Sequence given.
-    #[must_use]
-    pub fn sequence(&self) -> Sequence {
-        self.sequence
-    }
-
-    /// Orders refused so far because the journal had no room.
-    #[must_use]
-    pub fn refused_for_room(&self) -> u64 {
-        self.refused_for_room
-    }
-
-    /// Whether every ring is empty.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.rings.iter().all(Taken::is_empty)
-    }
-
     /// Takes up to `most` requests from each ring in turn.
     pub fn turns(&mut self, most: usize) -> Turned {
         let mut took = 0;
-        if !self.deferred.is_empty() && !self.space.is_full() {
-            took += self.cancel_deferred();
+        self.is_full = self.space.is_full();
+        if !self.deferred.is_empty() {
+            took += self.do_deferred();
         }
         for index in 0..self.rings.len() {
             for _ in 0..most {
-                if self.writer.room() < ROOM_FOR_ANYTHING {
+                self.is_full = self.space.is_full();
+                if !self.has_room() {
                     return if took > 0 || self.is_idle() {
                         Turned::Took(took)
                     } else {
@@ -136,7 +120,7 @@ impl Core {
                     };
                 }
                 let Some(len) = self.rings[index].pop(&mut self.record) else { break };
-                if self.space.is_full() && self.defers(len) {
+                if self.is_full && self.defers(len) {
                     continue;
                 }
                 self.turn(len);
@@ -146,12 +130,17 @@ impl Core {
         if took == 0 { Turned::Idle } else { Turned::Took(took) }
     }
 
+    /// Whether a small turn can be begun.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.writer.room() >= ROOM_FOR_ANYTHING && !(self.is_full && self.is_stuck())
+    }
+
     /// One turn: the request in `self.record` gets its place and its time, changes the books, and stands
     /// in the journal with its events, all or nothing.
     fn turn(&mut self, mut len: usize) {
         self.sequence = Sequence(self.sequence.0 + 1);
-        let is_full = self.space.is_full();
-        let now = if is_full { self.before_expiry() } else { self.clock.now() };
+        let now = if self.is_full { self.before_expiry() } else { self.clock.now() };
         if now < self.timestamp {
             self.clock_went_back(now);
         } else {
@@ -162,7 +151,7 @@ impl Core {
             Ok(decoded) => decoded,
             Err(error) => panic!("a request that we encoded cannot be decoded: {error}"),
         };
-        if is_full {
+        if self.is_full {
             len = self.refuse_for_room(&mut input, len);
         }
 

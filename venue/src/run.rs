@@ -339,8 +339,10 @@ impl Venue {
         &self.live_dir
     }
 
-    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full, or
-    /// the disk is and the command may need much of it.
+    /// Submits a command of the venue itself: a halt, the end of the day. `false`: the ring is full. If
+    /// the disk is full and the command may need more than what is left, it waits there: [`Space`].
+    ///
+    /// [`Space`]: crate::Space
     pub fn submit(&self, command: &Command) -> bool {
         let mut operator = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
         let pushed = operator.submit(command);

@@ -98,9 +98,6 @@ impl Schedule {
             return false;
         }
         let now = self.clock.now();
-        if self.space.is_full() {
-            return false;
-        }
         if expiry <= now {
             self.expiry_asked = core.engine().next_expiry().map(|at| (at, now));
             self.due.push_back(Command::Expire);
@@ -190,8 +187,8 @@ impl Schedule {
         if self.indicative <= now {
             let interval_ns = u64::from(self.config.indicative_interval_ms) * 1_000_000;
             self.indicative = Timestamp(now.0.saturating_add(interval_ns));
-            // A venue that is behind publishes less often.
-            if self.due.is_empty() {
+            // A venue that is behind publishes less often, one with a full disk nothing.
+            if self.due.is_empty() && !self.space.is_full() {
                 for (instrument, standing) in (0..).map(InstrumentId).zip(&self.standing) {
                     if standing.phase.is_call() && !standing.ending {
                         self.due.push_back(Command::PublishIndicative { instrument });

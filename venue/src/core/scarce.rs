@@ -2,22 +2,28 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use matcher::record::{EVENT_BYTES_MAX, INPUT_BYTES_MAX, decode_input, encode_input};
+use matcher::record::{INPUT_BYTES_MAX, decode_input, encode_input};
 use matcher::{
-    Command, Input, MassCancelScope, MsgSeqNum, RefusedRequest, RejectReason, SessionId, Timestamp,
+    Command, Input, MsgSeqNum, Permission, RefusedRequest, RejectReason, SessionId, Timestamp,
 };
 
 use super::{Core, ROOM_FOR_ANYTHING};
 
-/// Bytes of the record of one canceled order.
-const CANCELED_BYTES: usize = 64;
-
 /// What the disk has left, as the preparer finds it and the gateway needs to know it.
 ///
-/// With no space for another segment, the rest of the last one is kept for cancels: below a quarter
-/// of a segment an order is refused, which takes a record too; below an eighth the gateway leaves
-/// orders in their sockets. Cancels are taken to the end; a mass cancel only if there is room for an
-/// event of every order, since a turn that was begun must end. The end of the day waits for space.
+/// With no space for another segment, the rest of the last one is kept for what takes orders off. No turn
+/// is begun that might not end: [`Engine::events_bytes_max`] says how large it may get.
+///
+/// * Below a quarter of a segment an order is refused, which takes a record too; before that, one whose
+///   turn may not fit. Below an eighth the gateway leaves orders in their sockets.
+/// * A cancel or a mass cancel is taken to the end; it is refused if its turn may not fit.
+/// * What the venue itself does (phases, a kill, orders that expire) and cancels that nobody asked for are
+///   taken too; one that may not fit waits until it does, or until there is space. What is said later of
+///   the same takes its place. Who is to be killed may do nothing but cancel meanwhile. What waits is in
+///   no journal: after a restart it has to be said again.
+/// * Orders that are due go with any Input of that time: while they would have to wait, time does too.
+///
+/// [`Engine::events_bytes_max`]: matcher::Engine::events_bytes_max
 #[derive(Default)]
 pub struct Space {
     full: AtomicBool,
@@ -47,59 +53,90 @@ impl Space {
 }
 
 impl Core {
-    /// On a full disk a cancel on disconnect that may not fit waits for space; until then new orders are
-    /// refused, so it takes off only what its connection left.
+    /// Whether a request that nobody waits for, and that may not fit on a full disk, waits until it does.
+    /// Until then new orders are refused, so that a cancel takes off only what its connection left.
     #[cold]
     pub(super) fn defers(&mut self, len: usize) -> bool {
         let Ok((input, _, _)) = decode_input(self.sequence, &self.record[..len]) else {
             return false;
         };
-        let unasked = input.inbound == MsgSeqNum::NONE && input.session != SessionId::VENUE;
-        let defers = unasked
-            && matches!(input.command, Command::MassCancel(_))
-            && self.writer.room() < self.worst(CANCELED_BYTES);
-        if defers {
-            self.deferred.push(input.session);
+        if input.inbound != MsgSeqNum::NONE || !may_wait(&input) {
+            return false;
         }
-        defers
+        let (session, command) = (input.session, input.command);
+        let fits = self.fits(&self.unasked(session, command, self.time()));
+        self.deferred.retain(|(whose, what)| *whose != session || !replaces(&command, what));
+        if fits {
+            return false;
+        }
+        self.deferred.push((session, command));
+        let Command::SetPermission { scope, .. } = command else { return true };
+        self.submit(session, Command::SetPermission { scope, permission: Permission::CancelOnly });
+        true
     }
 
+    /// Does what has waited and fits now; returns how much that was.
     #[cold]
-    pub(super) fn cancel_deferred(&mut self) -> usize {
-        let sessions = std::mem::take(&mut self.deferred);
-        for session in &sessions {
-            let input = Input {
-                sequence: self.sequence,
-                timestamp: self.timestamp,
-                session: *session,
-                inbound: MsgSeqNum::NONE,
-                command: Command::MassCancel(MassCancelScope::Session),
-            };
-            let mut record = [0; INPUT_BYTES_MAX];
-            let len = encode_input(&input, &[], &mut record);
-            self.record[..len].copy_from_slice(&record[..len]);
-            self.turn(len);
+    pub(super) fn do_deferred(&mut self) -> usize {
+        let mut done = 0;
+        let can = |core: &Core, (session, command): &(SessionId, Command)| {
+            !core.is_full || core.fits(&core.unasked(*session, *command, core.time()))
+        };
+        while let Some(at) = self.deferred.iter().position(|waits| can(self, waits)) {
+            let (session, command) = self.deferred.remove(at);
+            self.submit(session, command);
+            done += 1;
         }
-        sessions.len()
+        done
     }
 
-    /// Room that a turn takes at most if every resting order has an event of `bytes` in it.
-    fn worst(&self, bytes: usize) -> u64 {
-        let orders = u64::try_from(self.engine.orders_len()).unwrap_or(u64::MAX);
-        ROOM_FOR_ANYTHING.saturating_add(orders.saturating_mul(bytes as u64))
+    /// A command that no message asked for, as it would be applied next.
+    fn unasked(&self, session: SessionId, command: Command, timestamp: Timestamp) -> Input {
+        Input { sequence: self.sequence, timestamp, session, inbound: MsgSeqNum::NONE, command }
     }
 
-    /// On a full disk time stands still before orders expire that may not fit: any Input of that time
-    /// would take them off, a cancel too. New orders are refused then, so nobody trades with them.
+    /// The time of the next turn on a full disk.
+    fn time(&self) -> Timestamp {
+        self.before_expiry().max(self.timestamp)
+    }
+
+    /// One turn of our own.
+    fn submit(&mut self, session: SessionId, command: Command) {
+        let mut record = [0; INPUT_BYTES_MAX];
+        let input = self.unasked(session, command, self.timestamp);
+        let len = encode_input(&input, &[], &mut record);
+        self.record[..len].copy_from_slice(&record[..len]);
+        self.turn(len);
+    }
+
+    /// Whether the turn of `input` fits into the room that there is, whatever happens in it.
+    fn fits(&self, input: &Input) -> bool {
+        // Something stays unused at the ends of segments.
+        let most = self.engine.events_bytes_max(input).saturating_add(ROOM_FOR_ANYTHING / 2);
+        most <= self.writer.room()
+    }
+
+    /// On a full disk time stands still before an expiry that would have to wait, since any Input of its
+    /// time would take the orders off, a cancel too.
     #[cold]
     pub(super) fn before_expiry(&self) -> Timestamp {
         let now = self.clock.now();
         match self.engine.next_expiry() {
-            Some(at) if at <= now && self.writer.room() < self.worst(CANCELED_BYTES) => {
-                Timestamp(at.0.saturating_sub(1)).max(self.timestamp)
-            }
+            Some(at) if at <= now && !self.expiry_fits() => Timestamp(at.0.saturating_sub(1)),
             _ => now,
         }
+    }
+
+    /// Whether there is no room for orders that the next Input takes off whatever it is: they became due
+    /// with a note, which takes nothing off, while there still was space.
+    #[cold]
+    pub(super) fn is_stuck(&self) -> bool {
+        let is_due = self.engine.next_expiry().is_some_and(|at| at <= self.timestamp);
+        is_due && !self.expiry_fits()
+    }
+
+    fn expiry_fits(&self) -> bool {
+        self.fits(&self.unasked(SessionId::VENUE, Command::Expire, self.timestamp))
     }
 
     /// Time never runs backwards in a journal: it stands still until the clock is where it was.
@@ -119,16 +156,17 @@ impl Core {
     pub(super) fn refuse_for_room(&mut self, input: &mut Input, len: usize) -> usize {
         let room = self.writer.room();
         self.space.holds_orders.store(room < self.segment_bytes / 8, Ordering::Release);
-        // No turn is begun that might not end: at worst every resting order has an event in it.
-        let scarce = room < self.segment_bytes / 4 || room < self.worst(EVENT_BYTES_MAX);
+        let fits = self.fits(input);
+        let takes_orders = fits && room >= self.segment_bytes / 4;
         let request = match &input.command {
-            Command::New(new) | Command::NewSpecial(new, _) if scarce => {
+            Command::New(new) | Command::NewSpecial(new, _) if !takes_orders => {
                 RefusedRequest::New(new.number)
             }
-            Command::Replace(replace) | Command::ReplaceStop(replace, _) if scarce => {
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) if !takes_orders => {
                 RefusedRequest::Replace { number: replace.number, target: replace.target }
             }
-            Command::MassCancel(_) if room < self.worst(CANCELED_BYTES) => {
+            Command::Cancel { target } if !fits => RefusedRequest::Cancel { target: *target },
+            Command::MassCancel(_) if !fits && input.inbound != MsgSeqNum::NONE => {
                 RefusedRequest::MassCancel
             }
             _ => return len,
@@ -149,5 +187,41 @@ impl Core {
         let len = encode_input(input, attachment, &mut record);
         self.record[..len].copy_from_slice(&record[..len]);
         len
+    }
+}
+
+/// Whether a request may wait for room: a cancel that no message asked for, and what the venue does that
+/// may have an Event for every order.
+fn may_wait(input: &Input) -> bool {
+    match input.command {
+        Command::MassCancel(_) => true,
+        Command::ExpireDay
+        | Command::Expire
+        | Command::SetPhase { .. }
+        | Command::SetBands { .. }
+        | Command::SetReference { .. }
+        | Command::SetSession { .. }
+        | Command::SetPermission { .. } => input.session == SessionId::VENUE,
+        _ => false,
+    }
+}
+
+/// Whether `new` says what becomes of the same thing as `old`, which did not happen yet: so there are never
+/// more that wait than things.
+fn replaces(new: &Command, old: &Command) -> bool {
+    match (new, old) {
+        (Command::SetPhase { instrument: new, .. }, Command::SetPhase { instrument: old, .. })
+        | (Command::SetBands { instrument: new, .. }, Command::SetBands { instrument: old, .. })
+        | (
+            Command::SetReference { instrument: new, .. },
+            Command::SetReference { instrument: old, .. },
+        ) => new == old,
+        (Command::SetSession { session: new, .. }, Command::SetSession { session: old, .. }) => {
+            new == old
+        }
+        (Command::SetPermission { scope: new, .. }, Command::SetPermission { scope: old, .. }) => {
+            new == old
+        }
+        _ => new == old,
     }
 }

@@ -8,6 +8,7 @@ mod folder;
 mod loopback;
 mod peer;
 mod replay;
+mod scarce;
 mod schedule;
 mod snapshots;
 mod turns;

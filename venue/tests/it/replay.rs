@@ -1,13 +1,15 @@
 //! A replay finds what differs, and a venue nearly out of room keeps taking cancels.
 
-use journal::{Opened, Prepared};
-use matcher::record::encode_input;
+use journal::{Opened, Options, Prepared};
+use matcher::record::{RECORD_VERSION, encode_input};
 use matcher::{
     Command, Event, EventSink, Input, Limits, MsgSeqNum, Sequence, SessionId, Timestamp,
 };
 use venue::replay::{Nobody, Replay, ReplayError};
+use venue::{StartError, Venue};
 
 use crate::folder::Folder;
+use crate::loopback::config;
 
 /// A journal of one turn, `Configure`, with `events` written behind it instead of the engine's.
 fn journal_with(events: &[Event]) -> Result<(), ReplayError> {
@@ -61,4 +63,26 @@ fn a_missing_an_additional_and_another_event_are_each_named() {
         assert_eq!(found.sequence, Sequence(1));
         assert_eq!((found.index, found.journaled, found.replayed), (index, journaled, replayed));
     }
+}
+
+#[test]
+fn a_journal_with_records_of_version_1_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    let old = Options { record_version: 1, ..folder.journal() };
+    let Opened { mut writer, mut preparer, .. } = journal::open(&old).unwrap();
+    while preparer.step().unwrap() == Prepared::Made {}
+    let mut turn = writer.begin(1);
+    turn.space(8).copy_from_slice(b"who read");
+    turn.commit();
+    drop((writer, preparer));
+
+    let config = config(&folder);
+    let Err(StartError::Journal(error)) = Venue::start(&config) else {
+        panic!("it was taken");
+    };
+    let text = error.to_string();
+    let ours = format!("this program writes version {RECORD_VERSION}");
+    assert!(text.contains("records of version 1, ") && text.ends_with(&ours), "{text}");
+    assert!(text.contains(&*folder.path().to_string_lossy()), "{text}");
+    assert_eq!(journal::open(&old).unwrap().recovery.last_sequence, 1);
 }

@@ -2,8 +2,9 @@
 
 use journal::Reader;
 use matcher::{
-    BandAction, Bands, Command, Event, InstrumentId, ParticipantId, Phase, Price, Qty, RiskLimits,
-    SelfTradePrevention, SessionId, Timestamp,
+    BandAction, Bands, CancelReason, Command, Event, Input, InstrumentId, MsgSeqNum, NewOrder,
+    OrderNumber, ParticipantId, Phase, Price, Qty, RiskLimits, SelfTradePrevention, Sequence,
+    SessionId, Side, Terms, TimeInForce, Timestamp,
 };
 use venue::config::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig};
 use venue::turns::{Cutter, Follower, TurnHead};
@@ -12,6 +13,7 @@ use venue::{Clock, Config, Venue};
 use crate::folder::Folder;
 use crate::loopback::{config, fields, replays};
 use crate::peer::{Peer, Subscriber};
+use crate::turns::Bench;
 
 /// 2026-01-02 00:00 UTC, a Friday.
 const MIDNIGHT: u64 = 1_767_312_000_000_000_000;
@@ -340,4 +342,47 @@ fn the_file_is_what_holds_after_a_start_and_nothing_is_said_twice() {
         Command::SetRisk { participant, instrument, limits },
     ];
     assert_eq!(rules(&config)[set.len()..], more);
+}
+
+/// Over FIX such an order does not come yet, so it is put into the journal between two runs of the venue.
+#[test]
+fn an_order_that_expires_does_so_by_the_clock() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.sessions[0].cancel_on_disconnect = false;
+    let mut running = Running::start(&config, "09:00:00");
+    running.expect("SRHRH");
+    running.stop(&config);
+    let mut bench = Bench::open(&folder).with_clock(Clock::set_at(time("09:30:00")));
+    let (price, qty) = (Price::from_ticks(10_000), Qty::from_lots(5));
+    let order = NewOrder::limit(InstrumentId(0), Side::Buy, price, qty);
+    let (number, time_in_force) = (OrderNumber(1), TimeInForce::Gtd);
+    let terms = Terms { expire_at: time("10:00:00"), ..Terms::NONE };
+    bench.run(&[Input {
+        sequence: Sequence(0),
+        timestamp: Timestamp(0),
+        session: SessionId(1),
+        inbound: MsgSeqNum::NONE,
+        command: Command::NewSpecial(NewOrder { number, time_in_force, ..order }, terms),
+    }]);
+    assert_eq!(bench.core.engine().orders_len(), 1);
+    drop(bench);
+
+    let mut running = Running::start(&config, "09:45:00");
+    running.expect("SRHRHA");
+    // A nanosecond before it nothing happens: what follows is the first thing that does.
+    running.clock.set(Timestamp(time("10:00:00").0 - 1));
+    running.venue.look_at_clock();
+    let halt = Command::SetPhase { instrument: InstrumentId(1), phase: Phase::Halt };
+    assert!(running.venue.submit(&halt));
+    running.expect("SRHRHAH");
+    running.at("10:00:00");
+    running.expect("SRHRHAHD");
+    running.stop(&config);
+    let asked = asked(&config);
+    let [.., (first, ..), (last, at, Some(Event::Canceled(canceled)))] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((first, last, *at), (&halt, &Command::Expire, time("10:00:00")));
+    assert_eq!((canceled.reason, canceled.canceled_qty), (CancelReason::Expired, qty));
 }

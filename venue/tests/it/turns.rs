@@ -41,6 +41,11 @@ impl Bench {
         Bench { core, ring, log, syncer, preparer }
     }
 
+    /// The same with its time from `clock`.
+    pub(crate) fn with_clock(self, clock: Clock) -> Bench {
+        Bench { core: self.core.with_clock(clock), ..self }
+    }
+
     /// Sends the commands of `inputs` through the ring.
     pub(crate) fn run(&mut self, inputs: &[Input]) {
         for input in inputs {
