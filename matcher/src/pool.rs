@@ -192,3 +192,6 @@ impl<T> IndexMut<Id<T>> for Pool<T> {
         &mut self.slots[id.index()]
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -455,6 +455,8 @@ impl Sessions {
     /// If something does not agree.
     pub(crate) fn check(&self, orders: &Orders) {
         let (mut pages, mut live) = (0, 0);
+        let nobody = self.directory.pages.get(Id::NONE);
+        assert!(nobody.is_none_or(|page| page.orders.iter().all(|order| order.is_none())));
         for (session_id, session) in (0..).map(SessionId).zip(&self.sessions) {
             let mut count = 0;
             let mut last = OrderNumber::NONE;
@@ -471,17 +473,18 @@ impl Sessions {
             }
             let (mut prev, mut counted) = (Id::NONE, 0);
             for (index, block) in (0..).zip(&session.root) {
-                if block.page.is_some() {
-                    let neighbors = self.directory.neighbors[block.page.raw() as usize];
-                    assert_eq!((neighbors.prev, neighbors.block), (prev, index));
-                    prev = block.page;
-                    pages += 1;
+                if block.page.is_none() {
+                    assert_eq!(block.orders, 0);
+                    continue;
                 }
+                let neighbors = self.directory.neighbors[block.page.raw() as usize];
+                assert_eq!((neighbors.prev, neighbors.block), (prev, index));
+                prev = block.page;
+                pages += 1;
                 let stand = &self.directory.pages[block.page].orders;
                 let stand = stand.iter().filter(|order| order.is_some()).count();
                 assert_eq!(stand, block.orders as usize);
-                assert!(stand == 0 || block.page.is_some());
-                assert!(stand > 0 || block.page.is_none() || block.page == session.last_page);
+                assert!(stand > 0 || block.page == session.last_page);
                 counted += block.orders;
             }
             assert_eq!((counted, session.last_page), (count, prev));

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Branch, Tree};
+use super::{Branch, Node, Tree};
 use crate::levels::Level;
+use crate::pool::tests::go_round;
 use crate::pool::{Id, Pool, Pooled};
 use crate::testing::flow::Rng;
 
@@ -112,4 +113,9 @@ fn adjacent_prices_take_few_nodes() {
     both.turn(-1 << 60);
     assert_eq!(both.tree.len(), 18);
     both.check();
+}
+
+#[test]
+fn nodes_are_handed_out_again() {
+    go_round::<Node>();
 }

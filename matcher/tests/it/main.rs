@@ -4,6 +4,7 @@
 mod accounts;
 mod cascades;
 mod differential;
+mod look;
 mod properties;
 mod records;
 mod scripts;

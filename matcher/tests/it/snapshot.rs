@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use matcher::testing::{Flow, Mix, MixedFlow, Profile, Rng};
 use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, LIMITS_MAX, Limits, Market,
-    MassCancelScope, MsgSeqNum, NewOrder, OrderNumber, ParticipantId, Phase, Price, Qty,
-    RefusedRequest, RejectReason, RiskLimits, SNAPSHOT_VERSION, Sequence, SessionId, Side,
-    SnapshotError, Timestamp,
+    Bust, Command, Engine, Event, Input, Instrument, InstrumentId, LIMITS_MAX, Limits, Market,
+    MassCancelScope, MsgSeqNum, NewOrder, OrderNumber, ParticipantId, Permission, PermissionScope,
+    Phase, Price, Qty, RefusedRequest, RejectReason, RiskLimits, SNAPSHOT_VERSION, Sequence,
+    SessionId, Side, SnapshotError, Terms, TimeInForce, Timestamp, TradeId,
 };
 
 /// Any of the flows.
@@ -300,6 +300,14 @@ fn bytes_that_were_cut_or_changed_are_refused() {
         let longer = [&bytes[..], &vec![0; more]].concat();
         assert!(load(&longer).is_err(), "{more} bytes more");
     }
+    // A word more or less before a hash that is right.
+    let words = &bytes[..bytes.len() - 8];
+    for made_up in [[words, &[0; 16]].concat(), words.to_vec(), bytes[..24].to_vec()] {
+        let len = made_up.len();
+        let error = load(&signed(made_up)).err().unwrap();
+        assert_eq!(error, SnapshotError::Length(len), "{error}");
+        assert_eq!(error.to_string(), format!("{len} bytes are not the length of a snapshot"));
+    }
     let mut bytes = bytes;
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -315,13 +323,98 @@ fn bytes_that_were_cut_or_changed_are_refused() {
     }
 }
 
-/// Bytes that somebody made, with a hash that is right: they are refused, or they are an engine whose
-/// parts agree, which is saved as these bytes and goes on without a panic.
-#[test]
-fn bytes_that_were_made_up_are_refused_or_are_an_engine() {
-    for mix in [Mix::everything(), Mix::auctions(), Mix::stops(), Mix::pegs(), Mix::selftrade()] {
-        make_up(mix);
+/// The bytes with these words instead of those, which stand in one place.
+fn with_words(bytes: &[u8], of: &[u64], to: &[u64]) -> Vec<u8> {
+    let words: Vec<u64> = (0..bytes.len() / 8).map(|n| word_at(bytes, n * 8)).collect();
+    let places: Vec<usize> =
+        (0..=words.len() - of.len()).filter(|at| words[*at..].starts_with(of)).collect();
+    assert_eq!(places.len(), 1, "{of:?} in {words:?}");
+    let mut bytes = bytes.to_vec();
+    for (n, word) in to.iter().enumerate() {
+        let at = (places[0] + n) * 8;
+        bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
     }
+    signed(bytes)
+}
+
+/// Busted trades and restricted groups come in order, each once, and no two orders expire at one time
+/// with one sequence: else two different streams of bytes would be one engine.
+#[test]
+fn lists_out_of_order_are_refused() {
+    let limits = Limits { orders_max: 9, levels_max: 9, instruments_max: 1, sessions_max: 2 };
+    let mut market = Market::new(limits).unwrap();
+    let instrument = market.define(Instrument::plain("GOLD").unwrap()).unwrap();
+    let [ann, bob] = [1, 2].map(|id| market.session(ParticipantId(id)).unwrap());
+    let until = Timestamp(0x7e57_0001);
+    for _ in 0..2 {
+        let new = NewOrder { time_in_force: TimeInForce::Gtd, ..order(3) };
+        let terms = Terms { expire_at: until, ..Terms::NONE };
+        assert!(!market.enter_special(ann, new, terms).1.is_empty());
+    }
+    for _ in 0..302 {
+        market.enter(ann, NewOrder { side: Side::Sell, ..order(5) });
+        market.enter(bob, order(5));
+    }
+    for trade in [301, 302].map(TradeId) {
+        let (price, qty) = (Price::from_ticks(5), Qty::from_lots(1));
+        let (buy, sell) = ((bob, OrderNumber(1)), (ann, OrderNumber(1)));
+        let bust = Bust { trade, instrument, price, qty, buy, sell };
+        assert!(matches!(market.venue(Command::Bust(bust)), [Event::Busted(_)]));
+    }
+    let groups = [0x0067_0001, 0x0067_0002];
+    for group in groups {
+        let (scope, permission) = (PermissionScope::Group(group), Permission::CancelOnly);
+        assert_eq!(market.venue(Command::SetPermission { scope, permission }), [Event::Applied]);
+    }
+    let bytes = save(market.engine());
+    assert!(load(&bytes).is_ok());
+
+    let refused = |of: &[u64], to: &[u64]| {
+        let error = load(&with_words(&bytes, of, to)).err();
+        let Some(SnapshotError::Word { offset }) = error else { panic!("{to:?}: {error:?}") };
+        // The error says which word it is: one of these.
+        assert!(to.contains(&word_at(&with_words(&bytes, of, to), offset)), "{to:?}: {offset}");
+    };
+    for trades in [[301, 301], [302, 302], [302, 301]] {
+        refused(&[301, 302], &trades);
+    }
+    // With the code of the permission, which is 1.
+    let two @ [one, other] = groups.map(|group| u64::from(group) | 1 << 32);
+    for groups in [[one, one], [other, other], [other, one]] {
+        refused(&two, &groups);
+    }
+    refused(&two, &[one, groups[1].into()]);
+
+    let again = with_words(&bytes, &[until.0, 2], &[until.0, 1]);
+    assert_eq!(load(&again).err(), Some(SnapshotError::NotCanonical));
+}
+
+/// Bytes that somebody made, with a hash that is right: they are refused, or they are an engine whose
+/// parts agree, which is saved as these bytes and goes on without a panic. A test for each mix, so that
+/// they run side by side.
+#[test]
+fn made_up_bytes_of_everything_are_refused_or_are_an_engine() {
+    make_up(Mix::everything());
+}
+
+#[test]
+fn made_up_bytes_of_auctions_are_refused_or_are_an_engine() {
+    make_up(Mix::auctions());
+}
+
+#[test]
+fn made_up_bytes_of_stops_are_refused_or_are_an_engine() {
+    make_up(Mix::stops());
+}
+
+#[test]
+fn made_up_bytes_of_pegs_are_refused_or_are_an_engine() {
+    make_up(Mix::pegs());
+}
+
+#[test]
+fn made_up_bytes_of_owners_are_refused_or_are_an_engine() {
+    make_up(Mix::selftrade());
 }
 
 fn make_up(mix: Mix) {
