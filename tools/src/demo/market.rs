@@ -64,12 +64,23 @@ pub(super) struct Market {
 }
 
 impl Market {
+    /// Simulated traders.
     pub(super) fn new(seed: u64) -> Market {
+        Market::of(listings(), seed)
+    }
+
+    /// Traders that do what was recorded, in one instrument.
+    pub(super) fn recorded() -> Market {
+        let instrument = own_venue::flow_instrument();
+        Market::of(vec![Listing { instrument, fair: 0, step: 0, lots: 0 }], 0)
+    }
+
+    fn of(listings: Vec<Listing>, seed: u64) -> Market {
         let Ok(latency) = Histogram::new_with_bounds(100, 60_000_000_000, 3) else {
             unreachable!("the bounds are good");
         };
         Market {
-            listings: listings(),
+            listings,
             random: Random::new(seed),
             quotes: Vec::new(),
             asked_at: HashMap::new(),
@@ -189,7 +200,8 @@ impl Market {
         order.decimal(tag::PRICE, price, instrument.price_decimals);
     }
 
-    fn next_id(&mut self) -> (u64, Timestamp) {
+    /// The next ClOrdID; its report is waited for from now on.
+    pub(super) fn next_id(&mut self) -> (u64, Timestamp) {
         self.orders += 1;
         self.asked_at.insert(self.orders, Instant::now());
         (self.orders, clock::now())

@@ -1,9 +1,11 @@
 //! `vesta demo`: a whole venue with simulated traders, to look at.
 
 mod market;
+mod recorded;
 mod tape;
 
 use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -12,6 +14,7 @@ use serde_json::json;
 use venue::Durability;
 
 use self::market::{COMP_IDS, Market};
+use self::recorded::Recorded;
 use self::tape::Tape;
 use crate::failure::Failure;
 use crate::fix_conn::{FixSet, FixTarget, Heard, Login};
@@ -33,7 +36,9 @@ const LINE: Duration = Duration::from_secs(1);
 ///
 /// Everything is temporary: nothing stays behind, also after Ctrl-C. At the end the journal is replayed.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  vesta demo --for 10s --json")]
+#[command(
+    after_help = "Examples:\n  vesta demo --for 10s --json\n  vesta demo --market amzn --speed 100"
+)]
 pub struct DemoArgs {
     /// For how long. [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = text::parse_duration)]
@@ -41,6 +46,13 @@ pub struct DemoArgs {
     /// Requests a second, all traders together.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     rate: u32,
+    /// A recorded day instead of simulated traders: a folder that `vesta import` made.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rate", "seed"])]
+    market: Option<PathBuf>,
+    /// So many times as fast as the day was: 1 to 1000.
+    #[arg(long, value_name = "TIMES", default_value_t = 1, requires = "market",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    speed: u32,
     /// Seed of what the traders do.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -56,7 +68,9 @@ pub struct DemoArgs {
 /// If the venue does not start or fails, the feed cannot be true, or the journal does not replay.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
-    let mut market = Market::new(args.seed);
+    let recorded = args.market.as_ref().map(|dir| Recorded::read(dir, args.speed));
+    let mut recorded = recorded.transpose()?;
+    let mut market = if recorded.is_some() { Market::recorded() } else { Market::new(args.seed) };
     let instruments: Vec<_> = market.listings.iter().map(|listing| listing.instrument).collect();
     let sessions = COMP_IDS.map(String::from);
     let own = OwnVenue::start(&Setting {
@@ -83,12 +97,18 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut due = began;
     while !interrupt.is_set() && args.time.is_none_or(|time| began.elapsed() < time) {
         let now = Instant::now();
-        while due <= now {
-            market.step(&mut set);
-            due += gap;
-        }
-        look(&mut set, &mut feed, &mut market, &mut tape, LOOK.min(due - now))?;
-        if own.has_failed() {
+        let wait = match &mut recorded {
+            Some(recorded) => recorded.play(&mut market, &mut set, began.elapsed()),
+            None => {
+                while due <= now {
+                    market.step(&mut set);
+                    due += gap;
+                }
+                due - now
+            }
+        };
+        look(&mut set, &mut feed, &mut market, &mut tape, LOOK.min(wait))?;
+        if own.has_failed() || recorded.as_ref().is_some_and(Recorded::is_over) {
             break;
         }
         screen.show(&market, &tape, began.elapsed());

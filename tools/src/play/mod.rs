@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use venue::{Config, Durability};
 
+pub(crate) use self::over_fix::write_terms;
 pub use self::over_fix::{Played, Target};
 use crate::failure::Failure;
 use crate::fix_conn::{FixError, FixTarget, Login};

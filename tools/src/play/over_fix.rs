@@ -297,7 +297,8 @@ fn is_rest_of_ioc(message: &gateway::fix::decode::Message<'_>) -> bool {
     message.get(tag::EXEC_TYPE) == Some(b"4") && message.get(tag::ORIG_CL_ORD_ID).is_none()
 }
 
-fn write_terms(message: &mut Encoder<'_>, request: &Request, now: Timestamp) {
+/// What a request says beside the names of its orders and the symbol.
+pub(crate) fn write_terms(message: &mut Encoder<'_>, request: &Request, now: Timestamp) {
     let (side, terms) = match *request {
         Request::New { side, price, qty, ioc } => {
             (side, Some((price, qty, if ioc { b'3' } else { b'1' })))

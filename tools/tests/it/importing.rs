@@ -58,6 +58,10 @@ fn a_message_file_of_lobster_plays_to_its_trades() {
     // As it was recorded, a thousand times as fast.
     let played = run(&["play", dir, "--speed", "1000", "--json"]);
     played.assert_good();
+    let shown = run(&["demo", "--market", dir, "--speed", "1000", "--json"]);
+    shown.assert_good();
+    let shown = shown.json();
+    assert_eq!((&shown["trades"], &shown["orders"]), (&2.into(), &told["commands"]), "{shown}");
     run(&["import", "--format", "lobster", file, "--out", dir]).assert_says(2, &[dir]);
 }
 
