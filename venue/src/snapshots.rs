@@ -1,7 +1,7 @@
 //! Snapshots of a venue: an engine, what every reader of the journal knows, and the hashes of the states
 //! gone by, all after one turn.
 //!
-//! [`State`] is what a replay from the start of the journal gives. It is saved and loaded here, and
+//! `State` is what a replay from the start of the journal gives. It is saved and loaded here, and
 //! goes on by the same replay, so that it does not matter how often it was a file in between.
 //! `journal/FORMAT.md` has the file; a part's bytes are made where its struct is.
 

@@ -14,5 +14,4 @@ mod looking;
 mod play;
 mod python;
 mod serve;
-mod simulate;
 mod support;

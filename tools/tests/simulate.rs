@@ -1,6 +1,9 @@
 //! The simulation: it finds nothing, it finds what is broken on purpose, and a seed is one run.
 //!
-//! `VESTA_SIMULATE_SEEDS` (default 2,000) says how many; `tools/test simulate` is the long lane.
+//! `VESTA_SIMULATE_SEEDS` (default 2,000) says how many; `tools/test simulate` is the long lane. A program of
+//! its own: a process that another test starts would hold the locks of simulated journals for a moment.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use tools::simulate::{Fault, Sabotage, Tracing, simulate, simulate_all};
 
