@@ -275,6 +275,7 @@ impl BadDisk {
         if let Some(Ail { stall: (from, to), .. }) = self.0
             && (from..to).contains(&now)
         {
+            // The stall that is measured: a call of a disk that does not come back.
             std::thread::sleep(to - now);
         }
     }

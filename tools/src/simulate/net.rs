@@ -254,6 +254,18 @@ impl Net {
         read
     }
 
+    /// Reads all that has arrived for the client into `inbox`. Says whether the connection is over.
+    pub(super) fn client_drain(&self, id: ConnId, inbox: &mut Vec<u8>) -> bool {
+        let mut buf = [0; 4_096];
+        loop {
+            match self.client_read(id, &mut buf) {
+                Ok(0) => return true,
+                Ok(len) => inbox.extend_from_slice(&buf[..len]),
+                Err(error) => return error.kind() != ErrorKind::WouldBlock,
+            }
+        }
+    }
+
     /// When something arrives for the client.
     pub(super) fn next_for_client(&self, id: ConnId) -> Option<u64> {
         let state = self.0.borrow();

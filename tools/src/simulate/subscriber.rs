@@ -164,20 +164,7 @@ impl Subscriber {
         net: &Net,
         ledger: &mut FeedLedger,
     ) -> Result<(), String> {
-        let mut buf = [0; 4_096];
-        let mut over = false;
-        loop {
-            match net.client_read(conn, &mut buf) {
-                Ok(0) => over = true,
-                Ok(len) => {
-                    self.inbox.extend_from_slice(&buf[..len]);
-                    continue;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => over = true,
-            }
-            break;
-        }
+        let mut over = net.client_drain(conn, &mut self.inbox);
         let inbox = std::mem::take(&mut self.inbox);
         let mut at = 0;
         loop {

@@ -173,20 +173,7 @@ impl Trader {
     }
 
     fn read(&mut self, conn: ConnId, now: u64, net: &Net) -> Result<(), String> {
-        let mut buf = [0; 4_096];
-        let mut over = false;
-        loop {
-            match net.client_read(conn, &mut buf) {
-                Ok(0) => over = true,
-                Ok(len) => {
-                    self.inbox.extend_from_slice(&buf[..len]);
-                    continue;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => over = true,
-            }
-            break;
-        }
+        let mut over = net.client_drain(conn, &mut self.inbox);
         let inbox = std::mem::take(&mut self.inbox);
         let mut fields = std::mem::replace(&mut self.fields, Box::new(Fields::new()));
         let mut at = 0;
