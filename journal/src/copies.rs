@@ -11,7 +11,7 @@ use crate::frame::{self, FrameFault};
 use crate::order::Order;
 use crate::scan::{Stop, walk};
 use crate::segment::{self, Geometry};
-use crate::tail::{check_header, map_segment};
+use crate::tail::{check_header, map_begun};
 
 /// Checks both copies of every segment that is in both folders, each as far as it must be whole: the
 /// live one to the committed cursor, that on disk to the durable one. Says how many segments had two.
@@ -64,7 +64,7 @@ struct Bad {
 impl Copy<'_> {
     fn look(&self, log_id: u64, geometry: Geometry) -> Result<Option<Bad>, ReadError> {
         let file = segment::path(self.folder, self.index);
-        let (map, header) = map_segment(&file, self.index)?;
+        let (map, header) = map_begun(&file, self.index, log_id)?;
         let Some(header) = header else {
             return Err(ReadError::Header { file, why: crate::HeaderFault::Blank });
         };

@@ -176,6 +176,8 @@ pub enum HeaderFault {
     },
     /// All zeroes, yet it or later segments were written.
     Blank,
+    /// Only its beginning was written, yet the segment or later ones were.
+    Torn,
 }
 
 impl fmt::Display for HeaderFault {
@@ -192,6 +194,9 @@ impl fmt::Display for HeaderFault {
                 write!(f, "header says it begins with sequence {found}, next is {expected}")
             }
             HeaderFault::Blank => write!(f, "blank, yet it or later segments were written"),
+            HeaderFault::Torn => {
+                write!(f, "only the beginning of its header is there, yet it was written")
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::order::Order;
 use crate::recover::{LOCK_FILE, read_owner};
 use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
-use crate::tail::{check_header, deny_unmade, map_segment};
+use crate::tail::{check_header, deny_unmade, map_begun, map_segment};
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
 ///
@@ -258,7 +258,7 @@ impl Reader {
         let live = self.live_dir.as_ref().map(|live_dir| (live_dir, true));
         for (folder, live) in live.into_iter().chain([(&self.dir, false)]) {
             let file = segment::path(folder, index);
-            let (map, header) = match map_segment(&file, index) {
+            let (map, header) = match map_begun(&file, index, self.log_id) {
                 Ok((map, Some(header))) => (map, header),
                 Ok((_, None)) | Err(ReadError::SegmentMissing { .. }) => continue,
                 Err(error) => return Err(error),

@@ -25,7 +25,7 @@ use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
 use crate::storage::{Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
-use crate::tail::{check_header, deny_unmade, map_segment};
+use crate::tail::{check_header, deny_unmade, map_begun, map_file, map_segment};
 use crate::writer::Writer;
 use crate::{Log, Opened, Options, Recovery};
 
@@ -300,26 +300,30 @@ impl Found {
                 return Err(ReadError::SegmentMissing { file }.into());
             }
         }
-        let mut disk_last = None;
-        for index in indexes.iter().rev() {
-            if map_segment(&segment::path(dir, *index), *index)?.1.is_some() {
-                disk_last = Some(*index);
-                break;
+        let header = match map_segment(&first_file, 0) {
+            Ok((_, header)) => header,
+            // A lock file that names a live log was written when the first segment was begun.
+            Err(ReadError::Header { why: HeaderFault::Torn, .. }) if owner.instance.is_none() => {
+                None
             }
-        }
-        let Some(disk_last) = disk_last else {
-            // Made, but not begun: a crash while it was created. A lock file that names a live log was
-            // written when the first segment was begun.
-            if owner.instance.is_some() {
+            Err(error) => return Err(error.into()),
+        };
+        let Some(header) = header else {
+            // Made, but not begun: a crash while it was created.
+            if owner.instance.is_some() || any_written(dir, &indexes)? {
                 let why = HeaderFault::Blank;
                 return Err(ReadError::Header { file: first_file, why }.into());
             }
             return no_journal(control);
         };
-        let Some(header) = map_segment(&first_file, 0)?.1 else {
-            let why = HeaderFault::Blank;
-            return Err(ReadError::Header { file: first_file, why }.into());
-        };
+        let mut disk_last = 0;
+        for index in indexes.iter().rev() {
+            let (_, begun) = map_begun(&segment::path(dir, *index), *index, header.log_id)?;
+            if begun.is_some() {
+                disk_last = *index;
+                break;
+            }
+        }
         if header.segment_bytes != options.segment_bytes {
             return Err(OpenError::SegmentBytesDiffer {
                 dir: dir.clone(),
@@ -379,7 +383,7 @@ impl Found {
             return Ok(Loaded::Live(segment));
         }
         let file = segment::path(&self.dir, index);
-        let (map, header) = map_segment(&file, index)?;
+        let (map, header) = map_begun(&file, index, self.log_id)?;
         let Some(header) = header else {
             return Err(ReadError::Header { file, why: HeaderFault::Blank });
         };
@@ -596,6 +600,18 @@ fn own_control(
     Ok(control)
 }
 
+/// Whether something stands in the segments on disk beside the header of the first.
+fn any_written(dir: &Path, indexes: &[u64]) -> Result<bool, ReadError> {
+    for index in indexes {
+        let from = if *index == 0 { segment::HEADER_BYTES } else { 0 };
+        let map = map_file(&segment::path(dir, *index))?;
+        if scan::dirty_bytes(map.bytes(), from) > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a live segment is begun.
 fn has_begun(live_dir: &Path) -> Result<bool, ReadError> {
     for index in segment::list(live_dir)? {
@@ -681,7 +697,7 @@ fn settle_disk(
         segment::list(dir)?.into_iter().filter(|index| *index > end.index).collect();
     let mut disk_next = end.index + 1;
     for index in &later {
-        let (map, _) = map_segment(&segment::path(dir, *index), *index)?;
+        let (map, _) = map_begun(&segment::path(dir, *index), *index, found.log_id)?;
         if map.bytes().len() != segment_bytes {
             // A crash while it was made: nothing was made after it.
             break;
@@ -738,7 +754,7 @@ fn settle_segment(
             Err(error) => return Err(io("make", error).into()),
         }
     }
-    let (map, _) = map_segment(&file, index)?;
+    let map = map_file(&file)?;
     let opened = storage.open(&file).map_err(|error| io("open", error))?;
     let mut block = [0; BLOCK_BYTES];
     for at in (0..options.segment_bytes as usize).step_by(BLOCK_BYTES) {

@@ -75,7 +75,7 @@ impl SegmentHeader {
             return Ok(None);
         }
         if head[..8] != MAGIC {
-            return Err(fault(HeaderFault::Magic));
+            return Err(fault(if is_torn(head) { HeaderFault::Torn } else { HeaderFault::Magic }));
         }
         // The version comes before the checksum: a later format may place that elsewhere.
         let version = u16::from_le_bytes([head[8], head[9]]);
@@ -84,6 +84,9 @@ impl SegmentHeader {
             return Err(ReadError::Version { file, found: version, ours: FORMAT_VERSION });
         }
         let (stored, computed) = (u32_at(head, CHECKED_BYTES), crc32c(&head[..CHECKED_BYTES]));
+        if stored != computed && is_torn(head) {
+            return Err(fault(HeaderFault::Torn));
+        }
         if stored != computed || version == 0 {
             return Err(fault(HeaderFault::Checksum { stored, computed }));
         }
@@ -103,6 +106,21 @@ impl SegmentHeader {
             first_sequence,
         }))
     }
+}
+
+/// Whether `head`, whose checksum does not hold, is the beginning of a header and zeroes: a write that broke
+/// off in it.
+///
+/// Its checksum, the last field, then has none of its bytes or the lower ones. A single bit that turned leaves
+/// it whole, but for one that was the last of its bytes: such a header is told from a torn one by what stands behind it.
+fn is_torn(head: &[u8]) -> bool {
+    let written = head.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if head[..MAGIC.len()] != MAGIC {
+        return written < MAGIC.len() && head[..written] == MAGIC[..written];
+    }
+    let crc = crc32c(&head[..CHECKED_BYTES]).to_le_bytes();
+    let stored = written.saturating_sub(CHECKED_BYTES);
+    stored < crc.len() && head[CHECKED_BYTES..CHECKED_BYTES + stored] == crc[..stored]
 }
 
 pub(crate) fn bytes_are_valid(segment_bytes: u32) -> bool {

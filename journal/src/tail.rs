@@ -9,6 +9,7 @@ use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL, u32
 use crate::log::{Position, Shared};
 use crate::mmap::{ReadMap, Window, length_at};
 use crate::order::Order;
+use crate::scan::Proof;
 use crate::segment::{self, SegmentHeader};
 
 /// A reader in the venue's process, with a cursor of its own. It cannot slow the writer down.
@@ -65,16 +66,7 @@ pub(crate) fn map_segment(
     file: &Path,
     index: u64,
 ) -> Result<(ReadMap, Option<SegmentHeader>), ReadError> {
-    let io = |doing, error: std::io::Error| {
-        let file = file.to_path_buf();
-        match error.kind() {
-            std::io::ErrorKind::NotFound => ReadError::SegmentMissing { file },
-            _ => ReadError::Io { doing, file, error },
-        }
-    };
-    let opened = File::open(file).map_err(|error| io("open", error))?;
-    let map = ReadMap::map(&opened, u64::from(segment::SEGMENT_BYTES_MAX))
-        .map_err(|error| io("map", error))?;
+    let map = map_file(file)?;
     let header = SegmentHeader::read(map.bytes(), file)?;
     if let Some(header) = &header
         && header.index != index
@@ -83,6 +75,40 @@ pub(crate) fn map_segment(
         return Err(ReadError::Header { file, why });
     }
     Ok((map, header))
+}
+
+/// As [`map_segment`], for one of the log `log_id`: where the write that began it broke off in its header,
+/// it was not begun, unless a frame in it says that its beginning was synced.
+pub(crate) fn map_begun(
+    file: &Path,
+    index: u64,
+    log_id: u64,
+) -> Result<(ReadMap, Option<SegmentHeader>), ReadError> {
+    let error = match map_segment(file, index) {
+        Err(error @ ReadError::Header { why: HeaderFault::Torn, .. }) => error,
+        other => return other,
+    };
+    let map = map_file(file)?;
+    // Where the segment lies does not matter: both places are counted from its beginning, one length of it away from 0.
+    let base = u64::from(segment::SEGMENT_BYTES_MAX);
+    let proof = Proof { sequence: 0, position: base, may_be_torn: true };
+    if proof.search(map.bytes(), segment::HEADER_BYTES, base, frame::seed(log_id, index)) {
+        return Err(error);
+    }
+    Ok((map, None))
+}
+
+/// Maps a segment's file, whatever is in it.
+pub(crate) fn map_file(file: &Path) -> Result<ReadMap, ReadError> {
+    let io = |doing, error: std::io::Error| {
+        let file = file.to_path_buf();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => ReadError::SegmentMissing { file },
+            _ => ReadError::Io { doing, file, error },
+        }
+    };
+    let opened = File::open(file).map_err(|error| io("open", error))?;
+    ReadMap::map(&opened, u64::from(segment::SEGMENT_BYTES_MAX)).map_err(|error| io("map", error))
 }
 
 /// Checks that a segment is of this log.

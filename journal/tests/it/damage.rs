@@ -315,6 +315,68 @@ fn a_turn_over_segments_is_cut_where_it_begins() {
     assert_eq!(sizes(&read_log(&opened.log)), [(1, 60_000)]);
 }
 
+/// The write that begins a segment broke off in its header: the segment was never begun, whatever of the
+/// same write is behind it. Once a later write says that the first was synced, it is damage.
+#[test]
+fn a_header_that_broke_off_is_no_segment() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 60_000, 1000);
+    sync(&mut opened.syncer);
+    let end = opened.log.committed();
+    append(&mut opened.writer, 2, 9_000, 1000);
+    sync(&mut opened.syncer);
+    let first_write = std::fs::read(segment(&temp.dir(), 1)).unwrap();
+    append(&mut opened.writer, 3, 1_000, 1000);
+    sync(&mut opened.syncer);
+    drop(opened);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    let both_writes = std::fs::read(segment(&temp.dir(), 1)).unwrap();
+
+    for written in 1..64 {
+        for rest in [&vec![0; SEGMENT_BYTES as usize], &first_write, &both_writes] {
+            let other = TempDir::new();
+            std::fs::remove_dir_all(other.dir()).ok();
+            copy_dir(&temp.dir(), &other.dir());
+            let mut bytes = rest.clone();
+            bytes[..64].fill(0);
+            bytes[..written].copy_from_slice(&both_writes[..written]);
+            write_at(&segment(&other.dir(), 1), 0, &bytes);
+            if *rest == both_writes {
+                for error in [open_error(&other), read(&other.dir()).unwrap_err().into()] {
+                    assert!(
+                        matches!(
+                            error,
+                            OpenError::Journal(ReadError::Header { why: HeaderFault::Torn, .. })
+                        ),
+                        "{written} bytes: {error}"
+                    );
+                }
+                continue;
+            }
+            assert_eq!(read(&other.dir()).unwrap().0, [(1, 60_000)], "{written} bytes");
+            let opened = other.open();
+            assert_eq!((opened.recovery.last_sequence, opened.recovery.end), (1, end));
+            assert_eq!(sizes(&read_log(&opened.log)), [(1, 60_000)]);
+        }
+    }
+}
+
+/// The same in the very first segment: there is no journal yet.
+#[test]
+fn a_creation_that_broke_off_begins_anew() {
+    let (temp, _, _) = small(&[]);
+    let made = std::fs::read(segment(&temp.dir(), 0)).unwrap();
+    for written in 1..64 {
+        let other = TempDir::new();
+        std::fs::create_dir_all(other.dir()).unwrap();
+        let mut bytes = vec![0; SEGMENT_BYTES as usize];
+        bytes[..written].copy_from_slice(&made[..written]);
+        std::fs::write(segment(&other.dir(), 0), &bytes).unwrap();
+        assert!(other.open().recovery.created, "{written} bytes");
+    }
+}
+
 /// Files whose checksums hold and whose numbers are nonsense: an error, never a panic.
 #[test]
 fn forged_numbers_are_refused() {
