@@ -23,7 +23,7 @@ use matcher::Side;
 
 use abi::{CancelMsg, ModifyMsg, NewOrderMsg, TaggedMsg, Transport};
 use desk::{Desk, Outlet};
-use memory::HugePages;
+use memory::{HugePages, prefetch};
 use names::Ids;
 use ring::{QueueOutlet, Ring, RingOutlet, TRANSPORT};
 
@@ -32,6 +32,10 @@ static MEMORY: HugePages = HugePages;
 
 /// If this variable is set the reports go through the harness's own queue.
 const OWN_QUEUE: &str = "PUBLIC_BENCH_HARNESS_QUEUE";
+
+/// So many messages ahead the memory of a batch is asked for, which says nothing of what is in it. About the time
+/// that memory takes.
+const MSGS_AHEAD: usize = 40;
 
 /// The engine under test, by where its reports go.
 enum UnderTest {
@@ -157,6 +161,7 @@ pub unsafe extern "C" fn engine_on_batch(msgs: *const TaggedMsg, len: u32) {
 
 fn work<O: Outlet>(desk: &mut Desk<O>, msgs: &[TaggedMsg]) {
     for msg in msgs {
+        prefetch(&raw const *msg, MSGS_AHEAD);
         // SAFETY: the tag says which arm is live.
         unsafe {
             match msg.kind {

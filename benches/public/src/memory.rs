@@ -39,3 +39,32 @@ unsafe impl GlobalAlloc for HugePages {
         unsafe { System.dealloc(memory, HugePages::layout(layout)) };
     }
 }
+
+/// Asks for the line of what stands so many values behind `value` and is going to be written. Where memory is
+/// taken from front to back not every machine sees that by itself, and none across a page.
+#[inline(always)]
+pub(crate) fn prefetch_to_write<T>(value: *const T, ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(
+            value.wrapping_add(ahead).cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (value, ahead);
+}
+
+/// The same for what is going to be read.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: *const T, ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+            value.wrapping_add(ahead).cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (value, ahead);
+}

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use matcher::{OrderNumber, Side};
 
+use crate::memory::prefetch_to_write;
+
 /// Ids below this are their own tags.
 const DENSE: u32 = 1 << 26;
 
@@ -24,6 +26,10 @@ const RESERVED: usize = 1 << 21;
 
 /// Names that are kept close. A power of two.
 const RECENT: usize = 256;
+
+/// So many orders ahead the memory of what is written for each is asked for: some 5 lines.
+const NOTES_AHEAD: usize = 24;
+const TAGS_AHEAD: usize = 64;
 
 /// A client's id in 32 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,7 +179,9 @@ impl Names {
         if (at >= self.numbers.len() || noted_at >= self.notes.len()) && !self.grow(at, noted_at) {
             return false;
         }
-        prefetch(&raw const self.numbers[at]);
+        prefetch_to_write(&raw const self.numbers[at], 0);
+        prefetch_to_write(&raw const self.notes[noted_at], NOTES_AHEAD);
+        prefetch_to_write(&raw const self.ids.tags[noted_at], TAGS_AHEAD);
         self.ids.tags[noted_at].store(tag.0, Ordering::Relaxed);
         true
     }
@@ -213,16 +221,4 @@ impl Names {
     pub fn note_mut(&mut self, number: OrderNumber) -> &mut Note {
         &mut self.notes[number.0 as usize]
     }
-}
-
-/// Has a line brought here that is to be written later.
-#[inline]
-fn prefetch<T>(line: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(line.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
 }
