@@ -56,7 +56,9 @@ impl Engine {
         if book.would_trade(side, limit)
             | !matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc)
         {
-            return self.take_plain(input, new, (limit, account_id), events);
+            // Copies, so that the caller's may stand in registers.
+            let (input, new) = (*input, *new);
+            return self.take_plain(&input, &new, (limit, account_id), events);
         }
         let account = accounts.get_mut(account_id);
         if !account.surely_admits(side, qty, limit, || book.middle()) {
