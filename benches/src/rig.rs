@@ -48,13 +48,16 @@ impl Folder {
         Folder::on_disk(&memory_folder(), name)
     }
 
-    /// Loses what is only in memory, as a machine does that loses its power.
+    /// Loses what is only in memory, as a machine does that loses its power. After a clean end there may be
+    /// nothing to lose.
     ///
     /// # Panics
     ///
     /// If it cannot.
     pub fn lose_memory(&self) {
-        std::fs::remove_dir_all(&self.live_dir).expect("live segments");
+        if self.live_dir.exists() {
+            std::fs::remove_dir_all(&self.live_dir).expect("live segments");
+        }
     }
 
     fn clear(&self) {

@@ -190,12 +190,34 @@ impl OrderEntry {
         self.sessions.get(session.index())?.as_ref()
     }
 
+    /// Puts every ClOrdID into its session's index: a fold leaves them out, because nobody asks for one while
+    /// the past is read. The first request does the same for its session, and waits for it.
+    pub fn index(&mut self) {
+        self.sessions.iter_mut().flatten().for_each(Orders::index);
+    }
+
+    /// Reads what [`OrderEntry::event`] is about to change; see [`Orders::touch`].
+    #[must_use]
+    pub fn touch(&self, event: &Event) -> u64 {
+        let touch = |session: SessionId, number| {
+            self.orders(session).map_or(0, |orders| orders.touch(number))
+        };
+        match event {
+            Event::Traded(it) => {
+                touch(it.maker.session, it.maker.number) ^ touch(it.taker.session, it.taker.number)
+            }
+            Event::Canceled(it) => touch(it.session, it.number),
+            Event::Replaced(it) => touch(it.session, it.old_number),
+            _ => 0,
+        }
+    }
+
     /// Follows an Input of the journal. What [`OrderEntry::request`] entered already stays as it is.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
         if let Some(orders) = orders_mut(&mut self.sessions, input.session)
             && let Some(number) = number_of(&input.command)
         {
-            enter(orders, number, &input.command, attachment);
+            append(orders, number, &input.command, attachment);
             orders.journaled(number, position);
         }
     }
@@ -294,13 +316,14 @@ fn number_of(command: &Command) -> Option<OrderNumber> {
     }
 }
 
-/// Enters a number that is the next of its session; the same for a request and for the journal.
-fn enter(orders: &mut Orders, number: OrderNumber, command: &Command, attachment: &[u8]) {
+/// Enters a number that is the next of its session; the same for a request, which is indexed then, and
+/// for the journal.
+fn append(orders: &mut Orders, number: OrderNumber, command: &Command, attachment: &[u8]) {
     if number.0.checked_sub(1) == Some(orders.last_number().0) {
         let cl_ord_id = echo(attachment, tag::CL_ORD_ID).unwrap_or(&[]);
         let account = echo(attachment, tag::ACCOUNT).unwrap_or(&[]);
         let terms = terms_of(command, orders);
-        orders.enter(cl_ord_id, account, terms);
+        orders.append(cl_ord_id, account, terms);
     }
 }
 
@@ -322,6 +345,7 @@ impl OrderEntry {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or(&[]);
             return Request::BusinessReject { reason, ref_id, text: "session is not open yet" };
         };
+        orders.index();
         let mut border = Border {
             directory: &self.directory,
             orders,

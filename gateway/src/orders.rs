@@ -1,15 +1,16 @@
 //! One session's orders of the day: ClOrdID(11) ↔ number, and what became of each order.
 
+mod index;
 mod saved;
 
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
 use matcher::{
     Command, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Peg, Price, Qty,
     TimeInForce, Trigger,
 };
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
+
+use index::Index;
 
 /// Numbers a session can have at most: the texts of more would not be reached by 32 bits.
 pub const ORDERS_PER_SESSION_MAX: u32 = 50_000_000;
@@ -20,13 +21,6 @@ const ENTRIES_PER_PAGE: usize = 256;
 /// Bytes of text in one allocation. At least 51 of the longest texts (48 + 32 bytes) fit, so 2^20 pages
 /// hold [`ORDERS_PER_SESSION_MAX`] of them.
 const TEXT_PAGE_BYTES: usize = 4096;
-
-/// Numbers up to which the index is one table.
-const ONE_TABLE_MAX: u32 = 4096;
-
-/// Tables of the index above that: each grows alone, so that no order waits for the rehash of all (15 ms
-/// at a million orders).
-const TABLES: usize = 256;
 
 /// A position that no turn of the journal has reached: "not yet".
 const NEVER: u64 = u64::MAX;
@@ -48,6 +42,8 @@ pub struct Orders {
     last: u32,
     texts: Vec<Vec<u8>>,
     index: Index,
+    /// Numbers up to this one are in it.
+    indexed: u32,
     hasher: RandomState,
     restated: BTreeMap<(OrderNumber, Moment), Restatement>,
     busted: BTreeMap<(OrderNumber, u64), WhenBusted>,
@@ -76,15 +72,10 @@ pub struct WhenBusted {
     pub notional: Notional,
 }
 
-/// Where the number of a ClOrdID is found: half its hash, so that neither a probe nor a growth has to
-/// read the text.
-#[derive(Clone, Copy)]
-struct Slot {
-    hash: u32,
-    number: u32,
-}
-
 /// What is known of one number. The fields after `root` are facts of the order, kept at its first number.
+///
+/// It is a cache line and begins with one: whoever folds the journal waits for each once.
+#[repr(align(64))]
 struct Entry {
     /// Journal position of the turn whose Input carried this number.
     position: u64,
@@ -107,7 +98,6 @@ struct Entry {
 }
 
 const _: () = assert!(size_of::<Entry>() == 64);
-const _: () = assert!(size_of::<Slot>() == 8);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -276,6 +266,7 @@ impl Orders {
             last: 0,
             texts: Vec::new(),
             index: Index::new(),
+            indexed: 0,
             hasher: RandomState::default(),
             restated: BTreeMap::new(),
             busted: BTreeMap::new(),
@@ -286,12 +277,6 @@ impl Orders {
     #[must_use]
     pub fn last_number(&self) -> OrderNumber {
         OrderNumber(self.last)
-    }
-
-    /// The number that a ClOrdID was first used for.
-    #[must_use]
-    pub fn find(&self, cl_ord_id: &[u8]) -> Option<OrderNumber> {
-        self.lookup(self.hash(cl_ord_id), cl_ord_id)
     }
 
     /// The ClOrdID of a number; empty if it is not known.
@@ -379,6 +364,18 @@ impl Orders {
     /// If the texts are longer than 255 bytes, or [`ORDERS_PER_SESSION_MAX`] is passed: both are
     /// bounded at the border.
     pub fn enter(&mut self, cl_ord_id: &[u8], account: &[u8], terms: Terms) -> OrderNumber {
+        let number = self.append(cl_ord_id, account, terms);
+        self.index();
+        number
+    }
+
+    /// The same for many, whose ClOrdIDs nobody asks for before [`Orders::index`]: [`Orders::find`] looks at
+    /// each of them until then.
+    ///
+    /// # Panics
+    ///
+    /// As [`Orders::enter`].
+    pub fn append(&mut self, cl_ord_id: &[u8], account: &[u8], terms: Terms) -> OrderNumber {
         assert!(self.last < ORDERS_PER_SESSION_MAX);
         let (cl_ord_id_len, account_len) = (len(cl_ord_id), len(account));
         let text_at = self.push_text(cl_ord_id, account);
@@ -407,10 +404,6 @@ impl Orders {
             }
         }
         self.last = number;
-        let hash = self.hash(cl_ord_id);
-        if self.lookup(hash, cl_ord_id).is_none() {
-            self.index.insert(Slot { hash, number });
-        }
         OrderNumber(number)
     }
 
@@ -501,6 +494,13 @@ impl Orders {
         };
     }
 
+    /// Reads what a fold is about to change of the order of `number`; means nothing. Many of these in a row wait
+    /// for memory together, where changes that follow one another wait one by one.
+    #[must_use]
+    pub fn touch(&self, number: OrderNumber) -> u64 {
+        self.root(number).map_or(0, |root| root.done_at)
+    }
+
     /// Bytes on the heap, the free part of pages included.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -508,18 +508,6 @@ impl Orders {
         let texts = self.texts.len() * TEXT_PAGE_BYTES;
         let directories = (self.entries.capacity() + self.texts.capacity()) * size_of::<Vec<u8>>();
         entries + texts + directories + self.index.heap_bytes()
-    }
-
-    fn hash(&self, text: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one(text).to_le_bytes();
-        u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
-    }
-
-    fn lookup(&self, hash: u32, cl_ord_id: &[u8]) -> Option<OrderNumber> {
-        let same = |slot: &Slot| {
-            slot.hash == hash && self.cl_ord_id(OrderNumber(slot.number)) == cl_ord_id
-        };
-        self.index.table(hash).find(spread(hash), same).map(|slot| OrderNumber(slot.number))
     }
 
     fn entry(&self, number: OrderNumber) -> Option<&Entry> {
@@ -578,59 +566,6 @@ pub fn terms_of(command: &Command, orders: &Orders) -> Terms {
         }
         _ => Terms::PLAIN,
     }
-}
-
-/// The numbers by the hash of their ClOrdID: one table, then [`TABLES`] of them by the highest bits.
-struct Index {
-    tables: Vec<HashTable<Slot>>,
-    slots: u32,
-}
-
-impl Index {
-    fn new() -> Index {
-        Index { tables: Vec::new(), slots: 0 }
-    }
-
-    fn table(&self, hash: u32) -> &HashTable<Slot> {
-        const EMPTY: &HashTable<Slot> = &HashTable::new();
-        self.tables.get(self.table_of(hash)).unwrap_or(EMPTY)
-    }
-
-    fn table_of(&self, hash: u32) -> usize {
-        match self.tables.len() {
-            TABLES => hash as usize / (1 << 24),
-            _ => 0,
-        }
-    }
-
-    fn insert(&mut self, slot: Slot) {
-        if self.tables.is_empty() {
-            self.tables.push(HashTable::new());
-        }
-        if self.slots == ONE_TABLE_MAX {
-            let all: Vec<Slot> = self.tables.drain(..).flatten().collect();
-            self.tables.resize_with(TABLES, HashTable::new);
-            all.into_iter().for_each(|slot| self.put(slot));
-        }
-        self.put(slot);
-        self.slots += 1;
-    }
-
-    fn put(&mut self, slot: Slot) {
-        let table = self.table_of(slot.hash);
-        self.tables[table].insert_unique(spread(slot.hash), slot, |slot| spread(slot.hash));
-    }
-
-    fn heap_bytes(&self) -> usize {
-        let tables: usize = self.tables.iter().map(HashTable::allocation_size).sum();
-        tables + self.tables.capacity() * size_of::<HashTable<Slot>>()
-    }
-}
-
-/// A table's hash from the half that is kept: its tag and its place, the highest and the lowest bits, depend
-/// on all of it.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
 fn len(text: &[u8]) -> u8 {

@@ -5,7 +5,9 @@ use std::fmt;
 
 use gateway::order_entry::OrderEntry;
 use journal::{Log, Position, Snapshots, Tail};
-use matcher::{Command, Engine, Event, Instrument, InstrumentId, Sequence, SessionId, Timestamp};
+use matcher::{
+    Command, Engine, Event, Input, Instrument, InstrumentId, Sequence, SessionId, Timestamp,
+};
 
 use crate::build;
 use crate::config::Config;
@@ -250,10 +252,73 @@ fn replay_to(
 
 fn fold(mut tail: Tail, limit: Position, entry: &mut EntryFold<'_>) -> Result<(), FollowError> {
     let mut cutter = Cutter::default();
+    let mut batch = Batch { entry, waiting: Vec::with_capacity(BATCH) };
     while let Some(frame) = tail.next(limit)? {
-        cutter.frame(&frame, entry)?;
+        cutter.frame(&frame, &mut batch)?;
     }
+    batch.tell();
+    batch.entry.0.index();
     Ok(())
+}
+
+/// Events that are told at once.
+const BATCH: usize = 64;
+
+/// Tells events some at a time: the order that one is about may be anywhere in memory, and to wait for
+/// each in turn takes longer than everything else. So all of a batch are touched before the first is told.
+///
+/// Requests are told at once. What they enter stands at the end of what there is, and depends on no event
+/// but a definition.
+struct Batch<'a, 'b> {
+    entry: &'a mut EntryFold<'b>,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    position: Position,
+    input: Input,
+    index: u32,
+    event: Event,
+}
+
+impl Batch<'_, '_> {
+    fn tell(&mut self) {
+        let touched = self.waiting.iter().fold(0, |sum, it| sum ^ self.entry.0.touch(&it.event));
+        std::hint::black_box(touched);
+        for Waiting { position, input, index, event } in self.waiting.drain(..) {
+            self.entry.0.event(position.0, &input, index, &event);
+        }
+    }
+}
+
+impl Follower for Batch<'_, '_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.entry.input(head);
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        match event {
+            // Most of what there is, and nothing to an order's name.
+            Event::Rested(_) => {}
+            Event::Accepted(_)
+            | Event::Rejected(_)
+            | Event::Traded(_)
+            | Event::Canceled(_)
+            | Event::Replaced(_) => {
+                let (position, input) = (head.position, head.input);
+                self.waiting.push(Waiting { position, input, index, event: *event });
+                if self.waiting.len() == BATCH {
+                    self.tell();
+                }
+            }
+            _ => {
+                self.tell();
+                self.entry.event(head, index, event);
+            }
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
 }
 
 /// Brings `folds` on from `from` to `to`.
@@ -370,4 +435,42 @@ pub(crate) fn session_names(attachment: &[u8]) -> (String, String) {
     let mut parts = attachment.splitn(2, |byte| *byte == 0);
     let mut next = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     (next(), next())
+}
+
+#[cfg(test)]
+mod tests {
+    use matcher::testing::mix::{self, Mix};
+
+    use super::*;
+
+    /// Told in batches or one by one: the same orders, whatever comes.
+    #[test]
+    fn a_batch_tells_what_one_by_one_tells() {
+        for (seed, mix) in (0..).zip(Mix::all()) {
+            let (mut one, mut batched) = (OrderEntry::new(u32::MAX), OrderEntry::new(u32::MAX));
+            let mut entry = EntryFold(&mut batched);
+            let mut batch = Batch { entry: &mut entry, waiting: Vec::with_capacity(BATCH) };
+            let mut engine = Engine::new();
+            let mut head = TurnHead::NONE;
+            for input in mix::record(mix, seed, 3_000) {
+                (head.position, head.input) = (Position(input.sequence.0 * 128), input);
+                let mut events: Vec<Event> = Vec::new();
+                engine.apply(&input, &mut events);
+                EntryFold(&mut one).input(&head);
+                batch.input(&head);
+                for (index, event) in (0..).zip(&events) {
+                    EntryFold(&mut one).event(&head, index, event);
+                    batch.event(&head, index, event);
+                }
+            }
+            batch.tell();
+            let saved = |entry: &OrderEntry| {
+                let mut bytes = Vec::new();
+                entry.save(&mut |part| bytes.extend_from_slice(part));
+                bytes
+            };
+            assert!(saved(&one).len() > 64 * 500, "few orders with seed {seed}");
+            assert!(saved(&one) == saved(&batched), "other orders with seed {seed}");
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use journal::{Frame, Position};
-use matcher::record::{EVENT_BYTES_MAX, decode_event, encode_event, event_bytes, record_bytes};
+use matcher::record::{EVENT_BYTES_MAX, decode_event, encode_event, event_bytes};
 use matcher::{Engine, Event, EventSink, Sequence, Timestamp};
 
-use crate::turns::{FollowError, Follower, TurnHead, read_head};
+use crate::turns::{FollowError, Follower, TurnHead};
 
 /// An engine that is fed from a journal and checks that it gives the events that are written there.
 pub struct Replay {
@@ -15,8 +15,9 @@ pub struct Replay {
     place: (Sequence, Timestamp),
     /// State hashes that are compared on the way, the next one last.
     hashes: Vec<StateHash>,
-    last: Option<TurnHead>,
-    open: Option<TurnHead>,
+    /// That of the turn being read.
+    head: TurnHead,
+    is_open: bool,
     /// Event records of a turn that spans frames, up to its last frame.
     events: Vec<u8>,
     turns: u64,
@@ -122,8 +123,8 @@ impl Replay {
             engine,
             place,
             hashes: Vec::new(),
-            last: None,
-            open: None,
+            head: TurnHead::NONE,
+            is_open: false,
             events: Vec::new(),
             turns: 0,
             events_seen: 0,
@@ -161,12 +162,6 @@ impl Replay {
         self.place
     }
 
-    /// The last whole turn that was replayed.
-    #[must_use]
-    pub fn last(&self) -> Option<&TurnHead> {
-        self.last.as_ref()
-    }
-
     /// Turns replayed.
     #[must_use]
     pub fn turns(&self) -> u64 {
@@ -194,48 +189,44 @@ impl Replay {
         let failed = |error| FollowError::Record { sequence, position: frame.position, error };
         let mut events = frame.payload;
         if frame.first {
-            let head = read_head(frame).map_err(failed)?;
-            events = &events[record_bytes(events).map_err(failed)?..];
+            self.is_open = false;
+            events = &events[self.head.read(frame).map_err(failed)?..];
             if frame.last {
-                return self.turn(head, events, follower);
+                return self.turn(events, follower);
             }
-            self.open = Some(head);
+            self.is_open = true;
             self.events.clear();
         }
         self.events.extend_from_slice(events);
         if frame.last {
-            let head = self.open.take();
-            let head = head.ok_or(failed(matcher::record::RecordError::Kind(0)))?;
+            if !std::mem::take(&mut self.is_open) {
+                return Err(failed(matcher::record::RecordError::Kind(0)).into());
+            }
             let events = std::mem::take(&mut self.events);
-            self.turn(head, &events, follower)?;
+            self.turn(&events, follower)?;
             self.events = events;
         }
         Ok(())
     }
 
-    fn turn(
-        &mut self,
-        head: TurnHead,
-        journaled: &[u8],
-        follower: &mut impl Follower,
-    ) -> Result<(), ReplayError> {
+    fn turn(&mut self, journaled: &[u8], follower: &mut impl Follower) -> Result<(), ReplayError> {
+        let Replay { engine, head, .. } = self;
         let (expected, found) = (Sequence(self.place.0.0 + 1), head.input.sequence);
         if found != expected {
             return Err(ReplayError::Gap { expected, found });
         }
-        follower.input(&head);
-        let mut compare = Compare { head: &head, journaled, index: 0, wrong: None, follower };
-        self.engine.apply(&head.input, &mut compare);
+        follower.input(head);
+        let mut compare = Compare { head, journaled, index: 0, wrong: None, follower };
+        engine.apply(&head.input, &mut compare);
         compare.end();
         let (index, wrong) = (compare.index, compare.wrong);
         if let Some(wrong) = wrong {
             return Err(ReplayError::Diverged(wrong));
         }
-        follower.end_turn(&head);
+        follower.end_turn(head);
         self.turns += 1;
         self.events_seen += u64::from(index);
         self.place = (head.input.sequence, head.input.timestamp);
-        self.last = Some(head);
         match self.hashes.last() {
             Some(next) if next.sequence == found => self.compare_state(),
             _ => Ok(()),

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use journal::{Frame, Position, ReadError};
-use matcher::record::{ATTACHMENT_BYTES_MAX, Record, RecordError, decode};
-use matcher::{Event, Input, Sequence};
+use matcher::record::{ATTACHMENT_BYTES_MAX, RecordError, decode_input};
+use matcher::{Command, Event, Input, MsgSeqNum, Sequence, SessionId, Timestamp};
 
 /// An Input read from the journal, with what its readers need beside it.
 #[derive(Clone, Copy)]
@@ -18,6 +18,31 @@ pub struct TurnHead {
 }
 
 impl TurnHead {
+    /// Of no turn: to be read into.
+    pub(crate) const NONE: TurnHead = TurnHead {
+        position: Position(0),
+        input: Input {
+            sequence: Sequence(0),
+            timestamp: Timestamp(0),
+            session: SessionId::VENUE,
+            inbound: MsgSeqNum::NONE,
+            command: Command::ExpireDay,
+        },
+        attachment: [0; ATTACHMENT_BYTES_MAX],
+        attachment_len: 0,
+    };
+
+    /// Becomes that of the turn whose first frame this is; says how many bytes of the payload its Input
+    /// takes. Stays as it was if there is none.
+    #[inline]
+    pub(crate) fn read(&mut self, frame: &Frame<'_>) -> Result<usize, RecordError> {
+        let (input, attachment, used) = decode_input(Sequence(frame.sequence), frame.payload)?;
+        (self.position, self.input) = (frame.position, input);
+        self.attachment[..attachment.len()].copy_from_slice(attachment);
+        self.attachment_len = attachment.len();
+        Ok(used)
+    }
+
     /// The bytes of the border that came with the Input.
     #[must_use]
     pub fn attachment(&self) -> &[u8] {
@@ -71,10 +96,18 @@ impl From<ReadError> for FollowError {
 }
 
 /// Cuts frames into records. A turn may span frames; this remembers where it is.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Cutter {
-    head: Option<TurnHead>,
+    head: TurnHead,
+    /// Whether there is one.
+    begun: bool,
     events: u32,
+}
+
+impl Default for Cutter {
+    fn default() -> Cutter {
+        Cutter { head: TurnHead::NONE, begun: false, events: 0 }
+    }
 }
 
 impl Cutter {
@@ -92,15 +125,15 @@ impl Cutter {
         let failed = |error| FollowError::Record { sequence, position: frame.position, error };
         let mut bytes = frame.payload;
         if frame.first {
-            let head = read_head(frame).map_err(failed)?;
-            let used = matcher::record::record_bytes(bytes).map_err(failed)?;
+            let used = self.head.read(frame).map_err(failed)?;
             bytes = &bytes[used..];
-            self.events = 0;
-            follower.input(self.head.insert(head));
+            (self.begun, self.events) = (true, 0);
+            follower.input(&self.head);
         }
-        let Some(head) = &self.head else {
+        if !self.begun {
             return Err(failed(RecordError::Kind(0)));
-        };
+        }
+        let head = &self.head;
         while !bytes.is_empty() {
             let (event, used) = matcher::record::decode_event(bytes).map_err(failed)?;
             follower.event(head, self.events, &event);
@@ -120,17 +153,7 @@ impl Cutter {
 ///
 /// If the payload does not begin with an Input record.
 pub fn read_head(frame: &Frame<'_>) -> Result<TurnHead, RecordError> {
-    match decode(Sequence(frame.sequence), frame.payload)? {
-        (Record::Input { input, attachment }, _) => {
-            let mut head = TurnHead {
-                position: frame.position,
-                input,
-                attachment: [0; ATTACHMENT_BYTES_MAX],
-                attachment_len: attachment.len(),
-            };
-            head.attachment[..attachment.len()].copy_from_slice(attachment);
-            Ok(head)
-        }
-        (Record::Event(_), _) => Err(RecordError::Kind(frame.payload[2])),
-    }
+    let mut head = TurnHead::NONE;
+    head.read(frame)?;
+    Ok(head)
 }

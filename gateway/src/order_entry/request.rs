@@ -11,7 +11,7 @@ use matcher::{
 
 use super::echo::{Echoes, NUMBER_BYTES_ECHOED};
 use super::{
-    ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, Directory, Request, SYMBOL_BYTES_MAX, business, enter,
+    ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, Directory, Request, SYMBOL_BYTES_MAX, append, business,
 };
 use crate::fix::{Message, SessionRejectReason, tag};
 use crate::orders::Orders;
@@ -271,7 +271,7 @@ impl Border<'_> {
     }
 
     fn enter<'m>(&mut self, number: OrderNumber, command: Command) -> Request<'m> {
-        enter(self.orders, number, &command, self.echoes.as_bytes());
+        append(self.orders, number, &command, self.echoes.as_bytes());
         self.submit(command)
     }
 

@@ -1,4 +1,4 @@
-//! A session's orders as bytes, for a snapshot. The index is not among them: it is made again.
+//! A session's orders as bytes, for a snapshot. The index is not among them: [`Orders::index`] makes it again.
 //!
 //! ```text
 //! pages of text: 8 bytes, how many; each: 4 bytes, its length, and as many bytes
@@ -9,12 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
 use matcher::{Notional, OrderId, OrderNumber, Price, Qty};
 
 use super::{
-    ENTRIES_PER_PAGE, Entry, FORMS, Index, ONE_TABLE_MAX, ORDERS_PER_SESSION_MAX, Orders,
-    Restatement, Slot, State, TABLES, TEXT_PAGE_BYTES, Terms, WhenBusted,
+    ENTRIES_PER_PAGE, Entry, FORMS, NEVER, ORDERS_PER_SESSION_MAX, Orders, Restatement, State,
+    TEXT_PAGE_BYTES, Terms, WhenBusted,
 };
 use crate::saved::{NotSaved, Saved};
 
@@ -75,7 +74,7 @@ impl Orders {
         }
     }
 
-    /// The orders that [`Orders::save`] gave these bytes; takes them from the front.
+    /// The orders that [`Orders::save`] gave these bytes, not yet in the index; takes them from the front.
     ///
     /// # Errors
     ///
@@ -104,27 +103,9 @@ impl Orders {
             }
             orders.entries.push(page);
         }
-        orders.make_index();
         orders.restated = load_restated(saved)?;
         orders.busted = load_busted(saved)?;
         Ok(orders)
-    }
-
-    /// The first number of each ClOrdID, as [`Orders::enter`] put it there.
-    fn make_index(&mut self) {
-        let mut index = Index::new();
-        if self.last > ONE_TABLE_MAX {
-            let each = self.last as usize / TABLES * 9 / 8;
-            index.tables.resize_with(TABLES, || HashTable::with_capacity(each));
-        }
-        self.index = index;
-        for number in 1..=self.last {
-            let text = self.cl_ord_id(OrderNumber(number));
-            let hash = self.hash(text);
-            if self.lookup(hash, text).is_none() {
-                self.index.insert(Slot { hash, number });
-            }
-        }
     }
 }
 

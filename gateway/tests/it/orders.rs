@@ -294,3 +294,29 @@ fn hostile_bytes_are_refused_or_make_orders_that_answer() {
     }
     assert!(refused > 1_000, "{refused}");
 }
+
+/// Names that a fold leaves out of the index are found all the same, before it is made and after: the first
+/// number of each.
+#[test]
+fn names_are_found_before_and_after_they_are_indexed() {
+    let name = |number: u32| format!("ID{}", number - number.is_multiple_of(7) as u32);
+    for (entered, appended) in [(0, 3), (0, 20_000), (10, 1), (4_095, 2), (5_000, 9_000)] {
+        let (mut orders, mut plain) = (Orders::new(), Orders::new());
+        for number in 1..=entered + appended {
+            plain.enter(name(number).as_bytes(), b"A", Terms::PLAIN);
+            let add = if number <= entered { Orders::enter } else { Orders::append };
+            assert_eq!(add(&mut orders, name(number).as_bytes(), b"A", Terms::PLAIN), n(number));
+        }
+        for indexed in [false, true] {
+            let step = if indexed { 1 } else { 501 };
+            for number in (1..=entered + appended).step_by(step) {
+                let name = name(number);
+                assert_eq!(orders.find(name.as_bytes()), plain.find(name.as_bytes()), "{name}");
+            }
+            assert_eq!(orders.find(b"never"), None);
+            orders.index();
+        }
+        let number = orders.enter(b"ID1", b"", Terms::PLAIN);
+        assert!(number == n(entered + appended + 1) && orders.find(b"ID1") == Some(n(1)));
+    }
+}

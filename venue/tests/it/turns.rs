@@ -6,8 +6,7 @@ use journal::{Log, Opened, Prepared, Synced};
 use matcher::testing::flow::{Profile, record};
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, NewOrder,
-    OrderNumber, ParticipantId, Price, Qty, Sequence, SessionId, Side, Terms, TimeInForce,
-    Timestamp,
+    OrderNumber, ParticipantId, Price, Qty, SessionId, Side, Terms, TimeInForce, Timestamp,
 };
 use venue::replay::{Nobody, Replay};
 use venue::ring::{Requests, ring};
@@ -33,9 +32,7 @@ impl Bench {
         while let Some(frame) = tail.next(log.committed()).unwrap() {
             replay.frame(&frame, &mut Nobody).unwrap();
         }
-        let last = replay.last().map_or((Sequence(0), Timestamp(0)), |head| {
-            (head.input.sequence, head.input.timestamp)
-        });
+        let last = replay.place();
         let (ring, taken) = ring(1 << 12);
         let core = Core::new(replay.into_engine(), writer, vec![taken], last);
         Bench { core, ring, log, syncer, preparer }
