@@ -1,5 +1,6 @@
 //! `vesta diff`: the first place where two journals, or a journal and its re-run, are not the same.
 
+mod other;
 mod side;
 mod told;
 
@@ -19,20 +20,29 @@ use side::{Journal, Rerun, Source, Turn};
 /// request, events and book on both sides of it.
 ///
 /// With --replay the journal may have been recorded by any build that writes the same records: so two
-/// builds are compared. Exit code 0: no difference, 1: there is one.
+/// builds are compared. With --with the other side is what another build answers to the same requests. Exit code 0:
+/// no difference, 1: there is one.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  vesta diff monday-journal rerun-journal\n  \
-                        vesta diff monday-journal --replay --json")]
+                        vesta diff monday-journal --replay --json\n  \
+                        vesta diff monday-journal --with /opt/vesta-next/vesta")]
 pub struct DiffArgs {
     /// Folder of a journal.
     #[arg(value_name = "A")]
     a: PathBuf,
     /// Folder of the other journal.
-    #[arg(value_name = "B", required_unless_present = "replay", conflicts_with = "replay")]
+    #[arg(
+        value_name = "B",
+        required_unless_present_any = ["replay", "with"],
+        conflicts_with_all = ["replay", "with"]
+    )]
     b: Option<PathBuf>,
     /// Compare with what this build answers to the requests of A.
     #[arg(long)]
     replay: bool,
+    /// Compare with what this binary, another build of vesta, answers to the requests of A.
+    #[arg(long, value_name = "BINARY", conflicts_with = "replay")]
+    with: Option<PathBuf>,
     /// Two turns that differ in nothing but their time differ. Without it the connection that a
     /// session-layer message is for is not compared either.
     #[arg(long)]
@@ -68,13 +78,21 @@ pub fn run(args: &DiffArgs) -> Result<(), Failure> {
     let reader = a.open_to_replay()?;
     let bar = progress(reader.bytes_total());
     let mut one = Journal::new(reader);
-    let compared = match &b {
-        Some(b) => {
+    let mut word = "B".to_owned();
+    let compared = match (&b, &args.with) {
+        (Some(b), _) => {
             let mut other = Journal::new(b.open_to_replay()?);
             compare(args, &mut one, &mut other, |at| bar.set_position(at))
         }
-        None => {
+        (None, Some(binary)) => {
+            let mut one = Rerun::new(a.open_to_replay()?);
+            let mut other = other::Other::start(binary, &a)?;
+            word.clone_from(&other.name);
+            compare(args, &mut one, &mut other, |at| bar.set_position(at))
+        }
+        (None, None) => {
             let mut other = Rerun::new(a.open_to_replay()?);
+            word = "this build".into();
             compare(args, &mut one, &mut other, |at| bar.set_position(at))
         }
     };
@@ -94,7 +112,8 @@ pub fn run(args: &DiffArgs) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let told = told::tell(&a, b.as_ref(), (one.as_ref(), other.as_ref()), args.levels)?;
+    let words = (if args.with.is_some() { "this build" } else { "A" }, &*word);
+    let told = told::tell(&a, b.as_ref(), (one.as_ref(), other.as_ref()), words, args.levels)?;
     let mut lines = Lines::new();
     lines.line(format_args!("{} turns are the same", text::count(same)))?;
     for line in told.lines.iter().chain(&config.lines) {
@@ -109,6 +128,15 @@ pub fn run(args: &DiffArgs) -> Result<(), Failure> {
         output::json(&value);
     }
     Err(Failure::Failed(told.short))
+}
+
+/// Writes what this build answers to the requests of a journal, for [`DiffArgs`] of another build.
+///
+/// # Errors
+///
+/// If the journal cannot be read to its end.
+pub fn answer(journal: &JournalArgs) -> Result<(), Failure> {
+    other::answer(journal.open_to_replay()?)
 }
 
 /// Reads both sides up to the first turn that is not the same.

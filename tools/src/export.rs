@@ -83,6 +83,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let bar = progress(reader.bytes_total());
     let mut read =
         |turns: &mut dyn Turns| select.read(&mut reader, turns, |at| bar.set_position(at));
+    let mut more = json!({});
     let (word, count) = match args.format {
         Format::Csv | Format::Jsonl => {
             let style = if args.format == Format::Csv { Style::Csv } else { Style::Json };
@@ -98,6 +99,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
             let (packets, (ours, theirs)) = (sessions.packets(), sessions.messages);
             sessions.end()?;
             say!("{} messages of ours, {} of clients", text::count(ours), text::count(theirs));
+            more = json!({ "messages": ours, "client_messages": theirs });
             ("packets", packets)
         }
         #[cfg(feature = "parquet")]
@@ -123,7 +125,9 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     select.filter.end(&select.names)?;
     say!("{} {word} in {}", text::count(count), args.out.display());
     if args.json {
-        output::json(&json!({ word: count, "file": args.out.display().to_string() }));
+        more[word] = count.into();
+        more["file"] = args.out.display().to_string().into();
+        output::json(&more);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The journal as every reading command opens and walks it.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -71,4 +72,10 @@ pub fn progress(bytes: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// The same for who writes lines all the time: invisible where stdout is a terminal too.
+#[must_use]
+pub fn progress_beside_lines(bytes: u64) -> ProgressBar {
+    if std::io::stdout().is_terminal() { ProgressBar::hidden() } else { progress(bytes) }
 }

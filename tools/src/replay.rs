@@ -29,6 +29,10 @@ pub struct ReplayArgs {
     /// Begin with the newest good snapshot: what was before it is neither replayed nor compared.
     #[arg(long)]
     from_snapshot: bool,
+    /// Compare nothing and write what this build answers to stdout, as bytes: for `vesta diff --with` of another
+    /// build.
+    #[arg(long, conflicts_with_all = ["verify", "from_snapshot", "json"])]
+    answers: bool,
     /// End with one JSON object.
     #[arg(long)]
     json: bool,
@@ -66,6 +70,9 @@ impl Replayed {
 ///
 /// If the journal cannot be read to its end, or an event differs.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    if args.answers {
+        return crate::diff::answer(&args.journal);
+    }
     let (reader, begun) = begin(args)?;
     let from = begun.place().0;
     let bar = progress(reader.bytes_total());

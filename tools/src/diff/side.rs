@@ -1,5 +1,7 @@
 //! The two sides of a comparison: whole turns, from a journal or from this build.
 
+use std::io::Read;
+
 use journal::Reader;
 use matcher::record::{
     Record, RecordError, decode, decode_event, encode_event, event_bytes, record_bytes,
@@ -69,6 +71,26 @@ impl Turn {
             bytes = &bytes[used..];
         }
         Ok(events)
+    }
+
+    /// The Event records.
+    pub(super) fn event_bytes(&self) -> &[u8] {
+        &self.events
+    }
+
+    /// Becomes a turn with the request of `other`, not yet answered.
+    pub(super) fn asked_as(&mut self, other: &Turn) {
+        (self.sequence, self.position) = (other.sequence, other.position);
+        self.input.clone_from(&other.input);
+        self.events.clear();
+    }
+
+    /// Takes `len` bytes of Event records.
+    pub(super) fn answer(&mut self, len: u32, from: &mut impl Read) -> std::io::Result<()> {
+        match from.take(len.into()).read_to_end(&mut self.events)? {
+            all if all == len as usize => Ok(()),
+            _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     fn unreadable(&self, error: RecordError) -> Failure {
@@ -145,12 +167,9 @@ impl Source for Rerun {
             return Ok(false);
         }
         let journaled = &self.journal.turn;
-        self.turn.events.clear();
+        self.turn.asked_as(journaled);
         let (input, _) = journaled.input()?;
         self.engine.apply(&input, &mut Bytes(&mut self.turn.events));
-        (self.turn.sequence, self.turn.position) = (journaled.sequence, journaled.position);
-        self.turn.input.clear();
-        self.turn.input.extend_from_slice(&journaled.input);
         Ok(true)
     }
 

@@ -27,14 +27,15 @@ pub(super) struct Config {
     pub(super) json: Value,
 }
 
-/// Tells the difference of two turns; where `b` is no journal it is the re-run of `a`.
+/// Tells the difference of two turns; where `b` is no journal it is a re-run of `a`. `words` are what the two sides
+/// are called.
 pub(super) fn tell(
     a: &JournalArgs,
     b: Option<&JournalArgs>,
     (one, other): (Option<&Turn>, Option<&Turn>),
+    (word_a, word_b): (&str, &str),
     levels: usize,
 ) -> Result<Told, Failure> {
-    let (word_a, word_b) = ("A", if b.is_some() { "B" } else { "this build" });
     let sequence = one.or(other).map_or(0, |turn| turn.sequence);
     let (names, before, after_a, id) = around(a, sequence, one.or(other), levels)?;
     let after_b = match (b, other) {
@@ -43,7 +44,8 @@ pub(super) fn tell(
     };
     let text_a = one.map(|turn| records(turn, &names)).transpose()?;
     let text_b = other.map(|turn| records(turn, &names)).transpose()?;
-    let short = short(sequence, (one, other), (text_a.as_ref(), text_b.as_ref()), word_b);
+    let texts = (text_a.as_ref(), text_b.as_ref());
+    let short = short(sequence, (one, other), texts, (word_a, word_b));
     let mut lines = vec![short.clone()];
     for (word, text, against) in [(word_a, &text_a, &text_b), (word_b, &text_b, &text_a)] {
         match text {
@@ -85,10 +87,10 @@ fn short(
     sequence: u64,
     (one, other): (Option<&Turn>, Option<&Turn>),
     (text_a, text_b): (Option<&Vec<String>>, Option<&Vec<String>>),
-    word_b: &str,
+    (word_a, word_b): (&str, &str),
 ) -> String {
     let (Some(one), Some(other)) = (one, other) else {
-        let (ends, goes_on) = if one.is_none() { ("A", word_b) } else { (word_b, "A") };
+        let (ends, goes_on) = if one.is_none() { (word_a, word_b) } else { (word_b, word_a) };
         return format!("{ends} ends before sequence {sequence}, {goes_on} goes on");
     };
     let (Some(text_a), Some(text_b)) = (text_a, text_b) else { return String::new() };
@@ -107,7 +109,7 @@ fn short(
     };
     let event = |text: &[String]| text.get(index).map_or("no event", String::as_str).to_owned();
     format!(
-        "differs at sequence {sequence}, event {}: A has \"{}\", {word_b} has \"{}\"",
+        "differs at sequence {sequence}, event {}: {word_a} has \"{}\", {word_b} has \"{}\"",
         index - 1,
         event(text_a),
         event(text_b)

@@ -8,7 +8,7 @@ use crate::describe;
 use crate::failure::Failure;
 use crate::fields::Record;
 use crate::filter::FilterArgs;
-use crate::journal_reader::JournalArgs;
+use crate::journal_reader::{JournalArgs, progress_beside_lines};
 use crate::output::Lines;
 use crate::paint::{ColorWhen, Paint, Tone};
 use crate::select::{Select, Turn, Turns};
@@ -42,7 +42,9 @@ pub(super) fn print(args: &PrintArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     let mut printer = Printer::new(&args.style);
-    let read = select.read(&mut reader, &mut printer, |_| {});
+    let bar = progress_beside_lines(reader.bytes_total());
+    let read = select.read(&mut reader, &mut printer, |at| bar.set_position(at));
+    bar.finish_and_clear();
     printer.lines.end()?;
     read?;
     select.filter.end(&select.names)

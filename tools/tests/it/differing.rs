@@ -148,3 +148,59 @@ fn an_event_of_another_build_is_named() {
     ended.assert_says(1, &[&place, "sell 0.7", "this build", "sell 1.5"]);
     assert!(ended.out.contains("≠ rested"), "{}", ended.out);
 }
+
+/// A script that is run in place of a build.
+fn script(folder: &Folder, name: &str, line: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let file = folder.write(name, &format!("#!/bin/sh\n{line}\n"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+#[test]
+fn another_build_answers_the_same_requests() {
+    let (folder, changed) = (Folder::new(), Folder::new());
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let binary = env!("CARGO_BIN_EXE_vesta");
+    let ended = run(&["diff", dir, "--with", binary, "--json"]);
+    ended.assert_good();
+    let turns = run(&["journal", "verify", dir, "--json"]).json()["turns"].clone();
+    assert_eq!((&ended.json()["same"], &ended.json()["turns"]), (&true.into(), &turns));
+
+    // A build that trades at other prices: it answers to another day.
+    let mut market = Market::open(&changed);
+    market.order(MAKER, "a", b'2', "1.5", "49999.00");
+    market.order(MAKER, "b", b'2', "2.0", "50000.00");
+    market.order(MAKER, "c", b'1', "7.0", "49998.99");
+    market.order(TAKER, "d", b'1', "2.5", "50000.00");
+    let other = market.close(&changed);
+    let line = format!("exec '{binary}' replay '{}' --answers", other.display());
+    let build = script(&folder, "changed", &line);
+    let ended = run(&["diff", dir, "--with", build.to_str().unwrap(), "--json"]);
+    ended.assert_says(1, &["this build has", "50000.00", "vesta 0", "49999.00"]);
+    let told = ended.json();
+    assert_eq!(told["same"], false);
+    assert_ne!(told["a"], told["b"]);
+    assert_eq!(told["symbol"], "BTC-USD");
+}
+
+#[test]
+fn a_build_that_cannot_answer_is_named() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let binary = env!("CARGO_BIN_EXE_vesta");
+    let with = |what: &Path| run(&["diff", dir, "--with", what.to_str().unwrap()]);
+    with(&folder.path().join("nothing")).assert_says(2, &["cannot run", "nothing"]);
+    with(&script(&folder, "other", "echo hello")).assert_says(2, &["other", "--answers"]);
+    // As an older build does: it does not know the option.
+    with(&script(&folder, "old", "exit 2")).assert_says(2, &["old", "--answers"]);
+    let short = format!("'{binary}' \"$@\" | head -c 300");
+    with(&script(&folder, "short", &short)).assert_says(1, &["stopped answering after sequence"]);
+    // The record version is behind the magic number and the stream's own.
+    let records = "printf 'VESTAANS\\001\\000\\377\\377\\003\\000\\000\\000new'";
+    with(&script(&folder, "new", records)).assert_says(2, &["version 65535", "new"]);
+    run(&["diff", dir, dir, "--with", binary]).assert_usage();
+    run(&["diff", dir, "--replay", "--with", binary]).assert_usage();
+}

@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod differing;
+mod dissecting;
 mod explaining;
 mod exporting;
 mod formats;
