@@ -6,19 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use benches::fill::{Filler, config, replay, resting_order};
 use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, pin, time};
 use benches::orders::{OPERATIONS, Operation, Request, SEED, STANDARD, requests, stream};
 use benches::rig::{Folder, Helpers, core, push};
-use benches::text::{Texts, command, order_entry};
-use gateway::fix::Fields;
-use gateway::order_entry::OrderEntry;
 use journal::{Log, SEGMENT_BYTES_DEFAULT};
-use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Engine, LIMITS_MAX, MsgSeqNum, Side, TimeInForce};
-use venue::replay::{Nobody, Replay};
+use matcher::{Engine, LIMITS_MAX};
 use venue::ring::Requests;
 use venue::snapshots::{Keeper, SnapshotConfig};
-use venue::{Config, Core, Turned, Venue};
+use venue::{Core, Turned, Venue};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
 const DISK: &str = env!("CARGO_TARGET_TMPDIR");
@@ -225,14 +221,6 @@ fn full(bench: &Bench, list: &[Request]) {
     bench.figure("pipeline/replay, every event compared", Unit::MillionsPerSecond, replayed);
 }
 
-fn replay(log: &Log) -> Replay {
-    let (mut replay, mut tail, limit) = (Replay::new(), log.tail(log.start()), log.committed());
-    while let Some(frame) = tail.next(limit).expect("a frame") {
-        replay.frame(&frame, &mut Nobody).expect("the same events");
-    }
-    replay
-}
-
 /// The same with 64 MiB segments, made ahead and brought to disk meanwhile: four threads on two CPUs.
 fn with_disk(bench: &Bench, list: &[Request]) {
     let mut rate = Vec::new();
@@ -374,73 +362,4 @@ fn snapshot(bench: &Bench) {
     filler.fill(&folder, &all);
     let name = format!("{name}, a start from it and {commands} commands");
     bench.figure(&name, Unit::Seconds, starts());
-}
-
-/// Orders beside the prices of the stream, with numbers after its own.
-fn resting_order(commands: usize, n: u32) -> Operation {
-    let first = u32::try_from(commands).expect("some millions") + 1;
-    let (side, price) = match n % 2 {
-        0 => (Side::Buy, 20_000 + n / 2 % 20_000),
-        _ => (Side::Sell, 60_000 + n / 2 % 20_000),
-    };
-    let time_in_force = TimeInForce::Gtc;
-    Operation::Enter { id: first + n, instrument: 0, side, price, qty: 10, time_in_force }
-}
-
-/// Appends operations as the gateway and the core do: FIX text, order entry, ring, turn.
-struct Filler {
-    texts: Texts,
-    entry: OrderEntry,
-}
-
-impl Filler {
-    fn new() -> Filler {
-        Filler { texts: Texts::new(RECOVERY_SESSIONS), entry: order_entry(RECOVERY_SESSIONS) }
-    }
-
-    fn fill(&mut self, folder: &Folder, operations: &[Operation]) {
-        let opened = folder.open(SEGMENT_BYTES_DEFAULT);
-        let replay = replay(&opened.log);
-        let last = replay.place();
-        let (mut ring, taken) = venue::ring::ring(CELLS);
-        let mut core = Core::new(replay.into_engine(), opened.writer, vec![taken], last);
-        let helpers = Helpers::start(opened.syncer, opened.preparer, None);
-        let (mut bytes, mut fields) = (Vec::new(), Fields::new());
-        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-        for operation in operations {
-            bytes.clear();
-            let session = self.texts.write(operation, &mut bytes);
-            let (command, len) =
-                command(&mut self.entry, session, &bytes, &mut fields, &mut attachment);
-            assert!(ring.push(session, MsgSeqNum::NONE, &command, &attachment[..len]));
-            while core.turns(1) == Turned::NoRoom {
-                std::thread::yield_now();
-            }
-            // Well above what makes the core refuse orders.
-            while opened.log.committed().0 - opened.log.durable().0 > 64 << 20 {
-                std::thread::yield_now();
-            }
-        }
-        assert_eq!(core.refused_for_room(), 0);
-        helpers.stop();
-    }
-}
-
-const RECOVERY_SESSIONS: u32 = 8;
-
-fn config(folder: &Folder) -> Config {
-    let mut text = String::from(
-        "[venue]\ndurability = \"memory\"\n[journal]\nsnapshot_mib = 0\n\
-         [limits]\norders = 1200000\n[fix]\nlisten = \"127.0.0.1:0\"\n\
-         [itch.soup]\nlisten = \"127.0.0.1:0\"\n\
-         [[instrument]]\nsymbol = \"VESTA\"\nprice_decimals = 2\ntick_size = \"0.01\"\n\
-         qty_max = \"1000000\"\nprice_min = \"0.01\"\nprice_max = \"2000\"\n",
-    );
-    for session in 1..=RECOVERY_SESSIONS {
-        text += &format!("[[session]]\ncomp_id = \"CLIENT{session}\"\nparticipant = \"FIRM\"\n");
-    }
-    let mut config = Config::parse("bench", &text).expect("a configuration");
-    config.journal_dir.clone_from(&folder.dir);
-    config.live_dir = Some(folder.live_dir.clone());
-    config
 }

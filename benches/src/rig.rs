@@ -22,6 +22,8 @@ pub struct Folder {
     pub dir: PathBuf,
     /// Live segments.
     pub live_dir: PathBuf,
+    /// The synced segments stay.
+    stay: bool,
 }
 
 impl Folder {
@@ -34,12 +36,24 @@ impl Folder {
     pub fn on_disk(disk: &Path, name: &str) -> Folder {
         let name = format!("vesta-bench-{name}-{}", std::process::id());
         let (base, live) = (disk.join(&name), memory_folder().join(name));
-        let folder = Folder { dir: base.join("journal"), live_dir: live.join("live") };
+        let folder = Folder { dir: base.join("journal"), live_dir: live.join("live"), stay: false };
         folder.clear();
         for parent in [base, live] {
             std::fs::create_dir_all(parent).expect("a folder for the bench");
         }
         folder
+    }
+
+    /// The synced segments in `dir`, which is not there yet and stays; the live ones in memory.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be made.
+    #[must_use]
+    pub fn staying(dir: &Path) -> Folder {
+        let live = memory_folder().join(format!("vesta-bench-live-{}", std::process::id()));
+        std::fs::create_dir_all(&live).expect("a folder for the live log");
+        Folder { dir: dir.to_path_buf(), live_dir: live.join("live"), stay: true }
     }
 
     /// Folders with everything in memory: what is measured there does not depend on a disk.
@@ -61,7 +75,8 @@ impl Folder {
     }
 
     fn clear(&self) {
-        for folder in [&self.dir, &self.live_dir] {
+        let both = [&self.dir, &self.live_dir];
+        for folder in &both[usize::from(self.stay)..] {
             // May not be there.
             let _ = folder.parent().map(std::fs::remove_dir_all);
         }

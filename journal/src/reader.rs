@@ -264,9 +264,6 @@ impl Reader {
                 Err(error) => return Err(error),
             };
             check_header(&file, &header, self.log_id, self.geometry.segment_bytes)?;
-            if !live {
-                map.read_ahead();
-            }
             return Ok(Some(Source {
                 index,
                 file,
@@ -299,6 +296,10 @@ impl Reader {
         {
             let why = HeaderFault::FirstSequence { found: source.first_sequence, expected };
             return Err(ReadError::Header { file: source.file, why });
+        }
+        // Only now: who looks at the heads of all segments does not want all of their bytes.
+        if !source.live {
+            source.map.read_ahead();
         }
         Ok(Some(source))
     }

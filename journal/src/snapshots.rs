@@ -109,6 +109,23 @@ impl Snapshots {
     ///
     /// If the folder cannot be read.
     pub fn list(&self) -> Result<Vec<u64>, ReadError> {
+        self.named(".snap")
+    }
+
+    /// The same with those of which only an index is left ([`Snapshots::reduce`]).
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn list_all(&self) -> Result<Vec<u64>, ReadError> {
+        let mut all = self.list()?;
+        all.extend(self.named(".index")?);
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
+    fn named(&self, ending: &str) -> Result<Vec<u64>, ReadError> {
         let io = |error| ReadError::Io { doing: "read folder", file: self.dir.clone(), error };
         let entries = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries,
@@ -118,7 +135,7 @@ impl Snapshots {
         let mut sequences = Vec::new();
         for entry in entries {
             let name = entry.map_err(io)?.file_name();
-            let digits = name.to_str().and_then(|name| name.strip_suffix(".snap"));
+            let digits = name.to_str().and_then(|name| name.strip_suffix(ending));
             let sequence: Option<u64> =
                 digits.filter(|digits| digits.len() == 20).and_then(|it| it.parse().ok());
             sequences.extend(sequence);
@@ -131,6 +148,12 @@ impl Snapshots {
     #[must_use]
     pub fn path(&self, sequence: u64) -> PathBuf {
         self.dir.join(format!("{sequence:020}.snap"))
+    }
+
+    /// The file of what is left of a snapshot that only serves as an index.
+    #[must_use]
+    pub fn index_path(&self, sequence: u64) -> PathBuf {
+        self.dir.join(format!("{sequence:020}.index"))
     }
 
     /// What a snapshot says of itself. Its parts are not looked at.
@@ -165,8 +188,24 @@ impl Snapshots {
         Ok(snapshot)
     }
 
+    /// Opens a snapshot and checks no part of it: whatever its parts say is a hint, and the log has to confirm
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// If it is no snapshot of this log and this name.
+    pub fn open_unchecked(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {
+        self.map(sequence)
+    }
+
     fn map(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {
-        let file = File::open(self.path(sequence)).map_err(SnapshotFault::Io)?;
+        let file = match File::open(self.path(sequence)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                File::open(self.index_path(sequence))
+            }
+            opened => opened,
+        };
+        let file = file.map_err(SnapshotFault::Io)?;
         let map = ReadMap::map(&file, u64::MAX).map_err(SnapshotFault::Io)?;
         let bytes = map.bytes();
         let (head, parts, log_id) = read_head(bytes)?;
@@ -210,23 +249,64 @@ impl Snapshots {
     ///
     /// If the folder cannot be read or a file not removed.
     pub fn prune(&self, keep: usize, refused: &[u64]) -> Result<Vec<u64>, JournalError> {
-        let failed = |error: ReadError| JournalError::Failed(error.to_string());
-        let all = self.list().map_err(failed)?;
-        let good = all.iter().rev().filter(|sequence| !refused.contains(*sequence));
-        let Some(oldest) = good.copied().nth(keep.saturating_sub(1)) else {
-            return Ok(Vec::new());
-        };
-        let old: Vec<u64> = all.into_iter().filter(|sequence| *sequence < oldest).collect();
-        for sequence in &old {
-            let file = self.path(*sequence);
-            self.storage.remove(&file).map_err(|error| JournalError::Io {
-                doing: "remove",
-                file,
-                error,
-            })?;
-        }
+        let old = self.old(keep, refused)?;
+        old.iter().try_for_each(|sequence| self.remove(self.path(*sequence)))?;
         Ok(old)
     }
+
+    /// Leaves of each snapshot that [`Snapshots::prune`] would remove a file with some of its parts: an index into
+    /// the log for readers, not to start from. One that cannot be written is none: the log says the same, later.
+    /// Those from before `begin` go: the log has nothing there any more.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or a file not be removed.
+    pub fn reduce(
+        &self,
+        (keep, refused): (usize, &[u64]),
+        kinds: &[u32],
+        begin: Position,
+    ) -> Result<(), JournalError> {
+        for sequence in self.old(keep, refused)? {
+            if refused.contains(&sequence) {
+                continue;
+            }
+            // One that is damaged is no index either.
+            let Ok(snapshot) = self.open_parts(sequence, kinds) else { continue };
+            let Ok(mut writer) = self.write(snapshot.head()) else { continue };
+            for kind in kinds {
+                writer.part(*kind, |out| out(snapshot.part(*kind).unwrap_or_default()));
+            }
+            if writer.finish_as(&self.index_path(sequence)).is_err() {
+                break;
+            }
+        }
+        for sequence in self.named(".index").map_err(failed)? {
+            let is_gone = self.head(sequence).is_ok_and(|head| head.position < begin);
+            if is_gone {
+                self.remove(self.index_path(sequence))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshots that are older than the newest `keep` that are not `refused`.
+    fn old(&self, keep: usize, refused: &[u64]) -> Result<Vec<u64>, JournalError> {
+        let all = self.list().map_err(failed)?;
+        let mut good = all.iter().rev().filter(|sequence| !refused.contains(*sequence));
+        let oldest = good.nth(keep.saturating_sub(1)).copied();
+        let is_old = |sequence: &u64| oldest.is_some_and(|oldest| *sequence < oldest);
+        Ok(all.into_iter().filter(is_old).collect())
+    }
+
+    fn remove(&self, file: PathBuf) -> Result<(), JournalError> {
+        let removed = self.storage.remove(&file);
+        removed.map_err(|error| JournalError::Io { doing: "remove", file, error })
+    }
+}
+
+fn failed(error: ReadError) -> JournalError {
+    JournalError::Failed(error.to_string())
 }
 
 /// A snapshot that was found.
@@ -417,7 +497,12 @@ impl SnapshotWriter<'_> {
     ///
     /// The first thing that failed; then there is no such snapshot, and what was written of it is
     /// removed if that can be done.
-    pub fn finish(mut self) -> Result<u64, JournalError> {
+    pub fn finish(self) -> Result<u64, JournalError> {
+        let name = self.store.path(self.head.sequence);
+        self.finish_as(&name)
+    }
+
+    fn finish_as(mut self, name: &Path) -> Result<u64, JournalError> {
         self.flush();
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -426,8 +511,7 @@ impl SnapshotWriter<'_> {
         self.file.sync_data().map_err(|error| self.io("sync", error))?;
         self.file.write_at(0, &self.head_bytes()).map_err(|error| self.io("write", error))?;
         self.file.sync_data().map_err(|error| self.io("sync", error))?;
-        let name = self.store.path(self.head.sequence);
-        let named = self.store.storage.rename(&self.path, &name);
+        let named = self.store.storage.rename(&self.path, name);
         named.map_err(|error| self.io("rename", error))?;
         self.finished = true;
         Ok(self.at)

@@ -2,6 +2,7 @@
 
 mod find;
 mod life;
+mod look;
 mod queue;
 mod words;
 
@@ -17,8 +18,7 @@ use crate::order_name::OrderName;
 use crate::output::{self, Lines};
 use crate::text::Rfc3339;
 
-use life::Life;
-use queue::Found;
+use look::Found;
 use words::{Detail, Told};
 
 /// Tells the life of an order: what was asked and what happened, when, who stood before it in the queue,
@@ -62,11 +62,11 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let reader = args.journal.open()?;
     let bar = progress(reader.bytes_total());
     let sequence = find::find(&args.journal, &name)?;
-    let life = life::life(&args.journal, sequence)?;
-    let found = queue::look(&args.journal, &life, |bytes| bar.inc(bytes))?;
+    let found = look::look(&args.journal, sequence, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
+    let found = found?;
     let detail = if args.queue { Detail::All } else { Detail::Ends };
-    let told = words::tell(&args.journal, &life, &found, detail)?;
+    let told = words::tell(&args.journal, &found, detail)?;
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut lines = Lines::new();
     for line in &told.lines {
@@ -75,13 +75,13 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     lines.line(format_args!("looked through {} segments in {ms} ms", found.segments))?;
     lines.end()?;
     if args.json {
-        output::json(&as_json(&life, &found, &told, ms));
+        output::json(&as_json(&found, &told, ms));
     }
     Ok(())
 }
 
-fn as_json(life: &Life, found: &Found, told: &Told, ms: u64) -> Value {
-    let names = &found.names;
+fn as_json(found: &Found, told: &Told, ms: u64) -> Value {
+    let Found { names, life, .. } = found;
     let stops = life.stops.iter().map(|stop| match &stop.event {
         None => Record::input(&stop.head, names).json(),
         Some((index, event)) => Record::event(&stop.head, *index, event, names).json(),

@@ -132,27 +132,7 @@ impl OrderTrack {
 
     /// An Event; says whether it is about the order.
     pub fn event(&mut self, head: &TurnHead, event: &Event) -> bool {
-        let ours = |session, number| self.is_ours(session, number);
-        let about = match event {
-            Event::Accepted(it) => ours(it.session, it.number),
-            Event::Rejected(it) => ours(it.session, it.number),
-            Event::Rested(it) => ours(it.session, it.number),
-            Event::Held(it) => ours(it.session, it.number),
-            Event::Triggered(it) => ours(it.session, it.number),
-            Event::Restated(it) => ours(it.session, it.number),
-            Event::Replenished(it) => ours(it.session, it.number),
-            Event::Traded(it) => {
-                ours(it.maker.session, it.maker.number) || ours(it.taker.session, it.taker.number)
-            }
-            Event::Busted(it) => {
-                ours(it.buy.session, it.buy.number) || ours(it.sell.session, it.sell.number)
-            }
-            Event::Canceled(it) => ours(it.session, it.number),
-            Event::Replaced(it) => ours(it.session, it.old_number) || ours(it.session, it.number),
-            Event::CancelRejected(it) => ours(it.session, it.target),
-            Event::StatusReported(it) => ours(it.session, it.target),
-            _ => false,
-        };
+        let about = is_about(event, |session, number| self.is_ours(session, number));
         match event {
             Event::Accepted(_) if about => self.order_id = Some(OrderId(head.input.sequence.0)),
             Event::Replaced(it) if about => {
@@ -164,6 +144,31 @@ impl OrderTrack {
             _ => {}
         }
         about
+    }
+}
+
+/// Whether an Event is about an order whose numbers are `ours`.
+#[must_use]
+pub fn is_about(event: &Event, ours: impl Fn(SessionId, OrderNumber) -> bool) -> bool {
+    match event {
+        Event::Accepted(it) => ours(it.session, it.number),
+        Event::Rejected(it) => ours(it.session, it.number),
+        Event::Rested(it) => ours(it.session, it.number),
+        Event::Held(it) => ours(it.session, it.number),
+        Event::Triggered(it) => ours(it.session, it.number),
+        Event::Restated(it) => ours(it.session, it.number),
+        Event::Replenished(it) => ours(it.session, it.number),
+        Event::Traded(it) => {
+            ours(it.maker.session, it.maker.number) || ours(it.taker.session, it.taker.number)
+        }
+        Event::Busted(it) => {
+            ours(it.buy.session, it.buy.number) || ours(it.sell.session, it.sell.number)
+        }
+        Event::Canceled(it) => ours(it.session, it.number),
+        Event::Replaced(it) => ours(it.session, it.old_number) || ours(it.session, it.number),
+        Event::CancelRejected(it) => ours(it.session, it.target),
+        Event::StatusReported(it) => ours(it.session, it.target),
+        _ => false,
     }
 }
 

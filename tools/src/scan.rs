@@ -47,7 +47,20 @@ pub fn scan<T: Default + Send>(
     look: impl Fn(&mut T, &Frame<'_>) + Sync,
     done: impl Fn(u64) + Sync,
 ) -> Result<Vec<T>, Failure> {
-    let segments = segments(&journal.open()?)?;
+    scan_segments(journal, &segments(&journal.open()?)?, look, done)
+}
+
+/// The same for some of the segments.
+///
+/// # Errors
+///
+/// As [`scan`].
+pub fn scan_segments<T: Default + Send>(
+    journal: &JournalArgs,
+    segments: &[SegmentInfo],
+    look: impl Fn(&mut T, &Frame<'_>) + Sync,
+    done: impl Fn(u64) + Sync,
+) -> Result<Vec<T>, Failure> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> Result<(), Failure> {
         let mut reader = journal.open()?;
@@ -58,7 +71,7 @@ pub fn scan<T: Default + Send>(
         }
         Ok(())
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
+    let threads = processors().min(segments.len());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, Result<(), Failure>>| {
@@ -69,6 +82,12 @@ pub fn scan<T: Default + Send>(
     let mut found = found.into_inner().map_err(Failure::failed)?;
     found.sort_unstable_by_key(|(index, _)| *index);
     Ok(found.into_iter().map(|(_, seen)| seen).collect())
+}
+
+/// How many segments are looked through at the same time.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn scan_segment<T: Default>(

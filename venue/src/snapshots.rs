@@ -10,14 +10,17 @@ mod saved;
 
 use std::fmt;
 
-use gateway::order_entry::OrderEntry;
+use gateway::order_entry::{OrderEntry, saved_orders};
+use gateway::orders::SavedOrders;
 use gateway::saved::NotSaved;
 use journal::{
     Frame, JournalError, Log, Position, ReadError, Reader, Snapshot, SnapshotFault, SnapshotHead,
     Snapshots, Tail, frame_checksum,
 };
 use matcher::record::RECORD_VERSION;
-use matcher::{Engine, InstrumentId, LIMITS_MAX, Sequence, SessionId, SnapshotError, Timestamp};
+use matcher::{
+    Engine, InstrumentId, LIMITS_MAX, OrderNumber, Sequence, SessionId, SnapshotError, Timestamp,
+};
 
 use crate::build;
 use crate::feed_thread::FeedIndex;
@@ -36,6 +39,9 @@ mod part {
     pub(super) const FEED: u32 = 5;
     pub(super) const HASHES: u32 = 6;
 }
+
+/// What stays of a snapshot that is too old to start from: whoever asks for a book of the past goes on from there.
+const INDEX_PARTS: [u32; 2] = [part::ENGINE, part::NAMES];
 
 /// Why a snapshot was passed over.
 #[derive(Debug)]
@@ -415,7 +421,7 @@ pub fn index(
 ) -> (Option<Index>, Vec<Refused>) {
     let start = reader.position();
     let mut refused = Vec::new();
-    for sequence in snapshots.list().unwrap_or_default().into_iter().rev() {
+    for sequence in snapshots.list_all().unwrap_or_default().into_iter().rev() {
         match index_with(reader, snapshots, sequence, &fits) {
             Ok(Some(index)) => return (Some(index), refused),
             Ok(None) => {}
@@ -441,6 +447,58 @@ fn index_with(
     let engine = Engine::load(engine_bytes(&snapshot)?, &LIMITS_MAX).map_err(Unusable::Engine)?;
     fits(&engine, &names)?;
     Ok(Some(Index { replay: Replay::resume(engine, place(snapshot.head())), names }))
+}
+
+/// Where a request with an order number stands, by what a snapshot says. Nothing of it was checked: the journal has
+/// the turn there, or the snapshot is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Whose request.
+    pub session: SessionId,
+    /// Its number.
+    pub number: OrderNumber,
+    /// Where its turn begins.
+    pub position: Position,
+}
+
+/// What a snapshot says of orders that were looked up in it.
+pub struct Hints {
+    /// Where the snapshot ends: it knows nothing of what comes then.
+    pub end: Position,
+    /// Who and what was defined by then.
+    pub names: Names,
+    /// What was found.
+    pub hints: Vec<Hint>,
+}
+
+/// Looks orders up in the newest snapshot whose end is in `reader`'s journal: `find` is given the CompID and the
+/// orders of each session. `None`: there is no such snapshot. `reader` is where it was.
+pub fn hints(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    find: impl Fn(&str, &SavedOrders<'_>) -> Option<OrderNumber>,
+) -> Option<Hints> {
+    let start = reader.position();
+    let newest = snapshots.list().unwrap_or_default().into_iter().rev();
+    let mut found = newest.filter_map(|sequence| {
+        let snapshot = snapshots.open_unchecked(sequence).ok()?;
+        go_on(reader, snapshot.head()).ok()?;
+        let (names, _) = load_names(&snapshot).ok()?;
+        let sessions = saved_orders(snapshot.part(part::ORDERS)?).ok()?;
+        let mut hints = Vec::new();
+        for (id, orders) in (0..).map(SessionId).zip(&sessions) {
+            let Some(orders) = orders else { continue };
+            if let Some(number) = find(names.session(id), orders)
+                && let Some(position) = orders.position(number)
+            {
+                hints.push(Hint { session: id, number, position: Position(position) });
+            }
+        }
+        Some(Hints { end: snapshot.head().position, names, hints })
+    });
+    let found = found.next();
+    reader.seek(start);
+    found
 }
 
 /// The state hashes that the snapshots of `reader`'s journal know: what a replay from its start compares

@@ -6,10 +6,28 @@
 use matcher::{Instrument, InstrumentId};
 
 use super::OrderEntry;
-use crate::orders::Orders;
+use crate::orders::{Orders, SavedOrders};
 use crate::saved::{NotSaved, Saved};
 
 const VERSION: u32 = 1;
+
+/// The orders of each session in the bytes of [`OrderEntry::save`], by session id, without loading them.
+///
+/// # Errors
+///
+/// If the bytes are not long enough for what they say of themselves.
+pub fn saved_orders(bytes: &[u8]) -> Result<Vec<Option<SavedOrders<'_>>>, NotSaved> {
+    let saved = &mut Saved::new(bytes);
+    if saved.u64()? != u64::from(VERSION) {
+        return Err(NotSaved);
+    }
+    let mut sessions = Vec::new();
+    for _ in 0..saved.count(8)? {
+        let defined = saved.u64()? == 1;
+        sessions.push(if defined { Some(SavedOrders::read(saved)?) } else { None });
+    }
+    Ok(sessions)
+}
 
 impl OrderEntry {
     /// Gives all that is known but the instruments to `out`; [`OrderEntry::load`] reads it.

@@ -186,6 +186,31 @@ fn the_oldest_go_and_refused_ones_do_not_count() {
     assert_eq!(snapshots.list().unwrap(), [5, 6]);
 }
 
+/// What is too old to start from stays as an index, with the parts that are asked for, as long as the log has
+/// its place.
+#[test]
+fn an_index_is_left_of_the_oldest() {
+    let temp = TempDir::new();
+    let snapshots = store(temp.path());
+    for sequence in 1..=5 {
+        write(&snapshots, sequence, 10).unwrap();
+    }
+    let whole = snapshots.open(2).unwrap();
+    let (kind, part) = (1, whole.part(1).unwrap().to_vec());
+    assert!((2..=6).any(|kind| whole.part(kind).is_some()), "it has more parts than that one");
+    snapshots.reduce((2, &[3]), &[kind], Position(0)).unwrap();
+    assert_eq!(snapshots.prune(2, &[3]).unwrap(), [1, 2, 3]);
+    assert_eq!(snapshots.list().unwrap(), [4, 5]);
+    assert_eq!(snapshots.list_all().unwrap(), [1, 2, 4, 5]);
+    let index = snapshots.open(2).unwrap();
+    assert_eq!((index.head(), index.part(kind)), (whole.head(), Some(&*part)));
+    assert!((2..=6).all(|kind| index.part(kind).is_none()));
+    let behind = Position(whole.head().position.0 + 1);
+    snapshots.reduce((2, &[]), &[kind], behind).unwrap();
+    let first = snapshots.head(1).is_ok();
+    assert!(!first && snapshots.head(2).is_err() && snapshots.list_all().unwrap() == [4, 5]);
+}
+
 /// At every call of the disk the machine ends, or the call fails: the snapshot before is there, and
 /// the new one is whole or not there.
 #[test]

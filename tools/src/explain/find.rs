@@ -1,15 +1,16 @@
 //! Where in a journal the order is that somebody names.
 
-use journal::Frame;
+use journal::{Frame, SegmentInfo, Snapshots};
 use matcher::record::{Record, decode};
 use matcher::{Command, Event, OrderNumber, Sequence, SessionId};
+use venue::snapshots::{self, Hint, Hints};
 use venue::turns::{Cutter, Follower, TurnHead, read_head};
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
 use crate::order_name::{OrderName, requested};
-use crate::scan::{self, kind, scan, u32_at};
+use crate::scan::{self, kind, scan_segments, u32_at};
 
 /// The sequence of the request that entered the order that is named.
 ///
@@ -39,12 +40,24 @@ pub(super) fn find(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failu
 struct Seen {
     /// Session and names of each definition.
     sessions: Vec<(SessionId, String)>,
-    requests: Vec<(SessionId, Sequence)>,
+    /// Requests that take a number.
+    numbered: Vec<(SessionId, Sequence)>,
+    /// Others: cancels, status requests.
+    others: Vec<(SessionId, Sequence)>,
 }
 
-/// The sequence of the last request with this name that enters, changes or means an order.
+/// The sequence of the last request with this name that takes a number, or else of the last one that means
+/// an order.
+///
+/// The newest snapshot knows where all numbers before it were taken. Where it has none of that name,
+/// and where there is no snapshot, everything is looked through.
 fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
-    let seen = scan(journal, |seen: &mut Seen, frame| seen.look(frame, name), |_| {})?;
+    let segments = scan::segments(&journal.open()?)?;
+    if let Some(found) = from_snapshot(journal, name, &segments)? {
+        return Ok(found);
+    }
+    let seen =
+        scan_segments(journal, &segments, |seen: &mut Seen, it| seen.look(it, name), |_| {})?;
     let comp_id = match name {
         OrderName::Id(_) => None,
         OrderName::Number(comp_id, _) => Some(comp_id),
@@ -57,21 +70,99 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
     {
         return Err(Failure::usage(format!("the journal knows no session {comp_id}")));
     }
-    let mut wanted: Vec<(SessionId, Sequence)> =
-        seen.iter().flat_map(|it| it.requests.clone()).collect();
-    wanted.retain(|(id, _)| comp_id.is_none_or(|comp_id| comp_id_of(*id) == Some(comp_id)));
+    let of = |requests: fn(&Seen) -> &Vec<(SessionId, Sequence)>| {
+        let mut wanted: Vec<(SessionId, Sequence)> =
+            seen.iter().flat_map(|it| requests(it).clone()).collect();
+        wanted.retain(|(id, _)| comp_id.is_none_or(|comp_id| comp_id_of(*id) == Some(comp_id)));
+        wanted
+    };
+    let mut wanted = of(|seen| &seen.numbered);
+    if wanted.is_empty() {
+        wanted = of(|seen| &seen.others);
+    }
+    last_of(&wanted, name, |id| comp_id_of(id).cloned())
+}
+
+/// The last of the requests, if all are of one session.
+fn last_of(
+    wanted: &[(SessionId, Sequence)],
+    name: &OrderName,
+    comp_id_of: impl Fn(SessionId) -> Option<String>,
+) -> Result<u64, Failure> {
     let Some((session, sequence)) = wanted.last() else {
         return Err(Failure::usage(format!("the journal knows no {name}")));
     };
     if wanted.iter().any(|(other, _)| other != session) {
-        let mut all: Vec<&str> =
-            wanted.iter().filter_map(|(id, _)| comp_id_of(*id)).map(String::as_str).collect();
+        let mut all: Vec<String> = wanted.iter().filter_map(|(id, _)| comp_id_of(*id)).collect();
         all.sort_unstable();
         all.dedup();
         let what = format!("several sessions have an {name}: say --session {}", all.join(" or "));
         return Err(Failure::usage(what));
     }
     Ok(sequence.0)
+}
+
+/// The same with the newest snapshot's help; `None` if it does not help.
+fn from_snapshot(
+    journal: &JournalArgs,
+    name: &OrderName,
+    segments: &[SegmentInfo],
+) -> Result<Option<u64>, Failure> {
+    let mut reader = journal.open()?;
+    let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
+    let found = snapshots::hints(&mut reader, &snapshots, |session, orders| match name {
+        OrderName::Id(_) => None,
+        OrderName::Number(comp_id, number) => (comp_id == session).then_some(*number),
+        OrderName::ClOrdId(id, comp_id) => {
+            let is_asked = comp_id.as_ref().is_none_or(|comp_id| comp_id == session);
+            if is_asked { orders.last_called(id) } else { None }
+        }
+    });
+    let Some(Hints { end, names, hints }) = found else { return Ok(None) };
+    if hints.is_empty() {
+        return Ok(None);
+    }
+    let mut wanted = Vec::new();
+    for Hint { session, number, position } in hints {
+        reader.seek(position);
+        let head = match reader.next() {
+            Ok(Some(frame)) if frame.first && frame.position == position => read_head(&frame).ok(),
+            _ => None,
+        };
+        let Some(head) = head else { return Ok(None) };
+        let is_it = head.input.session == session
+            && requested(&head.input.command).0 == Some(number)
+            && match name {
+                OrderName::ClOrdId(id, _) => describe::attached(head.attachment(), 11) == Some(id),
+                _ => true,
+            };
+        // It is not what it says: then what it does not say is no news either.
+        if !is_it {
+            return Ok(None);
+        }
+        wanted.push((session, head.input.sequence));
+    }
+    let bytes = u64::from(reader.segment_bytes());
+    let from = segments.partition_point(|segment| segment.index < end.0 / bytes);
+    let rest = &segments[from..];
+    let look = |seen: &mut Seen, frame: &Frame<'_>| {
+        if frame.position >= end {
+            seen.look(frame, name);
+        }
+    };
+    let seen = scan_segments(journal, rest, look, |_| {})?;
+    let known = |id: SessionId| {
+        let defined = seen.iter().flat_map(|it| &it.sessions).find(|(known, _)| *known == id);
+        defined.map_or_else(|| names.session(id).to_owned(), |(_, name)| name.clone())
+    };
+    let comp_id = match name {
+        OrderName::Id(_) => None,
+        OrderName::Number(comp_id, _) => Some(comp_id),
+        OrderName::ClOrdId(_, comp_id) => comp_id.as_ref(),
+    };
+    let is_asked = |id| comp_id.is_none_or(|comp_id| *comp_id == known(id));
+    wanted.extend(seen.iter().flat_map(|it| it.numbered.clone()).filter(|(id, _)| is_asked(*id)));
+    last_of(&wanted, name, |id| Some(known(id))).map(Some)
 }
 
 impl Seen {
@@ -89,12 +180,14 @@ impl Seen {
                 };
                 if hit {
                     let session = SessionId(u32_at(record, 4));
-                    self.requests.push((session, Sequence(frame.sequence)));
+                    let numbered = record[2] != kind::REFUSE || u32_at(record, 24) != 0;
+                    let requests = if numbered { &mut self.numbered } else { &mut self.others };
+                    requests.push((session, Sequence(frame.sequence)));
                 }
             }
             kind::CANCEL | kind::STATUS if is_called(frame, name) => {
                 let session = SessionId(u32_at(record, 4));
-                self.requests.push((session, Sequence(frame.sequence)));
+                self.others.push((session, Sequence(frame.sequence)));
             }
             _ => {}
         }
@@ -170,6 +263,13 @@ pub(super) fn one_turn(
     Ok(())
 }
 
+/// The request of a turn, `None` if the journal does not have it.
+pub(super) fn entered(journal: &JournalArgs, sequence: u64) -> Result<Option<TurnHead>, Failure> {
+    let mut turn = One::default();
+    one_turn(journal, sequence, &mut turn)?;
+    Ok(turn.head)
+}
+
 #[derive(Default)]
 struct One {
     head: Option<TurnHead>,
@@ -192,11 +292,14 @@ impl Follower for One {
 }
 
 fn comp_id(journal: &JournalArgs, session: SessionId) -> Result<String, Failure> {
-    let any = OrderName::Number(String::new(), OrderNumber::NONE);
-    let seen = scan(journal, |seen: &mut Seen, frame| seen.look(frame, &any), |_| {})?;
-    let mut sessions = seen.into_iter().flat_map(|it| it.sessions);
-    let found = sessions.find(|(id, _)| *id == session).map(|(_, comp_id)| comp_id);
-    found.ok_or_else(|| {
+    let heads = scan::rules(journal)?;
+    let mut sessions = heads.iter().filter_map(|head| match head.input.command {
+        Command::DefineSession { id, .. } if id == session => Some(head.attachment()),
+        _ => None,
+    });
+    let named = sessions.next().and_then(|names| names.split(|byte| *byte == 0).next());
+    let named = named.map(|name| String::from_utf8_lossy(name).into_owned());
+    named.ok_or_else(|| {
         Failure::failed(format!("the journal does not say who session {session} is"))
     })
 }

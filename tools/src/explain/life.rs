@@ -4,14 +4,13 @@ use matcher::{
     CancelReason, Event, InstrumentId, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
 };
 use venue::Names;
-use venue::turns::{Cutter, Follower, TurnHead};
+use venue::turns::{Follower, TurnHead};
 
 use crate::failure::Failure;
-use crate::journal_reader::JournalArgs;
-use crate::order_name::{OrderName, OrderTrack};
-use crate::scan;
+use crate::order_name::{OrderName, OrderTrack, is_about, requested};
 
 /// One record about the order.
+#[derive(Clone)]
 pub(super) struct Stop {
     pub(super) head: TurnHead,
     /// `None`: the request itself.
@@ -53,50 +52,21 @@ pub(super) struct Life {
     pub(super) stops: Vec<Stop>,
     pub(super) places: Vec<Place>,
     pub(super) end: End,
-    /// Sequence of the last turn about it.
-    pub(super) last: u64,
+    /// Sequence of the last turn that can change the queue before it.
+    pub(super) queue_until: u64,
 }
 
-/// Reads the life of the order that turn `sequence` entered, up to its end.
-pub(super) fn life(journal: &JournalArgs, sequence: u64) -> Result<Life, Failure> {
-    let mut reader = journal.open()?;
-    let segments = scan::segments(&reader)?;
-    let segment = scan::segment_of(&segments, sequence);
-    let Some(segment) = segment else { return Err(Failure::usage("the journal is empty")) };
-    reader.seek(scan::start(&reader, segment));
-    let mut reading = Reading {
-        track: OrderTrack::new(OrderName::Id(OrderId(sequence))),
-        names: Names::default(),
-        stops: Vec::new(),
-        places: Vec::new(),
-        open: None,
-        end: End::Working,
-        turn_from: 0,
-        last: sequence,
-    };
-    let mut cutter = Cutter::default();
-    let mut turn_over = true;
-    while reading.end == End::Working || !turn_over {
-        let Some(frame) = reader.next().map_err(Failure::failed)? else { break };
-        if frame.sequence >= sequence {
-            cutter.frame(&frame, &mut reading).map_err(Failure::failed)?;
-            turn_over = frame.last;
-        }
-    }
-    let Reading { track, stops, mut places, open, end, last, .. } = reading;
-    let never = (u64::MAX, 0);
-    places.extend(open.map(|place| Place { to: never, ..place }));
-    let Some(session) = track.session() else {
-        return Err(Failure::failed(format!("turn {sequence} is not in the journal")));
-    };
-    let (numbers, order_id) = (track.numbers().to_vec(), track.order_id());
-    Ok(Life { session, numbers, order_id, stops, places, end, last })
+/// A turn, or the part of it that somebody wants.
+pub(super) struct Kept {
+    pub(super) head: TurnHead,
+    /// Events with their places in the turn.
+    pub(super) events: Vec<(u32, Event)>,
 }
 
-struct Reading {
+/// A life being read, turn by turn.
+#[derive(Clone)]
+pub(super) struct Reading {
     track: OrderTrack,
-    /// Nobody is looked up by name here: the order is known by its sequence.
-    names: Names,
     stops: Vec<Stop>,
     places: Vec<Place>,
     open: Option<Place>,
@@ -104,12 +74,83 @@ struct Reading {
     /// Stops before the present turn.
     turn_from: usize,
     last: u64,
+    /// Turns about it after its end.
+    later: Vec<u64>,
+}
+
+impl Reading {
+    /// Of the order that turn `sequence` entered.
+    pub(super) fn new(sequence: u64) -> Reading {
+        Reading {
+            track: OrderTrack::new(OrderName::Id(OrderId(sequence))),
+            stops: Vec::new(),
+            places: Vec::new(),
+            open: None,
+            end: End::Working,
+            turn_from: 0,
+            last: sequence,
+            later: Vec::new(),
+        }
+    }
+
+    /// The numbers of the order up to now.
+    pub(super) fn numbers(&self) -> &[OrderNumber] {
+        self.track.numbers()
+    }
+
+    /// The last turn that can change the queue before it: its end, if it has ended.
+    pub(super) fn queue_until(&self) -> u64 {
+        if self.end == End::Working { u64::MAX } else { self.last }
+    }
+
+    /// A turn that may be about it: at least those of its events that are.
+    pub(super) fn turn(&mut self, turn: &Kept) {
+        if self.end != End::Working {
+            self.late(turn);
+            return;
+        }
+        self.input(&turn.head);
+        for (index, event) in &turn.events {
+            self.event(&turn.head, *index, event);
+        }
+    }
+
+    /// Requests that came too late, and trades that were busted.
+    fn late(&mut self, turn: &Kept) {
+        let input = &turn.head.input;
+        let ours = |session, number| self.track.is_ours(session, number);
+        let target = requested(&input.command).1;
+        let is_late = target.is_some_and(|target| ours(input.session, target));
+        let is_busted = |event: &Event| matches!(event, Event::Busted(_)) && is_about(event, ours);
+        if is_late || turn.events.iter().any(|(_, event)| is_busted(event)) {
+            self.later.push(input.sequence.0);
+        }
+    }
+
+    /// The life, and the turns about it after its end.
+    ///
+    /// # Errors
+    ///
+    /// If the turn that entered it did not come.
+    pub(super) fn end(self) -> Result<(Life, Vec<u64>), Failure> {
+        let queue_until = self.queue_until();
+        let Reading { track, stops, mut places, open, end, last, later, .. } = self;
+        let never = (u64::MAX, 0);
+        places.extend(open.map(|place| Place { to: never, ..place }));
+        let Some(session) = track.session() else {
+            return Err(Failure::failed(format!("turn {last} is not in the journal")));
+        };
+        let (numbers, order_id) = (track.numbers().to_vec(), track.order_id());
+        let life = Life { session, numbers, order_id, stops, places, end, queue_until };
+        Ok((life, later))
+    }
 }
 
 impl Follower for Reading {
     fn input(&mut self, head: &TurnHead) {
         self.turn_from = self.stops.len();
-        if self.track.input(head, &self.names) {
+        // Nobody is looked up by name here: the order is known by its sequence.
+        if self.track.input(head, &Names::default()) {
             self.push(head, None);
         }
     }

@@ -1,26 +1,19 @@
 //! Who stood before an order in its queue, from the events of its price level alone.
 //!
-//! One scan over the journal: every segment gives the changes of the levels that the order stood in.
-//! A cancel does not say its price; what it takes off is known by its place: one given in the same
-//! segment is looked up, an earlier one is kept until all segments are there. Those are few: orders
-//! that lived longer than a segment.
+//! Every segment gives the changes of the levels that the order stood in. A cancel does not say its price;
+//! what it takes off is known by its place: one given in the same segment is looked up, an earlier one is
+//! kept until all segments are there. Those are few: orders that lived longer than a segment.
 
 use std::collections::{BTreeMap, HashSet};
 
-use journal::Frame;
 use matcher::record::decode_event;
 use matcher::{
-    Command, Event, InstrumentId, OrderNumber, OrderRef, Priority, Qty, Sequence, SessionId,
+    Engine, Event, InstrumentId, OrderNumber, OrderRef, Priority, Qty, Sequence, SessionId,
     Timestamp, TradeKind,
 };
-use venue::Names;
-use venue::turns::{Cutter, Follower, TurnHead};
 
 use super::life::{Level, Life};
-use crate::failure::Failure;
-use crate::journal_reader::JournalArgs;
-use crate::order_name::requested;
-use crate::scan::{Records, kind, scan, u32_at, u64_at};
+use crate::scan::kind;
 
 /// What stood before the order from one moment on.
 #[derive(Clone, Debug)]
@@ -50,16 +43,6 @@ pub(super) enum Why {
     Moved(SessionId, OrderNumber),
 }
 
-/// What the scan found.
-pub(super) struct Found {
-    pub(super) names: Names,
-    pub(super) ahead: Vec<Ahead>,
-    /// Turns about the order after its end: requests that came too late, busts.
-    pub(super) later: Vec<u64>,
-    /// Segments looked through.
-    pub(super) segments: usize,
-}
-
 /// What a change does to a place.
 #[derive(Clone, Copy)]
 enum Change {
@@ -68,143 +51,64 @@ enum Change {
     Remove(Why),
 }
 
-struct Op {
-    at: (u64, u32),
+pub(super) struct Op {
+    pub(super) at: (u64, u32),
     time: Timestamp,
     order_ref: OrderRef,
     change: Change,
 }
 
+/// The changes of some levels in one segment.
 #[derive(Default)]
-struct Seen {
-    definitions: Definitions,
-    ops: Vec<Op>,
+pub(super) struct Changes {
+    pub(super) ops: Vec<Op>,
     /// Places given at the levels in this segment.
     local: HashSet<OrderRef>,
     /// The first place given in this segment.
     first_ref: Option<OrderRef>,
-    later: Vec<u64>,
-    time: Timestamp,
-    index: u32,
 }
 
-/// Definitions, folded when all segments are there.
-#[derive(Default)]
-struct Definitions(Vec<Defined>);
-
-struct Defined {
-    head: TurnHead,
-    events: Vec<Event>,
+/// What stands at some levels of an engine, as changes before all others.
+pub(super) fn standing(engine: &Engine, levels: &[Level]) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for (index, level) in levels.iter().enumerate() {
+        let Some(book) = engine.book(level.instrument) else { continue };
+        let here = book.orders(level.side).filter(|order| order.price == level.price);
+        ops.extend(here.map(|order| Op {
+            at: (0, 0),
+            time: Timestamp(0),
+            order_ref: order.order_ref,
+            change: Change::Add(index, order.displayed_qty),
+        }));
+    }
+    ops
 }
 
-impl Follower for Definitions {
-    fn input(&mut self, head: &TurnHead) {
-        self.0.push(Defined { head: *head, events: Vec::new() });
-    }
-
-    fn event(&mut self, _: &TurnHead, _: u32, event: &Event) {
-        if let Some(last) = self.0.last_mut() {
-            last.events.push(*event);
-        }
-    }
-
-    fn end_turn(&mut self, _: &TurnHead) {}
-}
-
-/// Looks through the whole journal for what concerns the order.
-pub(super) fn look(
-    journal: &JournalArgs,
-    life: &Life,
-    done: impl Fn(u64) + Sync,
-) -> Result<Found, Failure> {
-    let mut levels: Vec<Level> = Vec::new();
-    for place in &life.places {
-        if !levels.contains(&place.level) {
-            levels.push(place.level);
-        }
-    }
-    let seen = scan(journal, |seen: &mut Seen, frame| seen.look(frame, life, &levels), done)?;
-    let segments = seen.len();
-    let (mut names, mut ops, mut later) = (Names::default(), Vec::new(), Vec::new());
-    for seen in seen {
-        for Defined { head, events } in &seen.definitions.0 {
-            names.input(head);
-            for (index, event) in (0..).zip(events) {
-                names.event(head, index, event);
+impl Changes {
+    /// One record of an event; `at` is its turn and its place there.
+    pub(super) fn record(
+        &mut self,
+        record: &[u8],
+        at: (u64, u32),
+        time: Timestamp,
+        levels: &[Level],
+    ) {
+        match record[2] {
+            kind::RESTED
+            | kind::REPLENISHED
+            | kind::HELD
+            | kind::TRADED
+            | kind::CANCELED
+            | kind::REPLACED
+            | kind::RESTATED => {
+                let Ok((event, _)) = decode_event(record) else { return };
+                self.change((at, time), &event, levels);
             }
-        }
-        ops.extend(seen.ops);
-        later.extend(seen.later);
-    }
-    later.dedup();
-    Ok(Found { names, ahead: ahead(life, &levels, &ops), later, segments })
-}
-
-impl Seen {
-    fn look(&mut self, frame: &Frame<'_>, life: &Life, levels: &[Level]) {
-        let mut records = Records(frame.payload);
-        if frame.first {
-            let Some(input) = records.next() else { return };
-            (self.time, self.index) = (Timestamp(u64_at(input, 8)), 0);
-            match input[2] {
-                kind::DEFINE_INSTRUMENT | kind::DEFINE_SESSION => {
-                    // Its checksum was right: what is no record is of another version.
-                    let _ = Cutter::default().frame(frame, &mut self.definitions);
-                }
-                _ => {}
-            }
-            if frame.sequence > life.last && u32_at(input, 4) == life.session.0 {
-                self.request(frame, life);
-            }
-        }
-        let before = frame.sequence <= life.last;
-        for record in records {
-            let index = self.index;
-            self.index += 1;
-            match record[2] {
-                kind::RESTED
-                | kind::REPLENISHED
-                | kind::HELD
-                | kind::TRADED
-                | kind::CANCELED
-                | kind::REPLACED
-                | kind::RESTATED
-                    if before && !levels.is_empty() =>
-                {
-                    let Ok((event, _)) = decode_event(record) else { continue };
-                    self.change((frame.sequence, index), &event, levels);
-                }
-                kind::BUSTED => {
-                    let Ok((Event::Busted(it), _)) = decode_event(record) else { continue };
-                    let ours = [it.buy, it.sell];
-                    if !before && ours.iter().any(|it| life.is_ours(it.session, it.number)) {
-                        self.later.push(frame.sequence);
-                    }
-                }
-                _ => {}
-            }
+            _ => {}
         }
     }
 
-    fn request(&mut self, frame: &Frame<'_>, life: &Life) {
-        let late = matches!(
-            frame.payload[2],
-            kind::CANCEL | kind::REPLACE | kind::REPLACE_STOP | kind::STATUS | kind::REFUSE
-        );
-        if !late {
-            return;
-        }
-        let Ok(head) = venue::turns::read_head(frame) else { return };
-        if matches!(head.input.command, Command::New(_)) {
-            return;
-        }
-        let target = requested(&head.input.command).1;
-        if target.is_some_and(|target| life.is_ours(head.input.session, target)) {
-            self.later.push(frame.sequence);
-        }
-    }
-
-    fn change(&mut self, at: (u64, u32), event: &Event, levels: &[Level]) {
+    fn change(&mut self, at: ((u64, u32), Timestamp), event: &Event, levels: &[Level]) {
         let level_of = |level| levels.iter().position(|it| *it == level);
         match event {
             Event::Held(it) => self.given(it.order_ref),
@@ -255,22 +159,28 @@ impl Seen {
         }
     }
 
-    fn add(&mut self, at: (u64, u32), order_ref: OrderRef, level: Option<usize>, qty: Qty) {
+    fn add(
+        &mut self,
+        (at, time): ((u64, u32), Timestamp),
+        order_ref: OrderRef,
+        level: Option<usize>,
+        qty: Qty,
+    ) {
         let Some(level) = level.filter(|_| order_ref != OrderRef::NONE) else { return };
         self.local.insert(order_ref);
-        self.ops.push(Op { at, time: self.time, order_ref, change: Change::Add(level, qty) });
+        self.ops.push(Op { at, time, order_ref, change: Change::Add(level, qty) });
     }
 
-    fn take(&mut self, at: (u64, u32), order_ref: OrderRef, change: Change) {
+    fn take(&mut self, (at, time): ((u64, u32), Timestamp), order_ref: OrderRef, change: Change) {
         let earlier = self.first_ref.is_none_or(|first| order_ref < first);
         if order_ref != OrderRef::NONE && (earlier || self.local.contains(&order_ref)) {
-            self.ops.push(Op { at, time: self.time, order_ref, change });
+            self.ops.push(Op { at, time, order_ref, change });
         }
     }
 }
 
 /// What stood before the order, at each change.
-fn ahead(life: &Life, levels: &[Level], ops: &[Op]) -> Vec<Ahead> {
+pub(super) fn ahead(life: &Life, levels: &[Level], ops: &[Op]) -> Vec<Ahead> {
     let mut queues: Vec<BTreeMap<OrderRef, Qty>> = vec![BTreeMap::new(); levels.len()];
     let mut ahead: Vec<Ahead> = Vec::new();
     for op in ops {

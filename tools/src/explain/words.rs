@@ -9,7 +9,8 @@ use venue::turns::{Follower, TurnHead};
 
 use super::find::one_turn;
 use super::life::{End, Life, Stop};
-use super::queue::{Ahead, Found, Why};
+use super::look::Found;
+use super::queue::{Ahead, Why};
 use crate::describe;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
@@ -35,13 +36,8 @@ pub(super) struct Told {
 }
 
 /// Tells it.
-pub(super) fn tell(
-    journal: &JournalArgs,
-    life: &Life,
-    found: &Found,
-    detail: Detail,
-) -> Result<Told, Failure> {
-    let names = &found.names;
+pub(super) fn tell(journal: &JournalArgs, found: &Found, detail: Detail) -> Result<Told, Failure> {
+    let Found { names, life, .. } = found;
     let mut teller = Teller { life, names, lines: Vec::new(), last: None, begun: None };
     let mut ahead = found.ahead.iter().peekable();
     teller.title();

@@ -1,5 +1,8 @@
 //! `vesta explain`: what it tells of an order, and that the queue before it is the engine's.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{Folder, MAKER, Market, TAKER, make_journal, run};
@@ -130,5 +133,79 @@ fn the_queue_before_an_order_is_the_books() {
         let qty: u64 = before.iter().map(|it| tenths(&it["qty"])).sum();
         assert_eq!(change["orders_ahead"], before.len() as u64, "after {sequence}");
         assert_eq!(tenths(&change["qty_ahead"]), qty, "after {sequence}");
+    }
+}
+
+/// Snapshots of a journal.
+fn snapshots(journal: &Path) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|it| it == "snap")).collect()
+}
+
+/// Orders of three days with a snapshot after each: what is told of any of them does not depend on the
+/// snapshots.
+#[test]
+fn snapshots_change_nothing_that_is_told() {
+    let folder = Folder::new();
+    let sell = |market: &mut Market, id: &str, qty: &str, price: &str| {
+        market.order(MAKER, id, b'2', qty, price);
+    };
+    let mut names = Vec::new();
+    for day in 0..3_u32 {
+        let mut market =
+            Market::open_with(&folder, "[journal]\nsnapshot_mib = 1\nkeep_snapshots = 9\n");
+        let mut day_names = Vec::new();
+        for n in 0..130 {
+            let (id, price) = (format!("d{day}n{n}"), format!("5000{}.00", n % 3));
+            sell(&mut market, &id, "2.0", &price);
+            if n % 8 == 0 || (10..20).contains(&n) {
+                day_names.push(id);
+            }
+        }
+        // Of this day and of those before: one is filled in part, some go, change their price or shrink.
+        for of in 0..=day {
+            let id = |n: u32| format!("d{of}n{n}");
+            let by = |what: &str| format!("{what}{day}of{of}");
+            market.order(TAKER, &by("take"), b'1', "3.0", "50000.00");
+            market.cancel_side(MAKER, &by("cancel"), &id(10 + 3 * day), b'2');
+            market.replace((MAKER, &by("move"), &id(11 + 3 * day)), (b'2', "2.0", "50002.00"));
+            market.replace((MAKER, &by("cut"), &id(12 + 3 * day)), (b'2', "1.5", "50000.00"));
+            market.cancel_side(MAKER, &by("late"), &id(10 + 3 * day), b'2');
+            day_names.extend(["move", "cut", "cancel", "late"].map(by));
+        }
+        market.cancel_side(MAKER, &format!("again{day}"), &format!("move{day}of0"), b'2');
+        names.extend(day_names.into_iter().map(|name| ("MAKER", name)));
+        names.push(("TAKER", format!("take{day}of0")));
+        let journal = market.close(&folder);
+        assert_eq!(snapshots(&journal).len(), day as usize + 1);
+    }
+    let journal = folder.path().join("journal");
+    let dir = journal.to_str().unwrap();
+    let tell = |order: &[&str]| {
+        let ended = run(&[&["explain", dir, "--queue"], order].concat());
+        let lines: Vec<&str> = ended.out.lines().filter(|it| !it.starts_with("looked")).collect();
+        (ended.code, lines.join("\n"), ended.err)
+    };
+    let mut orders: Vec<Vec<String>> = names
+        .into_iter()
+        .map(|(session, name)| vec![name, "--session".into(), session.into()])
+        .collect();
+    orders.extend((1..20).map(|n| vec![format!("MAKER:{}", n * 7)]));
+    orders.push(vec!["MAKER:100000".into()]);
+    let all = || -> Vec<_> {
+        let one = |order: &Vec<String>| {
+            let order: Vec<&str> = order.iter().map(String::as_str).collect();
+            (order.join(" "), tell(&order))
+        };
+        orders.iter().map(one).collect()
+    };
+    let with = all();
+    let told = |what: &str| with.iter().filter(|(_, (_, out, _))| out.contains(what)).count();
+    for what in ["has less", "lost its place", "was canceled", "traded", "later: ", "it works"] {
+        assert!(told(what) > 3, "{what} is told of {} orders", told(what));
+    }
+    snapshots(&journal).iter().for_each(|file| fs::remove_file(file).unwrap());
+    for (with, without) in with.iter().zip(all()) {
+        assert_eq!(with, &without);
     }
 }

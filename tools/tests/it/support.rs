@@ -189,12 +189,19 @@ pub(crate) const TAKER: usize = 1;
 impl Market {
     /// Opens one on `folder`/journal.
     pub(crate) fn open(folder: &Folder) -> Market {
-        let file = folder.write("vesta.toml", &config_text(folder, &["MAKER", "TAKER"]));
+        Market::open_with(folder, "")
+    }
+
+    /// The same with more in the `[venue]` part of its configuration; the sessions begin with number 1 again.
+    pub(crate) fn open_with(folder: &Folder, more: &str) -> Market {
+        let text = config_text(folder, &["MAKER", "TAKER"]);
+        let file =
+            folder.write("vesta.toml", &text.replacen("[limits]", &format!("{more}[limits]"), 1));
         let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
         let target = FixTarget {
             address: venue.fix_addr(),
             comp_id: "VESTA".into(),
-            reset: false,
+            reset: !more.is_empty(),
             patience: Duration::from_secs(10),
         };
         let logins = ["MAKER", "TAKER"].map(Login::plain);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use journal::{JournalError, Log, Position, Snapshots};
 
-use super::{Begun, Refused, SaveError, State, begin};
+use super::{Begun, INDEX_PARTS, Refused, SaveError, State, begin};
 use crate::replay::{ReplayError, StateHash};
 use crate::turns::FollowError;
 
@@ -188,7 +188,9 @@ impl Keeper {
     ) -> Result<Made, KeepError> {
         let (hash, bytes) = state.save(&self.log, &self.snapshots, end)?;
         let unusable: Vec<u64> = refused.iter().map(|refused| refused.sequence.0).collect();
-        self.snapshots.prune(self.config.keep, &unusable).map_err(KeepError::Write)?;
+        let old = (self.config.keep, &*unusable);
+        let reduced = self.snapshots.reduce(old, &INDEX_PARTS, self.log.start());
+        reduced.and_then(|()| self.snapshots.prune(old.0, old.1)).map_err(KeepError::Write)?;
         let refused = std::mem::take(refused);
         Ok(Made { state: hash, position: end, bytes, refused })
     }

@@ -201,6 +201,29 @@ fn read_from(folder: &Folder, log_id: u64, at: u64) -> (Option<Sequence>, Engine
     (begun, replay.into_engine(), refused)
 }
 
+/// A venue starts from the newest ones alone; a reader of the past begins at any.
+#[test]
+fn old_ones_serve_readers() {
+    let folder = Folder::new();
+    let mut bench = Bench::open(&folder);
+    let mut made = Vec::new();
+    for some in mix::record(Mix::everything(), 13, 2_400).chunks(600) {
+        bench.run(some);
+        let config = SnapshotConfig { every_bytes: 1 << 30, keep: 1 };
+        let snapshot = bench.keeper(config).make(|| true).unwrap().unwrap();
+        made.push(snapshot.state);
+    }
+    let sequences: Vec<u64> = made.iter().map(|state| state.sequence.0).collect();
+    assert_eq!(bench.snapshots.list().unwrap(), sequences[sequences.len() - 1..]);
+    assert_eq!(bench.snapshots.list_all().unwrap(), sequences);
+    let log_id = bench.log.log_id();
+    for state in made {
+        let (begun, engine, refused) = read_from(&folder, log_id, state.sequence.0);
+        assert_eq!((begun, refused.len()), (Some(state.sequence), 0));
+        assert_eq!(engine.state_hash(), state.hash);
+    }
+}
+
 #[test]
 fn a_reader_begins_at_the_newest_that_fits_and_passes_bad_ones_over() {
     let folder = Folder::new();
