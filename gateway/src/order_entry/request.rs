@@ -3,10 +3,11 @@
 mod fields;
 mod mass_cancel;
 mod status;
+mod terms;
 
 use matcher::{
-    Command, InstrumentId, Liquidity, NewOrder, OrderKind, OrderNumber, Price, Qty, RefusedRequest,
-    RejectReason, ReplaceOrder, Side, TimeInForce,
+    Command, InstrumentId, NewOrder, OrderKind, OrderNumber, Price, Qty, RefusedRequest,
+    RejectReason, ReplaceOrder, Side, Terms,
 };
 
 use super::echo::{Echoes, NUMBER_BYTES_ECHOED};
@@ -17,9 +18,10 @@ use crate::fix::{Message, SessionRejectReason, tag};
 use crate::orders::Orders;
 
 use fields::{
-    Asked, BadField, Judged, cl_ord_id, code, exec_inst, optional_text, orig_cl_ord_id, price, qty,
-    required, text,
+    Asked, BadField, Judged, cl_ord_id, code, optional_text, orig_cl_ord_id, price, qty, required,
+    text,
 };
+use terms::{Asking, Asks};
 
 /// What an order and a replace have in common, judged: `Err` inside is an answer of the market.
 struct Order<'m> {
@@ -29,15 +31,18 @@ struct Order<'m> {
     instrument: Option<InstrumentId>,
     side_code: u8,
     ord_type: u8,
-    time_in_force: Option<u8>,
     price: Option<Judged<Price>>,
     qty: Option<Judged<Qty>>,
-    liquidity: Judged<Liquidity>,
+    asks: Asks,
     unsupported: bool,
 }
 
 impl<'m> Order<'m> {
-    fn new(asked: &Asked<'m>, directory: &Directory) -> Result<Order<'m>, BadField> {
+    fn new(
+        asked: &Asked<'m>,
+        asking: Asking,
+        directory: &Directory,
+    ) -> Result<Order<'m>, BadField> {
         const SIDES: &[u8] = b"123456789ABCDEFG";
         const ORD_TYPES: &[u8] = b"12346789DEGIJKLMP";
         const TIMES_IN_FORCE: &[u8] = b"01234567";
@@ -50,40 +55,33 @@ impl<'m> Order<'m> {
         let time_in_force =
             asked.time_in_force.map(|value| code(value, tag::TIME_IN_FORCE, TIMES_IN_FORCE));
         let time_in_force = time_in_force.transpose()?;
-        let liquidity = exec_inst(asked.exec_inst)?;
         let instrument = directory.find(symbol);
         let definition = instrument.and_then(|id| directory.instrument(id));
-        let price = asked.price.map(|value| price(value, definition)).transpose()?;
-        let qty = asked.order_qty.map(|value| qty(value, definition)).transpose()?;
+        let price = asked.price.map(|value| price(value, tag::PRICE, definition)).transpose()?;
+        let qty =
+            asked.order_qty.map(|value| qty(value, tag::ORDER_QTY, definition)).transpose()?;
+        let asks = Asks::new(asked, (ord_type, time_in_force), definition)?;
         let unsupported = asked.unsupported
-            || !matches!(ord_type, b'1' | b'2')
+            || !matches!(ord_type, b'1' | b'2' | b'3' | b'4' | b'K' | b'P')
             || !matches!(side_code, b'1' | b'2')
-            || !matches!(time_in_force, None | Some(b'0' | b'1' | b'3' | b'4'));
-        if !unsupported && ord_type == b'2' && price.is_none() {
-            return Err(BadField {
-                tag: tag::PRICE,
-                reason: SessionRejectReason::RequiredTagMissing,
-            });
+            || matches!(time_in_force, Some(b'5'));
+        let missing = asks.missing(price.is_some(), asking);
+        let missing = missing.or(qty.is_none().then_some(tag::ORDER_QTY));
+        match missing.filter(|_| !unsupported) {
+            Some(tag) => Err(BadField { tag, reason: SessionRejectReason::RequiredTagMissing }),
+            None => Ok(Order {
+                cl_ord_id,
+                account,
+                symbol,
+                instrument,
+                side_code,
+                ord_type,
+                price,
+                qty,
+                asks,
+                unsupported,
+            }),
         }
-        if !unsupported && qty.is_none() {
-            return Err(BadField {
-                tag: tag::ORDER_QTY,
-                reason: SessionRejectReason::RequiredTagMissing,
-            });
-        }
-        Ok(Order {
-            cl_ord_id,
-            account,
-            symbol,
-            instrument,
-            side_code,
-            ord_type,
-            time_in_force,
-            price,
-            qty,
-            liquidity,
-            unsupported,
-        })
     }
 
     fn side(&self) -> Judged<Side> {
@@ -94,32 +92,27 @@ impl<'m> Order<'m> {
         }
     }
 
-    fn new_order(&self, number: OrderNumber) -> Judged<NewOrder> {
+    fn new_order(&self, number: OrderNumber) -> Judged<Command> {
         if self.unsupported {
             return Err(RejectReason::Unsupported);
         }
-        let (side, liquidity) = (self.side()?, self.liquidity?);
-        let time_in_force = match self.time_in_force {
-            Some(b'1') => TimeInForce::Gtc,
-            Some(b'3') => TimeInForce::Ioc,
-            Some(b'4') => TimeInForce::Fok,
-            _ => TimeInForce::Day,
-        };
-        let market = self.ord_type == b'1';
+        let (side, asks) = (self.side()?, &self.asks);
+        let (liquidity, time_in_force) = (asks.liquidity()?, asks.time_in_force()?);
         let Some(instrument) = self.instrument else {
             // The core refuses it for its symbol; without one there are neither ticks nor lots.
             let instrument = InstrumentId::NONE;
             let qty = Qty::from_lots(1);
-            let kind = if market { OrderKind::Market } else { OrderKind::Limit(Price::default()) };
-            return Ok(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity });
+            let kind = match self.ord_type {
+                b'1' => OrderKind::Market,
+                _ => OrderKind::Limit(Price::default()),
+            };
+            let new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
+            return Ok(Command::New(new));
         };
         let qty = self.qty.unwrap_or(Err(RejectReason::QtyZero))?;
-        let kind = match self.price {
-            _ if market => OrderKind::Market,
-            Some(price) => OrderKind::Limit(price?),
-            None => return Err(RejectReason::PriceOutOfRange),
-        };
-        Ok(NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity })
+        let (kind, terms) = (asks.kind(self.price)?, asks.terms(side)?);
+        let new = NewOrder { number, instrument, side, kind, qty, time_in_force, liquidity };
+        Ok(if terms == Terms::NONE { Command::New(new) } else { Command::NewSpecial(new, terms) })
     }
 
     fn replace(
@@ -127,27 +120,27 @@ impl<'m> Order<'m> {
         number: OrderNumber,
         target: OrderNumber,
         orders: &Orders,
-    ) -> Judged<ReplaceOrder> {
-        if self.unsupported || self.ord_type != b'2' {
+    ) -> Judged<Command> {
+        if self.unsupported {
             return Err(RejectReason::Unsupported);
         }
-        let (side, liquidity) = (self.side()?, self.liquidity?);
-        // TimeInForce and post-only stay what they are; to change them takes a new order.
-        if let Some(terms) = orders.terms(target) {
-            let other_time =
-                self.time_in_force.is_some_and(|code| Some(code) != terms.time_in_force());
-            if other_time || (liquidity == Liquidity::PostOnly && !terms.is_post_only()) {
-                return Err(RejectReason::Unsupported);
-            }
-        }
+        let side = self.side()?;
         let Some(instrument) = self.instrument else {
             let (instrument, price, qty) =
                 (InstrumentId::NONE, Price::default(), Qty::from_lots(1));
-            return Ok(ReplaceOrder { number, target, instrument, side, price, qty });
+            let replace = ReplaceOrder { number, target, instrument, side, price, qty };
+            return Ok(Command::Replace(replace));
         };
+        // What is not quantity, price or stop price stays what it is; to change it takes a new order.
+        let terms = orders.terms(target);
+        let stop = terms.map_or(Ok(None), |terms| self.asks.replaced_stop(terms))?;
         let qty = self.qty.unwrap_or(Err(RejectReason::QtyZero))?;
-        let price = self.price.unwrap_or(Err(RejectReason::PriceOutOfRange))?;
-        Ok(ReplaceOrder { number, target, instrument, side, price, qty })
+        let price = match self.price {
+            _ if terms.is_some_and(|terms| !terms.has_limit()) => Price::default(),
+            price => price.unwrap_or(Err(RejectReason::PriceOutOfRange))?,
+        };
+        let replace = ReplaceOrder { number, target, instrument, side, price, qty };
+        Ok(stop.map_or(Command::Replace(replace), |stop| Command::ReplaceStop(replace, stop)))
     }
 }
 
@@ -184,7 +177,7 @@ impl Border<'_> {
 
     /// NewOrderSingle(D).
     fn new_order<'m>(&mut self, asked: &Asked<'m>) -> Answer<'m> {
-        let order = Order::new(asked, self.directory)?;
+        let order = Order::new(asked, Asking::New, self.directory)?;
         let number = match self.number(order.cl_ord_id) {
             Ok(number) => number,
             Err(request) => return Ok(request),
@@ -192,14 +185,16 @@ impl Border<'_> {
         self.echoes.put(tag::CL_ORD_ID, order.cl_ord_id);
         self.echoes.put_if(tag::ACCOUNT, order.account);
         let command = match self.judge(order.cl_ord_id).and_then(|()| order.new_order(number)) {
-            Ok(new) => Command::New(new),
+            Ok(command) => command,
             Err(reason) => Command::Refuse { request: RefusedRequest::New(number), reason },
         };
         // Also for an order that the core refuses for want of room, after which no Command says them.
         self.echoes.put(tag::SYMBOL, order.symbol);
         self.echoes.put(tag::SIDE, &[order.side_code]);
-        let told_by_command =
-            matches!(&command, Command::New(new) if new.instrument != InstrumentId::NONE);
+        let told_by_command = matches!(
+            &command,
+            Command::New(new) | Command::NewSpecial(new, _) if new.instrument != InstrumentId::NONE
+        );
         if !told_by_command {
             self.echoes.put(tag::ORD_TYPE, &[order.ord_type]);
             self.echoes.put_if(tag::TIME_IN_FORCE, asked.time_in_force);
@@ -212,7 +207,7 @@ impl Border<'_> {
 
     /// OrderCancelReplaceRequest(G).
     fn replace<'m>(&mut self, asked: &Asked<'m>) -> Answer<'m> {
-        let order = Order::new(asked, self.directory)?;
+        let order = Order::new(asked, Asking::Replace, self.directory)?;
         let orig = orig_cl_ord_id(asked)?;
         let number = match self.number(order.cl_ord_id) {
             Ok(number) => number,
@@ -227,7 +222,7 @@ impl Border<'_> {
         }
         let judged = self.judge(order.cl_ord_id);
         let command = match judged.and_then(|()| order.replace(number, target, self.orders)) {
-            Ok(replace) => Command::Replace(replace),
+            Ok(command) => command,
             Err(reason) => {
                 Command::Refuse { request: RefusedRequest::Replace { number, target }, reason }
             }

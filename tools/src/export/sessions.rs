@@ -10,8 +10,9 @@ use gateway::order_entry::{Inputs, OrderEntry, Told};
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    Command, Event, Input, InstrumentId, Liquidity, MassCancelScope, MsgSeqNum, NewOrder,
-    OrderKind, OrderNumber, RefusedRequest, ReplaceOrder, SessionId, Side, TimeInForce,
+    Command, Event, Input, InstrumentId, MassCancelScope, MsgSeqNum, NewOrder, OrderKind,
+    OrderNumber, Peg, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
+    Trigger,
 };
 use venue::turns::{TurnHead, read_head};
 
@@ -184,7 +185,12 @@ impl<W: Write> Sessions<W> {
         };
         let target = crate::order_name::requested(command).1;
         let of_target = target.and_then(|target| self.entered(turn.head.input.session, target));
-        let mut body = Body { message: identity.begin(out, msg_type, header), said: Vec::new() };
+        let orders = self.entry.orders(turn.head.input.session);
+        let mut body = Body {
+            message: identity.begin(out, msg_type, header),
+            said: Vec::new(),
+            target: target.and_then(|target| orders?.terms(target)),
+        };
         // What the border kept is what was said; the rest is what it was understood as.
         let mut kept = turn.head.attachment();
         while let Some((field, value, rest)) = describe::first_attached(kept) {
@@ -197,10 +203,10 @@ impl<W: Write> Sessions<W> {
             body.put(place, orders.cl_ord_id(target));
         }
         match command {
-            Command::New(new) | Command::NewSpecial(new, _) => body.new_order(new, turn),
-            Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
-                body.replace(replace, turn);
-            }
+            Command::New(new) => body.new_order(new, &Terms::NONE, turn),
+            Command::NewSpecial(new, terms) => body.new_order(new, terms, turn),
+            Command::Replace(replace) => body.replace(replace, None, turn),
+            Command::ReplaceStop(replace, stop) => body.replace(replace, Some(*stop), turn),
             Command::MassCancel(MassCancelScope::SessionInstrument(id)) => body.symbol(*id, turn),
             _ => {}
         }
@@ -305,6 +311,8 @@ fn session_message(
 struct Body<'o> {
     message: Encoder<'o>,
     said: Vec<u32>,
+    /// What the order that is asked about was entered as.
+    target: Option<gateway::orders::Terms>,
 }
 
 impl Body<'_> {
@@ -325,44 +333,67 @@ impl Body<'_> {
         self.put(tag::SIDE, if side == Side::Buy { b"1" } else { b"2" });
     }
 
-    fn new_order(&mut self, new: &NewOrder, turn: &Turn<'_>) {
-        self.symbol(new.instrument, turn);
-        self.side(new.side);
-        if new.liquidity == Liquidity::PostOnly {
-            self.put(tag::EXEC_INST, b"6");
-        }
-        let Some(instrument) = turn.names.instruments.get(new.instrument.index()) else { return };
-        self.put(tag::ORDER_QTY, text::qty(new.qty, instrument).to_string().as_bytes());
-        let ord_type: &[u8] = match new.kind {
-            OrderKind::Market => b"1",
-            OrderKind::Limit(_) => b"2",
-            OrderKind::MarketToLimit => b"K",
-        };
-        self.put(tag::ORD_TYPE, ord_type);
-        if let OrderKind::Limit(price) = new.kind {
-            self.put(tag::PRICE, text::price(price, instrument).to_string().as_bytes());
-        }
-        let time_in_force: &[u8] = match new.time_in_force {
-            TimeInForce::Day => b"0",
-            TimeInForce::Gtc => b"1",
-            TimeInForce::AtOpen => b"2",
-            TimeInForce::Ioc => b"3",
-            TimeInForce::Fok => b"4",
-            TimeInForce::Gtd => b"6",
-            TimeInForce::AtClose => b"7",
-            TimeInForce::Gfa => b"A",
-        };
-        self.put(tag::TIME_IN_FORCE, time_in_force);
+    fn number(&mut self, tag: u32, number: &impl std::fmt::Display) {
+        self.put(tag, number.to_string().as_bytes());
     }
 
-    fn replace(&mut self, replace: &ReplaceOrder, turn: &Turn<'_>) {
+    fn new_order(&mut self, new: &NewOrder, terms: &Terms, turn: &Turn<'_>) {
+        self.symbol(new.instrument, turn);
+        self.side(new.side);
+        let form = gateway::orders::Terms::new(new, terms);
+        if let Some(code) = form.exec_inst() {
+            self.put(tag::EXEC_INST, &[code]);
+        }
+        let Some(instrument) = turn.names.instruments.get(new.instrument.index()) else { return };
+        self.number(tag::ORDER_QTY, &text::qty(new.qty, instrument));
+        self.put(tag::ORD_TYPE, &[form.ord_type()]);
+        if let OrderKind::Limit(price) = new.kind {
+            self.number(tag::PRICE, &text::price(price, instrument));
+        }
+        if let Some(code) = form.time_in_force() {
+            self.put(tag::TIME_IN_FORCE, &[code]);
+        }
+        let Terms { display_qty, min_qty, expire_at, trigger, peg } = *terms;
+        if let Trigger::Stop(stop) = trigger {
+            self.number(tag::STOP_PX, &text::price(stop, instrument));
+        }
+        for (tag, qty) in [(tag::MIN_QTY, min_qty), (tag::MAX_FLOOR, display_qty)] {
+            if qty != Qty::ZERO {
+                self.number(tag, &text::qty(qty, instrument));
+            }
+        }
+        if expire_at.0.is_multiple_of(1_000_000) && expire_at != Timestamp(0) {
+            self.message.utc(tag::EXPIRE_TIME, expire_at);
+        } else if expire_at != Timestamp(0) {
+            self.message.utc_ns(tag::EXPIRE_TIME, expire_at);
+        }
+        // Added to what is followed: by a buyer who trails, by a seller who is pegged.
+        let offset = match (trigger, peg) {
+            (Trigger::Trailing(offset), _) => Some((offset, Side::Buy)),
+            (_, Peg::Primary(offset) | Peg::Midpoint(offset)) => Some((offset, Side::Sell)),
+            _ => None,
+        };
+        if let Some((offset, adds)) = offset {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let signed = Price::from_ticks(if new.side == adds { offset } else { -offset });
+            self.number(tag::PEG_OFFSET_VALUE, &text::price(signed, instrument));
+        }
+    }
+
+    fn replace(&mut self, replace: &ReplaceOrder, stop: Option<Price>, turn: &Turn<'_>) {
         self.symbol(replace.instrument, turn);
         self.side(replace.side);
         let Some(instrument) = turn.names.instruments.get(replace.instrument.index()) else {
             return;
         };
-        self.put(tag::ORDER_QTY, text::qty(replace.qty, instrument).to_string().as_bytes());
-        self.put(tag::ORD_TYPE, b"2");
-        self.put(tag::PRICE, text::price(replace.price, instrument).to_string().as_bytes());
+        self.number(tag::ORDER_QTY, &text::qty(replace.qty, instrument));
+        let form = self.target.unwrap_or(gateway::orders::Terms::PLAIN);
+        self.put(tag::ORD_TYPE, &[form.ord_type()]);
+        if form.has_limit() {
+            self.number(tag::PRICE, &text::price(replace.price, instrument));
+        }
+        if let Some(stop) = stop {
+            self.number(tag::STOP_PX, &text::price(stop, instrument));
+        }
     }
 }

@@ -204,6 +204,54 @@ fn a_duplicate_is_found(every_bytes: u64) {
     venue.stop().unwrap();
 }
 
+/// A stop and an iceberg that rest over a restart: triggered, filled and reported as if there had been none.
+#[test]
+fn special_orders_work_over_fix_and_over_a_restart() {
+    for every_bytes in [0, 1 << 14] {
+        let folder = Folder::new();
+        let config = config_with(&folder, every_bytes);
+        let venue = start(&config);
+        let (mut stop, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+        let order = |id, side, qty, more: &[(u32, &'static str)]| {
+            let fields =
+                [(11, id), (55, "BTC-USD"), (54, side), (60, "20260101-00:00:00"), (38, qty)];
+            [&fields[..], &[(59, "1")], more].concat()
+        };
+        stop.send("D", &order("stop", "1", "3", &[(40, "4"), (44, "102"), (99, "101")]));
+        assert_eq!(fields(&stop.report(), &[150, 40, 44, 99]), ["0", "4", "102.00", "101.00"]);
+        let (mut ice, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+        ice.send("D", &order("ice", "2", "10", &[(40, "2"), (44, "101"), (111, "2")]));
+        assert_eq!(fields(&ice.report(), &[150, 111]), ["0", "2.0000"]);
+        let (stop_out, ice_out) = (stop.log_out(), ice.log_out());
+        venue.stop().unwrap();
+
+        let venue = start(&config);
+        assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
+        let (mut stop, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", stop_out);
+        let (mut ice, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", ice_out);
+        stop.send("D", &order("trade", "1", "1", &[(40, "1")]));
+        let told: Vec<_> = (0..5).map(|_| stop.report()).collect();
+        let told: Vec<_> = told.iter().map(|it| fields(it, &[11, 150, 14])).collect();
+        let wanted = [
+            ["trade", "0", "0.0000"],
+            ["trade", "F", "1.0000"],
+            ["stop", "L", "0.0000"],
+            ["stop", "F", "1.0000"],
+            ["stop", "F", "3.0000"],
+        ];
+        assert_eq!(told, wanted);
+        for cum in ["1.0000", "2.0000", "4.0000"] {
+            let report = ice.report();
+            assert_eq!(
+                fields(&report, &[11, 150, 111, 38, 14]),
+                ["ice", "F", "2.0000", "10.0000", cum]
+            );
+        }
+        venue.stop().unwrap();
+        replays(&config);
+    }
+}
+
 #[test]
 fn garbage_and_a_peer_that_never_reads_do_not_hurt_others() {
     let folder = Folder::new();

@@ -1,6 +1,6 @@
 //! The fields of a request as text, and text to values: ids, codes, ticks and lots.
 
-use matcher::{Instrument, Liquidity, Price, Qty, RejectReason};
+use matcher::{Instrument, Price, Qty, RejectReason};
 
 use crate::fix::{DecimalError, Message, SessionRejectReason, parse_scaled, tag};
 use crate::order_entry::{CL_ORD_ID_BYTES_MAX, Request};
@@ -26,11 +26,16 @@ pub(super) struct Asked<'m> {
     pub(super) account: Option<&'m [u8]>,
     pub(super) cl_ord_id: Option<&'m [u8]>,
     pub(super) exec_inst: Option<&'m [u8]>,
+    pub(super) expire_time: Option<&'m [u8]>,
+    pub(super) max_floor: Option<&'m [u8]>,
+    pub(super) min_qty: Option<&'m [u8]>,
     pub(super) order_id: Option<&'m [u8]>,
     pub(super) order_qty: Option<&'m [u8]>,
     pub(super) ord_type: Option<&'m [u8]>,
     pub(super) orig_cl_ord_id: Option<&'m [u8]>,
+    pub(super) peg_offset: Option<&'m [u8]>,
     pub(super) price: Option<&'m [u8]>,
+    pub(super) stop_px: Option<&'m [u8]>,
     pub(super) side: Option<&'m [u8]>,
     pub(super) symbol: Option<&'m [u8]>,
     pub(super) time_in_force: Option<&'m [u8]>,
@@ -48,6 +53,11 @@ impl<'m> Asked<'m> {
                 tag::ACCOUNT => &mut asked.account,
                 tag::CL_ORD_ID => &mut asked.cl_ord_id,
                 tag::EXEC_INST => &mut asked.exec_inst,
+                tag::EXPIRE_TIME => &mut asked.expire_time,
+                tag::MAX_FLOOR => &mut asked.max_floor,
+                tag::MIN_QTY => &mut asked.min_qty,
+                tag::PEG_OFFSET_VALUE => &mut asked.peg_offset,
+                tag::STOP_PX => &mut asked.stop_px,
                 tag::ORDER_ID => &mut asked.order_id,
                 tag::ORDER_QTY => &mut asked.order_qty,
                 tag::ORD_TYPE => &mut asked.ord_type,
@@ -73,12 +83,12 @@ impl<'m> Asked<'m> {
 /// than the one that was meant.
 fn changes_the_order(tag: u32, value: &[u8]) -> bool {
     match tag {
-        // StopPx, MinQty, MaxFloor, ExpireTime, CashOrderQty, EffectiveTime, OrderQty2, MaxShow,
-        // PegOffsetValue, DiscretionInst, DiscretionOffsetValue, ExpireDate, OrderPercent, Price2,
-        // TargetStrategy.
-        99 | 110 | 111 | 126 | 152 | 168 | 192 | 210 | 211 | 388 | 389 | 432 | 516 | 640 | 847 => {
-            true
-        }
+        // CashOrderQty, EffectiveTime, OrderQty2, MaxShow, DiscretionInst, DiscretionOffsetValue,
+        // ExpireDate, OrderPercent, Price2, TargetStrategy.
+        152 | 168 | 192 | 210 | 388 | 389 | 432 | 516 | 640 | 847 => true,
+        // PegMoveType floating, PegOffsetType price, PegLimitType or better, PegScope local: what we do.
+        835 | 836 | 837 => value != b"0",
+        840 => value != b"1",
         // PriceType per unit, QtyType units: what we take a price and a quantity for.
         423 => value != b"2",
         854 => value != b"0",
@@ -133,13 +143,14 @@ fn scaled(value: &[u8], tag: u32, decimals: u8) -> Result<Result<i64, DecimalErr
     }
 }
 
-/// Price(44) in ticks. Without an instrument it is only looked at as text.
+/// A price, as Price(44), in ticks. Without an instrument it is only looked at as text.
 pub(super) fn price(
     value: &[u8],
+    tag: u32,
     instrument: Option<&Instrument>,
 ) -> Result<Judged<Price>, BadField> {
     let decimals = instrument.map_or(9, |instrument| instrument.price_decimals);
-    let scaled = scaled(value, tag::PRICE, decimals)?;
+    let scaled = scaled(value, tag, decimals)?;
     let Some(instrument) = instrument else { return Ok(Err(RejectReason::UnknownInstrument)) };
     let tick_size = i64::from(instrument.tick_size);
     Ok(match scaled {
@@ -149,10 +160,14 @@ pub(super) fn price(
     })
 }
 
-/// OrderQty(38) in lots. Without an instrument it is only looked at as text.
-pub(super) fn qty(value: &[u8], instrument: Option<&Instrument>) -> Result<Judged<Qty>, BadField> {
+/// A quantity, as OrderQty(38), in lots. Without an instrument it is only looked at as text.
+pub(super) fn qty(
+    value: &[u8],
+    tag: u32,
+    instrument: Option<&Instrument>,
+) -> Result<Judged<Qty>, BadField> {
     let decimals = instrument.map_or(9, |instrument| instrument.qty_decimals);
-    let scaled = scaled(value, tag::ORDER_QTY, decimals)?;
+    let scaled = scaled(value, tag, decimals)?;
     let Some(instrument) = instrument else { return Ok(Err(RejectReason::UnknownInstrument)) };
     let units = match scaled {
         Ok(units) => u64::try_from(units).map_err(|_| RejectReason::QtyZero),
@@ -165,20 +180,6 @@ pub(super) fn qty(value: &[u8], instrument: Option<&Instrument>) -> Result<Judge
         0 => Ok(Qty::from_lots(units / lot_size)),
         _ => Err(RejectReason::QtyOffLot),
     }))
-}
-
-/// ExecInst(18): whether it asks for post-only, and nothing else.
-pub(super) fn exec_inst(value: Option<&[u8]>) -> Result<Judged<Liquidity>, BadField> {
-    const KNOWN: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSUVWXYZabcde";
-    const POST_ONLY: u8 = b'6';
-    let Some(value) = value else { return Ok(Ok(Liquidity::Any)) };
-    let mut judged = Ok(Liquidity::PostOnly);
-    for instruction in value.split(|byte| *byte == b' ') {
-        if code(instruction, tag::EXEC_INST, KNOWN)? != POST_ONLY {
-            judged = Err(RejectReason::Unsupported);
-        }
-    }
-    Ok(judged)
 }
 
 pub(super) fn cl_ord_id<'m>(asked: &Asked<'m>) -> Result<&'m [u8], BadField> {
