@@ -298,6 +298,9 @@ impl Trader {
         let price = self.price(side);
         let qty = 1 + self.random.below(40);
         let symbol = SYMBOLS[usize::try_from(self.random.below(2)).unwrap_or(0)];
+        if self.random.below(4) == 0 {
+            return self.enter_special(now, &id, (symbol, side), qty);
+        }
         let (kind, force) = match self.random.below(20) {
             0 | 1 => (b'1', b'0'),
             2 => (b'1', b'3'),
@@ -323,6 +326,56 @@ impl Trader {
         };
         let number = self.client.send(at, b"D", body, &mut self.outbox);
         self.ledger.ask(&id, Kind::New, number.0);
+    }
+
+    /// An order that waits, hides, follows or ends by itself; sometimes one that makes no sense.
+    fn enter_special(&mut self, now: u64, id: &str, (symbol, side): (&str, u8), qty: u64) {
+        let at = Timestamp(now);
+        let (limit, stop) = (self.price(side), 10_000 + self.random.between(-8, 8));
+        let away = self.random.between(-1, 6) * if side == b'1' { 1 } else { -1 };
+        let part = self.random.below(qty + 1);
+        let until = Timestamp(now + self.random.below(20) * 1_000_000_000);
+        let which = self.random.below(10);
+        let body = |order: &mut gateway::fix::Encoder<'_>| {
+            order.bytes(tag::CL_ORD_ID, id.as_bytes());
+            order.bytes(tag::SYMBOL, symbol.as_bytes()).char(tag::SIDE, side);
+            order.utc(tag::TRANSACT_TIME, at).uint(tag::ORDER_QTY, qty);
+            match which {
+                0 => order.char(tag::ORD_TYPE, b'3').decimal(tag::STOP_PX, stop, 2),
+                1 => {
+                    order.char(tag::ORD_TYPE, b'4').decimal(tag::STOP_PX, stop, 2);
+                    order.decimal(tag::PRICE, limit, 2)
+                }
+                2 => {
+                    order.char(tag::ORD_TYPE, b'P').char(tag::EXEC_INST, b'a');
+                    order.decimal(tag::PEG_OFFSET_VALUE, away, 2)
+                }
+                3 => {
+                    order.char(tag::ORD_TYPE, b'P').char(tag::EXEC_INST, b'R');
+                    order.decimal(tag::PRICE, limit, 2).decimal(tag::PEG_OFFSET_VALUE, -away, 2)
+                }
+                4 => order.char(tag::ORD_TYPE, b'P').char(tag::EXEC_INST, b'M'),
+                5 => order.char(tag::ORD_TYPE, b'K'),
+                6 => {
+                    order.char(tag::ORD_TYPE, b'2').decimal(tag::PRICE, limit, 2);
+                    order.uint(tag::MAX_FLOOR, part)
+                }
+                7 => {
+                    order.char(tag::ORD_TYPE, b'2').decimal(tag::PRICE, limit, 2);
+                    order.uint(tag::MIN_QTY, part)
+                }
+                8 => {
+                    order.char(tag::ORD_TYPE, b'2').decimal(tag::PRICE, limit, 2);
+                    order.char(tag::TIME_IN_FORCE, b'6').utc(tag::EXPIRE_TIME, until)
+                }
+                _ => {
+                    order.char(tag::ORD_TYPE, b'2').decimal(tag::PRICE, limit, 2);
+                    order.char(tag::TIME_IN_FORCE, if part % 2 == 0 { b'2' } else { b'7' })
+                }
+            };
+        };
+        let number = self.client.send(at, b"D", body, &mut self.outbox);
+        self.ledger.ask(id, Kind::New, number.0);
     }
 
     fn cancel(&mut self, now: u64, target: &str, symbol: &str, side: u8) {
