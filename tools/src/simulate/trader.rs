@@ -370,7 +370,7 @@ impl Trader {
                 }
                 _ => {
                     order.char(tag::ORD_TYPE, b'2').decimal(tag::PRICE, limit, 2);
-                    order.char(tag::TIME_IN_FORCE, if part % 2 == 0 { b'2' } else { b'7' })
+                    order.char(tag::TIME_IN_FORCE, if part.is_multiple_of(2) { b'2' } else { b'7' })
                 }
             };
         };

@@ -87,7 +87,7 @@ fn changes_the_order(tag: u32, value: &[u8]) -> bool {
         // ExpireDate, OrderPercent, Price2, TargetStrategy.
         152 | 168 | 192 | 210 | 388 | 389 | 432 | 516 | 640 | 847 => true,
         // PegMoveType floating, PegOffsetType price, PegLimitType or better, PegScope local: what we do.
-        835 | 836 | 837 => value != b"0",
+        835..=837 => value != b"0",
         840 => value != b"1",
         // PriceType per unit, QtyType units: what we take a price and a quantity for.
         423 => value != b"2",
