@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use matcher::{Notional, OrderId, OrderNumber, Price, Qty};
 
 use super::{
-    ENTRIES_PER_PAGE, Entry, FORMS, ORDERS_PER_SESSION_MAX, Orders, Restatement, State,
+    ENTRIES_PER_PAGE, Entry, FORMS, NEVER, ORDERS_PER_SESSION_MAX, Orders, Restatement, State,
     TEXT_PAGE_BYTES, Terms, WhenBusted,
 };
 use crate::saved::{NotSaved, Saved};
