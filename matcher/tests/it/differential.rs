@@ -1,7 +1,8 @@
 //! Random flow through the engine and through the slow reference: equal Events, equal books.
 //!
 //! By hand: `VESTA_PROFILE=stops VESTA_SEED=1 VESTA_SEEDS=20 VESTA_COMMANDS=20000 cargo test -p matcher
-//! --test it differential_by_hand -- --nocapture`; `VESTA_WITHOUT=Peg,Phase` leaves topics out.
+//! --test it differential_by_hand -- --nocapture`; `VESTA_WITHOUT=Peg,Phase` leaves topics out, and
+//! `VESTA_SHRINK=0` only says that a case fails, at once.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -204,6 +205,9 @@ fn compare_mix(mix: &Mix, seed: u64, commands: u64) -> Result<(), String> {
     };
     if matches!(quietly(|| panic::catch_unwind(AssertUnwindSafe(run))), Ok(Ok(()))) {
         return Ok(());
+    }
+    if number("VESTA_SHRINK", 1) == 0 {
+        return Err(format!("{} seed {seed}: not shrunk", mix.name));
     }
     quietly(|| {
         let short = shrink(inputs, opening, |inputs| disagreement(inputs).is_some());

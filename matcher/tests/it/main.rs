@@ -4,10 +4,13 @@
 mod accounts;
 mod cascades;
 mod differential;
+mod limits;
 mod look;
+mod most;
 mod properties;
 mod records;
 mod scripts;
 mod shrink;
 mod snapshot;
 mod snapshot_fields;
+mod vocabulary;
