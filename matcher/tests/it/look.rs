@@ -2,7 +2,7 @@
 
 use matcher::{
     Command, Engine, Event, Instrument, InstrumentId, Limits, Market, NewOrder, OrderNumber,
-    ParticipantId, Permission, PermissionScope, Price, Qty, RejectReason, RiskLimits,
+    ParticipantId, Permission, PermissionScope, Price, Qty, RejectReason, ReplaceOrder, RiskLimits,
     SelfTradePrevention, SessionId, SessionSettings, Side, Terms, TimeInForce, Timestamp,
 };
 
@@ -110,4 +110,24 @@ fn limits_grow_as_far_as_the_quantities_of_the_instruments_let_them() {
         panic!("the instrument's largest quantity does not fit any more")
     };
     assert_eq!(*reason, RejectReason::BadDefinition);
+}
+
+/// Each order has the next number of its session, each Input the next place of all.
+#[test]
+fn a_market_numbers_what_it_is_given() {
+    let mut market = market();
+    let (first, _) = market.enter(ANN, order(10));
+    let (second, _) = market.enter(ANN, order(11));
+    assert_eq!((first, second), (OrderNumber(1), OrderNumber(2)));
+    let NewOrder { number, instrument, side, qty, .. } = order(11);
+    let (target, price) = (second, Price::from_ticks(12));
+    let replace = ReplaceOrder { number, target, instrument, side, price, qty };
+    let (third, events) = market.replace(ANN, replace);
+    let [Event::Replaced(event), ..] = events else { panic!("{events:?}") };
+    assert_eq!((third, event.old_number, event.number), (OrderNumber(3), second, third));
+    let [one, other] = [first, third].map(|number| {
+        let [Event::Canceled(event)] = market.cancel(ANN, number) else { panic!("it works") };
+        event.order_id.0
+    });
+    assert_eq!(other, one + 1);
 }

@@ -616,3 +616,20 @@ fn a_wrong_code_names_its_place() {
     assert_eq!(error, RecordError::Field { kind: 5, offset: 49 });
     assert_eq!(error.to_string(), "record of kind 5 has an undefined code at offset 49");
 }
+
+/// A length is a multiple of eight, of what is there, and not nothing.
+#[test]
+fn a_length_that_is_none_is_refused() {
+    let mut bytes = [7; 32];
+    for len in 0_u16..=48 {
+        bytes[..2].copy_from_slice(&len.to_le_bytes());
+        let expected = match len {
+            8 | 16 | 24 | 32 => Ok(len.into()),
+            _ => Err(RecordError::Length { kind: 7 }),
+        };
+        assert_eq!(record_bytes(&bytes), expected, "{len}");
+    }
+    for short in 0..8 {
+        assert_eq!(record_bytes(&bytes[..short]), Err(RecordError::Length { kind: 0 }));
+    }
+}
