@@ -257,3 +257,18 @@ fn a_phase_lets_in_who_waits_or_uncrosses() {
         may(&market, 0, VENUE, to(Phase::Closed), (0, closes));
     }
 }
+
+/// An order that came in by the general way, because the book was in a call, is plain when that is over.
+#[test]
+fn a_book_is_plain_again_after_a_call() {
+    let mut market = market();
+    for phase in [Phase::PreOpen, Phase::Continuous] {
+        let events = market.venue(Command::SetPhase { instrument: X, phase });
+        assert!(matches!(events, [Event::PhaseChanged { .. }]));
+        if phase == Phase::PreOpen {
+            assert!(is_resting(market.enter(ANN, buy(5)).1));
+            may(&market, 0, BOB, Command::New(buy(5)), (0, everything(1, 0)));
+        }
+    }
+    may(&market, 0, BOB, Command::New(buy(5)), (0, FEW + 1));
+}
