@@ -19,6 +19,12 @@ use crate::types::{InstrumentId, OrderNumber, Price, SessionId, Side};
 /// it is near anyway. Source: benches, `book/look ahead`.
 const ORDERS_MIN: usize = 12_000;
 
+/// Books or levels from which on not only orders are far: below, a command that waits for anything waits
+/// for an order, and the rest of the chain is not worth asking for. Source: benches, `book/deep` and
+/// `book/shape`.
+const BOOKS_FAR: usize = 64;
+const LEVELS_FAR: u32 = 8_192;
+
 /// Turns between one link and the next: the time that memory takes.
 const TURNS_APART: usize = 4;
 
@@ -60,7 +66,8 @@ impl Wanted {
             price: Price::from_ticks(0),
         };
         match command {
-            Command::New(NewOrder { instrument, side, kind, .. }) => {
+            Command::New(new) | Command::NewSpecial(new, _) => {
+                let NewOrder { instrument, side, kind, .. } = new;
                 let (instrument, side) = (*instrument, *side);
                 let OrderKind::Limit(price) = *kind else {
                     return Wanted { instrument, side, ..nothing };
@@ -68,9 +75,9 @@ impl Wanted {
                 Wanted { instrument, side, price, ..nothing }
             }
             Command::Cancel { target } => Wanted { target: *target, ..nothing },
-            Command::Replace(ReplaceOrder { target, instrument, side, price, .. }) => {
-                let (target, instrument) = (*target, *instrument);
-                Wanted { session, target, instrument, side: *side, price: *price }
+            Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
+                let ReplaceOrder { target, instrument, side, price, .. } = *replace;
+                Wanted { session, target, instrument, side, price }
             }
             _ => nothing,
         }
@@ -136,6 +143,13 @@ impl Default for Ahead {
 
 /// What a caller may do for commands to come.
 impl Engine {
+    /// Whether the books are so large now that [`Engine::look_ahead`] does something.
+    #[must_use]
+    #[inline]
+    pub fn pays_to_look_ahead(&self) -> bool {
+        self.store.orders.len() as usize + 8 * self.books.len() >= ORDERS_MIN
+    }
+
     /// Has memory fetched that a command will want; changes nothing, promises nothing.
     ///
     /// To be called for each command in order, [`Ahead::TURNS`] commands before it is applied. It does
@@ -145,13 +159,44 @@ impl Engine {
     /// one has no use for stands in memory that is always near.
     #[inline]
     pub fn look_ahead(&self, ahead: &mut Ahead, wanted: &Wanted) {
-        if self.store.orders.len() as usize + 8 * self.books.len() < ORDERS_MIN {
+        if !self.pays_to_look_ahead() {
             return;
         }
+        ahead.next = ahead.next.wrapping_add(1);
+        // Which it is changes seldom: this branch costs nothing.
+        if self.books.len() >= BOOKS_FAR || self.store.levels.pool.len() >= LEVELS_FAR {
+            self.look_for_all(ahead, wanted);
+        } else {
+            self.look_for_orders(ahead, wanted);
+        }
+    }
+
+    /// Few books of many orders: what is far is the target, and who stands next to it.
+    #[inline]
+    fn look_for_orders(&self, ahead: &mut Ahead, wanted: &Wanted) {
+        let Store { orders, levels, sessions, .. } = &self.store;
+        let entry = sessions.entry(wanted.session, wanted.target);
+        sessions.prefetch(entry);
+        *ahead.hint(0) = Hint { entry, ..Hint::NONE };
+
+        let hint = ahead.hint(2);
+        hint.target = sessions.glance(hint.entry);
+        orders.prefetch(hint.target);
+
+        let hint = ahead.hint(4);
+        if let Some(order) = orders.get(hint.target) {
+            levels.pool.prefetch(order.level);
+            orders.prefetch(order.prev);
+            orders.prefetch(order.next);
+        }
+    }
+
+    /// Many books or levels: all that a command touches may be far.
+    #[inline(never)]
+    fn look_for_all(&self, ahead: &mut Ahead, wanted: &Wanted) {
         let Wanted { session, target, instrument, side, price } = *wanted;
         let Store { orders, levels, accounts, sessions, .. } = &self.store;
         let book_of = |instrument: InstrumentId| self.books.get(instrument.index());
-        ahead.next = ahead.next.wrapping_add(1);
 
         if let Some(book) = book_of(instrument) {
             prefetch(&book.gate);
