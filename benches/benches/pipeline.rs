@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use benches::fill::{Filler, config, replay, resting_order};
 use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, pin, time};
-use benches::orders::{OPERATIONS, Operation, Request, SEED, STANDARD, requests, stream};
+use benches::orders::{DEEP, OPERATIONS, Operation, Request, SEED, STANDARD, requests, stream};
 use benches::rig::{Folder, Helpers, core, push};
 use journal::{Log, SEGMENT_BYTES_DEFAULT};
 use matcher::{Engine, LIMITS_MAX};
@@ -48,7 +48,7 @@ fn main() {
         let list = requests(&stream.operations, SESSIONS).list;
         let list = &list[..COMMANDS];
         if bench.wants("pipeline/turn, the core alone") {
-            alone(&bench, list);
+            alone(&bench, "pipeline/turn, the core alone", list);
         }
         if bench.wants("pipeline/turn, one at a time") {
             one_at_a_time(&bench, list);
@@ -59,6 +59,11 @@ fn main() {
         if bench.wants("pipeline/turn, full") || bench.wants("pipeline/replay") {
             full(&bench, list);
         }
+    }
+    let deep = "pipeline/turn, the core alone, deep book";
+    if bench.wants(deep) {
+        let stream = stream(&DEEP, SEED, OPERATIONS);
+        alone(&bench, deep, &requests(&stream.operations, SESSIONS).list[..COMMANDS]);
     }
     if bench.wants("pipeline/recovery") {
         recovery(&bench);
@@ -140,7 +145,7 @@ fn spin_for<T>(mut take: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The core alone: the ring is filled, then emptied, both on one CPU; only the emptying counts.
-fn alone(bench: &Bench, list: &[Request]) {
+fn alone(bench: &Bench, name: &str, list: &[Request]) {
     let mut each = Vec::new();
     for _ in 0..ROUNDS {
         let folder = Folder::in_memory("alone");
@@ -157,7 +162,7 @@ fn alone(bench: &Bench, list: &[Request]) {
         assert_eq!(core.refused_for_room(), 0);
         each.push(Value::ns_each(elapsed, list.len() as u64));
     }
-    bench.figure("pipeline/turn, the core alone", Unit::Ns, each);
+    bench.figure(name, Unit::Ns, each);
 }
 
 /// A core that spins on CPU 0 until it is told to stop.

@@ -14,12 +14,14 @@
 //! engine never sees and that its readers need to write the answer.
 
 use std::fmt;
+use std::hint::select_unpredictable;
 
 use crate::command::{
     Bust, Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind, Peg,
     Permission, PermissionScope, RefusedRequest, ReplaceOrder, RiskLimits, SelfTradePrevention,
     Terms, Trigger,
 };
+use crate::engine::Wanted;
 use crate::event::{
     Accepted, Busted, BustedPart, CancelReason, CancelRejected, CancelRequest, Canceled, Event,
     Fill, Held, HeldReason, PhaseReason, Priority, RejectReason, Rejected, Replaced, Replenished,
@@ -509,6 +511,35 @@ pub fn decode_input(
     let command = decode_command(kind, sub, bytes)?;
     let attachment = &bytes[INPUT_HEAD + body..INPUT_HEAD + body + attachment_len];
     Ok((Input { sequence, timestamp, session, inbound, command }, attachment, len))
+}
+
+/// Bytes of an Input record in which [`wanted`] finds all that it reads.
+pub const WANTED_BYTES: usize = INPUT_HEAD + 32;
+
+/// What the Input record that begins with `head` says of the memory that it will want: what
+/// [`Wanted::by`] says of its Command. Of bytes that are no such record it says something, or nothing.
+///
+/// It asks for the kind without a branch: what comes next cannot be foretold.
+#[must_use]
+#[inline]
+pub fn wanted(head: &[u8; WANTED_BYTES]) -> Wanted {
+    let u32_at =
+        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let body = INPUT_HEAD;
+    let low = u64::from(u32_at(body + 8));
+    let price = (u64::from(u32_at(body + 12)) << 32 | low).cast_signed();
+    let kind = head[2];
+    let enters = (kind == kind::NEW) | (kind == kind::NEW_SPECIAL);
+    let replaces = (kind == kind::REPLACE) | (kind == kind::REPLACE_STOP);
+    let stands = enters | replaces;
+    let target = select_unpredictable(replaces, u32_at(body + 24), 0);
+    Wanted {
+        session: SessionId(u32_at(4)),
+        target: OrderNumber(select_unpredictable(kind == kind::CANCEL, u32_at(body), target)),
+        instrument: InstrumentId(select_unpredictable(stands, u32_at(body + 4), 0)),
+        side: select_unpredictable(stands & (head[3] == Side::Sell as u8), Side::Sell, Side::Buy),
+        price: Price::from_ticks(select_unpredictable(stands, price, 0)),
+    }
 }
 
 #[inline]

@@ -3,6 +3,7 @@
 //! This is the only writer of the journal and the only owner of the engine. It waits for nobody: no
 //! lock, no allocation, no system call but the wake-up of a reader that really sleeps.
 
+mod ahead;
 mod scarce;
 mod view;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use journal::{Turn, Writer};
 use matcher::record::{decode_input, encode_event, event_bytes, stamp_input};
 use matcher::{
-    Command, Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp,
+    Ahead, Command, Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp,
 };
 
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ pub struct Core {
     engine: Engine,
     writer: Writer,
     rings: Vec<Taken>,
+    ahead: Ahead,
     sequence: Sequence,
     timestamp: Timestamp,
     record: [u8; RECORD_BYTES],
@@ -71,6 +73,7 @@ impl Core {
             engine,
             writer,
             rings,
+            ahead: Ahead::new(),
             sequence: last.0,
             timestamp: last.1,
             record: [0; RECORD_BYTES],
@@ -125,6 +128,7 @@ impl Core {
                 }
                 self.turn(len);
                 took += 1;
+                self.look_ahead(index);
             }
         }
         if took == 0 { Turned::Idle } else { Turned::Took(took) }

@@ -27,7 +27,7 @@ pub const CELLS_MAX: usize = INPUT_BYTES_MAX.div_ceil(CELL_BYTES);
 #[must_use]
 pub fn ring(cells: usize) -> (Requests, Taken) {
     let (producer, consumer) = rtrb::RingBuffer::new(cells);
-    (Requests { producer, record: [0; INPUT_BYTES_MAX] }, Taken { consumer })
+    (Requests { producer, record: [0; INPUT_BYTES_MAX] }, Taken { consumer, shown: Shown::NONE })
 }
 
 /// The end that asks.
@@ -75,6 +75,7 @@ impl Requests {
 /// The end that takes.
 pub struct Taken {
     consumer: rtrb::Consumer<Cell>,
+    shown: Shown,
 }
 
 impl Taken {
@@ -87,9 +88,8 @@ impl Taken {
     /// Takes the next request: copies its record to the start of `record` and returns its length.
     pub fn pop(&mut self, record: &mut [u8; RECORD_BYTES]) -> Option<usize> {
         let first = self.consumer.peek().ok()?;
-        let len = usize::from(u16::from_le_bytes([first.0[0], first.0[1]]));
-        let cells = len.div_ceil(CELL_BYTES);
-        assert!((1..=CELLS_MAX).contains(&cells), "a request of {len} bytes in the ring");
+        let len = first.len();
+        let cells = first.cells();
         // The producer commits all cells of a request at once.
         let chunk = self.consumer.read_chunk(cells).ok()?;
         let (left, right) = chunk.as_slices();
@@ -97,6 +97,7 @@ impl Taken {
             to.copy_from_slice(&cell.0);
         }
         chunk.commit_all();
+        self.shown.took(cells);
         Some(len)
     }
 }
@@ -105,6 +106,10 @@ impl Taken {
 pub const RECORD_BYTES: usize = CELLS_MAX * CELL_BYTES;
 
 const _: () = assert!(INPUT_BYTES_MAX <= RECORD_BYTES);
+
+mod waiting;
+
+use waiting::Shown;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use matcher::record::{
-    ATTACHMENT_BYTES_MAX, EVENT_BYTES_MAX, INPUT_BYTES_MAX, Record, RecordError, decode,
-    decode_event, decode_input, encode_event, encode_input, event_bytes, record_bytes, stamp_input,
+    ATTACHMENT_BYTES_MAX, EVENT_BYTES_MAX, INPUT_BYTES_MAX, Record, RecordError, WANTED_BYTES,
+    decode, decode_event, decode_input, encode_event, encode_input, event_bytes, record_bytes,
+    stamp_input, wanted,
 };
 use matcher::testing::{Profile, Rng, flow};
 use matcher::{
@@ -13,7 +14,7 @@ use matcher::{
     OrderKind, OrderNumber, OrderRef, ParticipantId, Peg, Permission, PermissionScope, Phase,
     PhaseReason, Price, Priority, Qty, RejectReason, Rejected, ReplaceOrder, Replaced, Replenished,
     RestateReason, Restated, RiskLimits, SelfTradePrevention, Sequence, SessionId, Side, Terms,
-    TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger, Triggered, Uncrossed,
+    TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger, Triggered, Uncrossed, Wanted,
 };
 
 const FORMAT: &str = include_str!("../../../journal/FORMAT.md");
@@ -539,6 +540,19 @@ fn assert_harmless(bytes: &[u8]) {
     }
     let _ = decode_input(Sequence(9), bytes);
     let _ = decode_event(bytes);
+}
+
+/// Who looks ahead at bytes wants what he would want who looks at the Command.
+#[test]
+fn a_record_wants_what_its_command_wants() {
+    for input in inputs_of_every_code() {
+        let mut bytes = encoded_input(&input, b"\xff attachment \xff of the border");
+        bytes.resize(bytes.len().max(WANTED_BYTES), 0xff);
+        let wanted = wanted(bytes.first_chunk().unwrap());
+        assert_eq!(wanted, Wanted::by(input.session, &input.command), "{input:?}");
+    }
+    // Whatever it says of noise, it says.
+    let _ = wanted(&[0xff; WANTED_BYTES]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use journal::{Log, Opened, Prepared, Synced};
-use matcher::testing::flow::{Profile, record};
+use matcher::testing::flow::{Profile, Rng, record};
 use matcher::{
     Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, NewOrder,
     OrderNumber, ParticipantId, Price, Qty, SessionId, Side, Terms, TimeInForce, Timestamp,
@@ -102,6 +102,68 @@ fn a_journal_replays_to_the_same_engine_and_tells_a_reader_the_same() {
     assert_eq!(replay.turns(), bench.core.sequence().0);
     assert!(replay.turns() >= 20_000 && replay.events() > 10_000);
     assert_eq!(said.0, read(&log));
+    same_engine(replay.engine(), bench.core.engine());
+}
+
+/// Books that are large enough for it are looked at ahead, through rings that are full and rings that are
+/// nearly empty; what happens is what happens to who sees one command at a time.
+#[test]
+fn what_waits_in_the_ring_changes_no_answer() {
+    let folder = Folder::new();
+    let mut bench = Bench::open(&folder);
+    let instrument = Instrument::plain("GOLD").unwrap();
+    let limits =
+        Limits { orders_max: 1 << 15, levels_max: 1 << 12, instruments_max: 1, sessions_max: 2 };
+    let mut commands = vec![
+        (SessionId::VENUE, Command::Configure(limits)),
+        (SessionId::VENUE, Command::DefineInstrument { id: InstrumentId(0), instrument }),
+    ];
+    for id in 1..=2 {
+        let define = Command::DefineSession { id: SessionId(id), participant: ParticipantId(id) };
+        commands.push((SessionId::VENUE, define));
+    }
+    let (mut rng, mut numbers) = (Rng::new(0xa4ead), [0; 3]);
+    for index in 0..30_000 {
+        let session = 1 + u32::try_from(rng.below(2)).unwrap();
+        let number = &mut numbers[session as usize];
+        // Enough rest before any goes.
+        if index > 16_000 && rng.percent(60) {
+            let target = OrderNumber(1 + u32::try_from(rng.below(u64::from(*number))).unwrap());
+            commands.push((SessionId(session), Command::Cancel { target }));
+            continue;
+        }
+        *number += 1;
+        let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
+        let distance = i64::try_from(rng.below(1_000)).unwrap();
+        // Some reach the other side.
+        let price = if side == Side::Buy { 1_010 - distance } else { 990 + distance };
+        let (price, qty) = (Price::from_ticks(price), Qty::from_lots(1 + rng.below(9)));
+        let order = NewOrder::limit(InstrumentId(0), side, price, qty);
+        let number = OrderNumber(*number);
+        commands.push((SessionId(session), Command::New(NewOrder { number, ..order })));
+    }
+    let mut most = 0;
+    for (index, (session, command)) in commands.iter().enumerate() {
+        while !bench.ring.push(*session, MsgSeqNum::NONE, command, b"client text") {
+            bench.turn();
+        }
+        if index % 5_000 > 4_000 {
+            bench.turn();
+        }
+        most = most.max(bench.core.engine().orders_len());
+    }
+    while !bench.core.is_idle() {
+        bench.turn();
+    }
+    assert!(most > 14_000 && bench.core.engine().pays_to_look_ahead());
+
+    // A replay looks at nothing ahead, and compares every Event.
+    let mut replay = Replay::new();
+    let mut tail = bench.log.tail(bench.log.start());
+    while let Some(frame) = tail.next(bench.log.committed()).unwrap() {
+        replay.frame(&frame, &mut Nobody).unwrap();
+    }
+    assert_eq!(replay.turns(), u64::try_from(commands.len()).unwrap());
     same_engine(replay.engine(), bench.core.engine());
 }
 
