@@ -13,7 +13,7 @@ use benches::rig::{Folder, Helpers, core, push};
 use journal::{Log, SEGMENT_BYTES_DEFAULT};
 use matcher::{Engine, LIMITS_MAX};
 use venue::ring::Requests;
-use venue::snapshots::{Keeper, SnapshotConfig};
+use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::{Core, Turned, Venue};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
@@ -332,7 +332,12 @@ fn snapshot(bench: &Bench) {
     for round in 0..=rounds {
         let opened = folder.open(SEGMENT_BYTES_DEFAULT);
         let config = SnapshotConfig { every_bytes: 1 << 40, keep: 1 };
-        let mut keeper = Keeper::new(&opened.log, &opened.snapshots, config, 10_000_000);
+        let mut keeper = Keeper::new(
+            &opened.log,
+            (&opened.snapshots, config),
+            (opened.retirer.clone(), RetentionConfig::default()),
+            10_000_000,
+        );
         let (elapsed, snapshot) = time(|| keeper.make(|| true));
         let snapshot = snapshot.expect("a snapshot").expect("something new");
         bytes = snapshot.bytes;

@@ -77,6 +77,10 @@ pub trait Requests {
 
 /// What was said before: the journal, read by session and number.
 pub trait History: Inputs {
+    /// The first message of `session` from number `from` on whose turn is still in the journal; the number after
+    /// its last message if there is none.
+    fn oldest(&self, session: SessionId, from: MsgSeqNum) -> MsgSeqNum;
+
     /// Hands `each` the messages of `session` numbered `from..=to`, in order, until it breaks.
     ///
     /// # Errors

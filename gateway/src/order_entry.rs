@@ -132,6 +132,12 @@ pub trait Inputs {
         position: u64,
         attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
     ) -> Option<(Input, usize)>;
+
+    /// Whether the turn at `position` was taken out of the journal, as configured: that its Input cannot be read
+    /// is no damage then.
+    fn is_gone(&self, _position: u64) -> bool {
+        false
+    }
 }
 
 /// A report needs an Input that cannot be read: the journal is damaged or its disk is. Nothing was written;
@@ -144,6 +150,14 @@ pub struct Unreadable {
     pub number: OrderNumber,
     /// Journal position of its Input, `None` if the fold has not seen it.
     pub position: Option<u64>,
+}
+
+impl Unreadable {
+    /// Whether the Input was taken out of the journal.
+    #[must_use]
+    pub fn is_gone(&self, inputs: &impl Inputs) -> bool {
+        self.position.is_some_and(|position| inputs.is_gone(position))
+    }
 }
 
 impl std::fmt::Display for Unreadable {
@@ -211,6 +225,13 @@ impl OrderEntry {
             Event::Replaced(it) => touch(it.session, it.old_number),
             _ => 0,
         }
+    }
+
+    /// Positions of the Inputs, before the turn at `before`, that reports of that turn and later ones are made
+    /// from: [`Orders::needed`] of every session.
+    #[must_use]
+    pub fn needed(&self, before: u64) -> Vec<u64> {
+        self.sessions.iter().flatten().flat_map(|orders| orders.needed(before)).collect()
     }
 
     /// Follows an Input of the journal. What [`OrderEntry::request`] entered already stays as it is.
@@ -366,9 +387,13 @@ impl OrderEntry {
     /// The fold must have followed the journal up to this Event at least; how much further does not
     /// matter. `header.msg` says which of the two fills is meant when one session is maker and taker.
     ///
+    /// An order that ended so long ago that its Input has gone from the journal is not known any more: a status
+    /// says so when it is told first, and a trade that is undone is told without the terms of the order.
+    ///
     /// # Errors
     ///
-    /// If an Input that the report needs cannot be read.
+    /// If an Input that the report needs cannot be read. If it has gone and this is a resend, what was told
+    /// under the number cannot be told again.
     pub fn report(
         &self,
         told: &Told<'_>,

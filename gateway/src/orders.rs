@@ -484,6 +484,32 @@ impl Orders {
         }
     }
 
+    /// Where the Inputs are, before the turn at `before`, that reports of that turn and later ones are made from:
+    /// of each order that worked then, the one that it was called by, and its first if that has more to tell.
+    #[must_use]
+    pub fn needed(&self, before: u64) -> Vec<u64> {
+        let mut called: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+        for number in 1..=self.last {
+            let Some(entry) = self.entry(OrderNumber(number)) else { continue };
+            if entry.position >= before || matches!(entry.state, State::Entered | State::Refused) {
+                continue;
+            }
+            let root = self.root(OrderNumber(number));
+            if root.is_some_and(|root| root.done_at >= before) {
+                called.insert(entry.root, (number, entry.position));
+            }
+        }
+        let mut needed = Vec::with_capacity(called.len());
+        for (root, (number, position)) in called {
+            needed.push(position);
+            let first = self.entry(OrderNumber(root)).filter(|first| first.terms.is_detailed());
+            if let Some(first) = first.filter(|_| number != root) {
+                needed.push(first.position);
+            }
+        }
+        needed
+    }
+
     /// The order of `number` ended in the turn at `position` without being filled.
     pub fn ended(&mut self, number: OrderNumber, position: u64, ending: Ending) {
         let Some(root) = self.working_root_mut(number) else { return };

@@ -462,6 +462,12 @@ impl SoupServer {
         SoupClose::Rejected(reject)
     }
 
+    /// Sends text for people; clients read over it. At any time, cut to 1,024 bytes.
+    pub fn debug(&self, text: &str, out: &mut Vec<u8>) {
+        let bytes = text.as_bytes();
+        put_packet(kind::DEBUG, &bytes[..bytes.len().min(1024)], out);
+    }
+
     /// Sends the next numbered message.
     ///
     /// # Panics

@@ -31,8 +31,8 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// [`ReadError::NoFrame`] if none begins there, or none that is committed; any other if the
-    /// segment on disk cannot be read.
+    /// [`ReadError::NoFrame`] if none begins there, or none that is committed; [`ReadError::Gone`] if its
+    /// segment is not there any more; any other if the segment on disk cannot be read.
     pub fn frame(&mut self, at: Position) -> Result<Frame<'_>, ReadError> {
         let no_frame = ReadError::NoFrame { position: at.0 };
         let (index, offset) = self.shared.geometry.split(at.0);

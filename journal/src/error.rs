@@ -33,6 +33,20 @@ pub enum ReadError {
         /// The file.
         file: PathBuf,
     },
+    /// The segment was the log's and was taken away, as configured.
+    Gone {
+        /// The file that was.
+        file: PathBuf,
+        /// The segment that the log begins with now.
+        first: u64,
+        /// The folder that segments were moved to, `None` if they were removed.
+        archive: Option<PathBuf>,
+    },
+    /// The file that says where the log begins is not what was written.
+    Retained {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file belongs to another log.
     OtherLog {
         /// The file.
@@ -218,6 +232,23 @@ impl fmt::Display for ReadError {
                     file.display()
                 )
             }
+            ReadError::Gone { file, first, archive } => {
+                let file = file.display();
+                write!(
+                    f,
+                    "segment {file} is not there any more: the journal begins with segment {first} now"
+                )?;
+                match archive {
+                    Some(folder) => write!(f, ", older ones were moved to {}", folder.display()),
+                    None => write!(f, ", older ones were removed"),
+                }
+            }
+            ReadError::Retained { file } => write!(
+                f,
+                "{} is damaged, which says where the journal begins: put back a copy of it, or all segments from \
+                 0 on and remove it",
+                file.display()
+            ),
             ReadError::OtherLog { file, found, expected } => {
                 let file = file.display();
                 write!(f, "{file} belongs to log {found:016x}, the journal is log {expected:016x}")
@@ -271,6 +302,8 @@ impl ReadError {
             ReadError::Io { file, .. }
             | ReadError::FirstSegmentMissing { file }
             | ReadError::SegmentMissing { file }
+            | ReadError::Gone { file, .. }
+            | ReadError::Retained { file }
             | ReadError::OtherLog { file, .. }
             | ReadError::Control { file }
             | ReadError::Owner { file, .. }

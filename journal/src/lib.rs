@@ -30,6 +30,8 @@ mod part;
 mod preparer;
 mod reader;
 mod recover;
+mod retained;
+mod retire;
 mod scan;
 mod segment;
 mod snapshots;
@@ -47,11 +49,13 @@ pub use error::{
     FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault, Unsound,
 };
 pub use frame::Frame;
-pub use log::{Log, Position};
+pub use log::{Hold, Log, Position};
 pub use part::Part;
 pub use preparer::{Prepared, Preparer};
 pub use reader::{Reader, SegmentInfo, Verified, verify};
 pub use recover::open_with;
+pub use retained::{Kept, Retained};
+pub use retire::{RetireError, Retired, Retirer};
 pub use scan::{Cut, CutReason};
 pub use segment::{FORMAT_VERSION, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use snapshots::{
@@ -91,6 +95,8 @@ pub struct Opened {
     pub syncer: Syncer,
     /// Makes segments ahead. It has made the first ones.
     pub preparer: Preparer,
+    /// Takes old segments away.
+    pub retirer: Retirer,
     /// For readers.
     pub log: Log,
     /// Beside the segments.

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crate::archive::Archive;
 use crate::control::ControlFile;
-use crate::error::JournalError;
+use crate::error::{JournalError, ReadError};
 use crate::mmap::{Cursor, LiveMap, LiveWriter};
-use crate::segment::Geometry;
+use crate::retained::Retained;
+use crate::segment::{self, Geometry};
 use crate::tail::Tail;
 
 /// A place in the log: segment index × segment bytes + offset in the segment.
@@ -57,6 +58,11 @@ pub(crate) struct Shared {
     ready_count: AtomicU32,
     failure: OnceLock<String>,
     taken: OnTaken,
+    /// The first segment that is there.
+    first: Cursor,
+    retained: Mutex<Option<Arc<Retained>>>,
+    /// Readers that the segments behind them are not taken away from.
+    holds: Mutex<Vec<Weak<Cursor>>>,
     /// Keeps a second venue away for as long as anything of this one lives.
     _lock: File,
 }
@@ -71,8 +77,9 @@ impl Shared {
         live_dir: PathBuf,
         committed: Arc<Cursor>,
         control: ControlFile,
-        first: Arc<LiveMap>,
+        live: Arc<LiveMap>,
         lock: File,
+        (first, retained): (u64, Option<Retained>),
     ) -> Shared {
         let end = committed.get();
         control.set_committed(end);
@@ -86,11 +93,14 @@ impl Shared {
             committed,
             durable: Cursor::new(end),
             control,
-            live: Mutex::new(VecDeque::from([first])),
+            live: Mutex::new(VecDeque::from([live])),
             ready: Mutex::new(VecDeque::new()),
             ready_count: AtomicU32::new(0),
             failure: OnceLock::new(),
             taken: OnTaken::default(),
+            first: Cursor::new(first),
+            retained: Mutex::new(retained.map(Arc::new)),
+            holds: Mutex::new(Vec::new()),
             _lock: lock,
         }
     }
@@ -105,6 +115,43 @@ impl Shared {
         let first = live.front()?.index();
         let at = usize::try_from(index.checked_sub(first)?).ok()?;
         live.get(at).map(Arc::clone)
+    }
+
+    pub(crate) fn first(&self) -> u64 {
+        self.first.get()
+    }
+
+    pub(crate) fn retained(&self) -> Option<Arc<Retained>> {
+        self.retained.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log begins with segment `first` from now on. Before the older ones are removed: who misses one
+    /// finds out here.
+    pub(crate) fn begin_with(&self, first: u64, retained: Option<Retained>) {
+        *self.retained.lock().unwrap_or_else(PoisonError::into_inner) = retained.map(Arc::new);
+        self.first.set(first);
+    }
+
+    /// The lowest position that a reader holds.
+    pub(crate) fn held(&self) -> u64 {
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        holds.retain(|hold| hold.strong_count() > 0);
+        let held = holds.iter().filter_map(Weak::upgrade).map(|hold| hold.get()).min();
+        held.unwrap_or(u64::MAX)
+    }
+
+    /// `error`, or that the place was in the log and has gone.
+    #[cold]
+    pub(crate) fn gone(&self, index: u64, error: ReadError) -> ReadError {
+        let first = self.first();
+        match error {
+            ReadError::SegmentMissing { .. } if index < first => ReadError::Gone {
+                file: segment::path(&self.dir, index),
+                first,
+                archive: self.retained().and_then(|retained| retained.archive()),
+            },
+            error => error,
+        }
     }
 
     pub(crate) fn ready_count(&self) -> u32 {
@@ -174,6 +221,18 @@ impl Shared {
     }
 }
 
+/// Keeps segments that a reader has not passed from going: see [`Log::hold`].
+#[derive(Debug)]
+pub struct Hold(Arc<Cursor>);
+
+impl Hold {
+    /// What is before `position` is not held any more.
+    #[inline]
+    pub fn pass(&self, position: Position) {
+        self.0.set(position.0);
+    }
+}
+
 /// A handle on an open log, for its readers; cheap to clone, shared by threads.
 #[derive(Clone, Debug)]
 pub struct Log(pub(crate) Arc<Shared>);
@@ -193,10 +252,38 @@ impl Log {
         Position(self.0.durable.get())
     }
 
-    /// Where the first frame of the log begins.
+    /// Where the first frame of the log begins that is there: that of turn 1, unless the first segments
+    /// have gone. It moves when more of them go.
     #[must_use]
     pub fn start(&self) -> Position {
-        Position(u64::from(crate::segment::HEADER_BYTES))
+        Position(self.0.geometry.base(self.0.first()) + u64::from(segment::HEADER_BYTES))
+    }
+
+    /// Whether the log begins with turn 1, so that all of it can be replayed from nothing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.0.first() == 0
+    }
+
+    /// The segment that it begins with.
+    #[must_use]
+    pub fn first_segment(&self) -> u64 {
+        self.0.first()
+    }
+
+    /// What stays of the segments that have gone, `None` if none ever did.
+    #[must_use]
+    pub fn retained(&self) -> Option<Arc<Retained>> {
+        self.0.retained()
+    }
+
+    /// Holds the segments from `from` on: none of them goes while this lives.
+    #[must_use]
+    pub fn hold(&self, from: Position) -> Hold {
+        let cursor = Arc::new(Cursor::new(from.0));
+        let mut holds = self.0.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        holds.push(Arc::downgrade(&cursor));
+        Hold(cursor)
     }
 
     /// A reader that begins with the frame at `from`: [`Log::start`], a position a reader had, or one

@@ -11,6 +11,7 @@ use crate::log::Position;
 use crate::mmap::ReadMap;
 use crate::order::Order;
 use crate::recover::{LOCK_FILE, read_owner};
+use crate::retained::{Retained, first_of};
 use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
 use crate::tail::{check_header, deny_unmade, map_begun, map_segment};
@@ -27,6 +28,9 @@ pub struct Reader {
     log_id: u64,
     record_version: u16,
     geometry: Geometry,
+    /// The first segment that is there.
+    first: u64,
+    retained: Option<Arc<Retained>>,
     index: u64,
     offset: u32,
     order: Order,
@@ -71,6 +75,9 @@ pub struct SegmentInfo {
     pub bytes: u64,
 }
 
+/// How often a log is looked at again whose first segments go meanwhile.
+const LOOKS_MAX: u32 = 8;
+
 /// What [`Reader::advance`] found.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -90,8 +97,8 @@ enum Grown {
 }
 
 impl Reader {
-    /// Opens the log in `dir` at its first frame. With `live_dir`, what is not on disk yet is read
-    /// from there.
+    /// Opens the log in `dir` at the first frame that is there: that of turn 1, unless its first segments have
+    /// gone ([`Reader::is_whole`]). With `live_dir`, what is not on disk yet is read from there.
     ///
     /// # Errors
     ///
@@ -102,15 +109,34 @@ impl Reader {
     }
 
     fn look(dir: &Path, live_dir: Option<&Path>) -> Result<Reader, ReadError> {
-        let first = segment::path(dir, 0);
-        if !first.exists() {
-            return Err(match segment::list(dir)?.first() {
-                Some(_) => ReadError::FirstSegmentMissing { file: first },
-                None => ReadError::Absent { dir: dir.to_path_buf() },
-            });
+        let mut looks = 1;
+        loop {
+            match Reader::look_once(dir, live_dir) {
+                // Between two looks of ours the log may have begun to begin later.
+                Err(ReadError::FirstSegmentMissing { .. } | ReadError::SegmentMissing { .. })
+                    if looks < LOOKS_MAX =>
+                {
+                    looks += 1;
+                }
+                looked => return looked,
+            }
         }
-        let Some(header) = map_segment(&first, 0)?.1 else {
+    }
+
+    fn look_once(dir: &Path, live_dir: Option<&Path>) -> Result<Reader, ReadError> {
+        let indexes = segment::list(dir)?;
+        let retained = Retained::open(dir, None)?;
+        if indexes.is_empty() && retained.is_none() {
             return Err(ReadError::Absent { dir: dir.to_path_buf() });
+        }
+        let index = first_of(dir, &indexes, retained.as_ref())?;
+        let Some(header) = map_segment(&segment::path(dir, index), index)?.1 else {
+            return Err(ReadError::Absent { dir: dir.to_path_buf() });
+        };
+        let geometry = Geometry { segment_bytes: header.segment_bytes };
+        let retained = match retained {
+            Some(_) => Retained::open(dir, Some((header.log_id, geometry)))?.map(Arc::new),
+            None => None,
         };
         let mut control = None;
         if let Some(live_dir) = live_dir {
@@ -135,8 +161,10 @@ impl Reader {
             control,
             log_id: header.log_id,
             record_version: header.record_version,
-            geometry: Geometry { segment_bytes: header.segment_bytes },
-            index: 0,
+            geometry,
+            first: index,
+            retained,
+            index,
             offset: segment::HEADER_BYTES,
             order: Order::before(header.first_sequence),
             source: None,
@@ -149,8 +177,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::Corrupt`] for a bad frame with good ones behind it, and whatever else keeps the
-    /// log from being read on. The same call gives the same error again; [`Reader::seek`] goes on
+    /// [`ReadError::Corrupt`] for a bad frame with good ones behind it, [`ReadError::Gone`] if the venue takes
+    /// segments away faster than they are read, and whatever else keeps the log from being read on. The same call gives the same error again; [`Reader::seek`] goes on
     /// elsewhere.
     #[allow(clippy::should_implement_trait)] // It lends.
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
@@ -190,6 +218,30 @@ impl Reader {
     #[must_use]
     pub fn control(&self) -> Option<Control> {
         self.control.as_ref().map(ControlFile::read)
+    }
+
+    /// Whether the log begins with turn 1, so that all of it can be replayed from nothing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.first == 0
+    }
+
+    /// The segment that the log begins with.
+    #[must_use]
+    pub fn first_segment(&self) -> u64 {
+        self.first
+    }
+
+    /// Where the first frame of the log begins that is there.
+    #[must_use]
+    pub fn start(&self) -> Position {
+        Position(self.geometry.base(self.first) + u64::from(segment::HEADER_BYTES))
+    }
+
+    /// What stays of the segments that have gone, `None` if none ever did.
+    #[must_use]
+    pub fn retained(&self) -> Option<&Retained> {
+        self.retained.as_deref()
     }
 
     /// The random number that names the log.
@@ -248,6 +300,7 @@ impl Reader {
         if let Some(live_dir) = &self.live_dir {
             indexes.extend(segment::list(live_dir)?);
         }
+        indexes.retain(|index| *index >= self.first);
         indexes.sort_unstable();
         indexes.dedup();
         Ok(indexes)
@@ -279,6 +332,7 @@ impl Reader {
     /// Maps segment `index` as the one that comes next in `order`; `None` at the end of the log.
     fn load_next(&self, index: u64, order: Order) -> Result<Option<Source>, ReadError> {
         let Some(source) = self.load(index)? else {
+            self.deny_gone(index)?;
             for later in self.indexes()?.into_iter().filter(|later| *later > index) {
                 if self.load(later)?.is_some() {
                     let file = segment::path(&self.dir, index);
@@ -302,6 +356,18 @@ impl Reader {
             source.map.read_ahead();
         }
         Ok(Some(source))
+    }
+
+    /// An error if segment `index`, which is not there, was taken away while this reader was on its way to it.
+    #[cold]
+    fn deny_gone(&self, index: u64) -> Result<(), ReadError> {
+        let retained = Retained::open(&self.dir, Some((self.log_id, self.geometry)))?;
+        let first = retained.as_ref().map_or(0, Retained::first_segment);
+        if index >= first.max(self.first) {
+            return Ok(());
+        }
+        let archive = retained.and_then(|retained| retained.archive());
+        Err(ReadError::Gone { file: segment::path(&self.dir, index), first, archive })
     }
 
     #[inline]
@@ -502,6 +568,10 @@ impl Reader {
 pub struct Verified {
     /// Begun segments.
     pub segments: u64,
+    /// The first of them; above 0 the ones before it were taken away, as configured.
+    pub first_segment: u64,
+    /// Turns that have gone of which something stays.
+    pub kept: u64,
     /// Frames.
     pub frames: u64,
     /// Turns.
@@ -546,6 +616,8 @@ fn read_through(
     mut progress: impl FnMut(u64),
 ) -> Result<(), ReadError> {
     let mut reader = Reader::look(dir, live_dir)?;
+    verified.first_segment = reader.first;
+    verified.kept = reader.retained().map_or(0, |retained| retained.len() as u64);
     if let (Some(live_dir), Some(control)) = (&reader.live_dir, reader.control()) {
         verified.copies = copies::check(dir, live_dir, &control, reader.geometry)?;
     }

@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::control::ControlFile;
 use crate::error::{HeaderFault, JournalError, OpenError, ReadError};
@@ -20,6 +21,8 @@ use crate::log::{Position, Shared};
 use crate::mmap::{Cursor, Fresh, ReadMap};
 use crate::order::Order;
 use crate::preparer::{self, Prepared, Preparer};
+use crate::retained::{self, Retained};
+use crate::retire::Retirer;
 use crate::scan::{self, Cut, CutReason, Proof, Stop};
 use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
@@ -55,7 +58,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     let end = found.end()?;
 
     let disk_next = settle_disk(options, storage.as_ref(), &found, &end)?;
-    let Found { log_id, control, live, .. } = found;
+    let Found { log_id, control, live, first, retained, .. } = found;
     let source = (!end.source_is_live).then(|| segment::path(&options.dir, end.index));
     // No mapping of ours is left when the live segment is written again.
     drop(live);
@@ -91,6 +94,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         control,
         map,
         owner.file,
+        (first, retained),
     ));
     let mut preparer = Preparer::new(
         Arc::clone(&shared),
@@ -113,6 +117,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     Ok(Opened {
         writer: Writer::new(Arc::clone(&shared), segment, end.sequence),
         snapshots: Snapshots::new(&options.dir, log_id, Arc::clone(&storage)),
+        retirer: Retirer::new(Arc::clone(&shared), Arc::clone(&storage)),
         syncer: Syncer::new(Arc::clone(&shared), storage),
         preparer,
         log: Log(shared),
@@ -167,6 +172,10 @@ struct Owner {
 
 pub(crate) const LOCK_FILE: &str = "lock";
 
+/// How often a lock that somebody has is looked at, and how long between two looks.
+const LOCK_LOOKS_MAX: u32 = 20;
+const LOCK_LOOK: Duration = Duration::from_millis(5);
+
 /// The instance and the live folder in the bytes of a lock file; neither if they are not those that
 /// were written.
 pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
@@ -204,12 +213,21 @@ impl Owner {
             .truncate(false)
             .open(&path)
             .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse { dir: dir.to_path_buf() });
+        let mut looks = 1;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Where who had it open starts another program (an archive command), that holds it too for the
+                // moment before it is that program.
+                Err(TryLockError::WouldBlock) if looks < LOCK_LOOKS_MAX => {
+                    std::thread::park_timeout(LOCK_LOOK);
+                    looks += 1;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse { dir: dir.to_path_buf() });
+                }
+                Err(TryLockError::Error(error)) => return Err(io(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
@@ -251,6 +269,9 @@ struct Found {
     geometry: Geometry,
     log_id: u64,
     dir: PathBuf,
+    /// The first segment.
+    first: u64,
+    retained: Option<Retained>,
     /// The index of the last begun segment on disk.
     disk_last: u64,
     /// Begun live segments, in order, without a gap.
@@ -286,21 +307,21 @@ impl Found {
             }),
             None => Ok(None),
         };
-        let indexes = segment::list(dir)?;
-        let Some(first) = indexes.first() else {
+        let mut indexes = segment::list(dir)?;
+        let retained = Retained::open(dir, None)?;
+        if indexes.is_empty() && retained.is_none() {
             return no_journal(control);
-        };
-        let first_file = segment::path(dir, 0);
-        if *first != 0 {
-            return Err(ReadError::FirstSegmentMissing { file: first_file }.into());
         }
-        for (expected, index) in (0..).zip(&indexes) {
+        let first = retained::first_of(dir, &indexes, retained.as_ref())?;
+        let first_file = segment::path(dir, first);
+        indexes.retain(|index| *index >= first);
+        for (expected, index) in (first..).zip(&indexes) {
             if *index != expected {
                 let file = segment::path(dir, expected);
                 return Err(ReadError::SegmentMissing { file }.into());
             }
         }
-        let header = match map_segment(&first_file, 0) {
+        let header = match map_segment(&first_file, first) {
             Ok((_, header)) => header,
             // A lock file that names a live log was written when the first segment was begun.
             Err(ReadError::Header { why: HeaderFault::Torn, .. }) if owner.instance.is_none() => {
@@ -316,7 +337,7 @@ impl Found {
             }
             return no_journal(control);
         };
-        let mut disk_last = 0;
+        let mut disk_last = first;
         for index in indexes.iter().rev() {
             let (_, begun) = map_begun(&segment::path(dir, *index), *index, header.log_id)?;
             if begun.is_some() {
@@ -339,6 +360,9 @@ impl Found {
             });
         }
         let log_id = header.log_id;
+        let geometry = Geometry { segment_bytes: header.segment_bytes };
+        // Once more, now that it is known whose it must be.
+        let retained = Retained::open(dir, Some((log_id, geometry)))?;
         let control = own_control(control, options, owner, log_id)?;
         let live = match &control {
             Some(_) => find_live(live_dir, log_id, header.segment_bytes)?,
@@ -351,9 +375,11 @@ impl Found {
             return Err(ReadError::SegmentMissing { file }.into());
         }
         Ok(Some(Found {
-            geometry: Geometry { segment_bytes: header.segment_bytes },
+            geometry,
             log_id,
             dir: dir.clone(),
+            first,
+            retained,
             disk_last,
             live,
             control,
@@ -432,8 +458,8 @@ impl Found {
                 } else {
                     Order::before(first_sequence)
                 };
-                if index == 0 {
-                    end = Some((0, segment::HEADER_BYTES, first_sequence - 1));
+                if index == self.first {
+                    end = Some((index, segment::HEADER_BYTES, first_sequence - 1));
                 }
             } else if order.next_beginning() != Some(first_sequence) {
                 let expected = order.next_beginning().unwrap_or(0);
@@ -678,6 +704,8 @@ fn create(options: &Options, storage: &dyn Storage) -> Result<Found, OpenError> 
         geometry: Geometry { segment_bytes: options.segment_bytes },
         log_id: header.log_id,
         dir: options.dir.clone(),
+        first: 0,
+        retained: None,
         disk_last: 0,
         live: Vec::new(),
         control: None,

@@ -44,7 +44,8 @@ pub(crate) struct DiskSegment {
 impl DiskSegment {
     pub(crate) fn open(shared: &Shared, index: u64) -> Result<DiskSegment, ReadError> {
         let file = segment::path(&shared.dir, index);
-        let (map, header) = map_segment(&file, index)?;
+        let mapped = map_segment(&file, index).map_err(|error| shared.gone(index, error));
+        let (map, header) = mapped?;
         let Some(header) = header else {
             return Err(ReadError::Header { file, why: HeaderFault::Blank });
         };
@@ -171,8 +172,8 @@ impl Tail {
     ///
     /// # Errors
     ///
-    /// If the segment has left the live log and cannot be read from disk. The same call gives the
-    /// same error again.
+    /// If the segment has left the live log and cannot be read from disk; [`ReadError::Gone`] if it has left
+    /// that too. The same call gives the same error again.
     #[inline]
     pub fn next(&mut self, limit: Position) -> Result<Option<Frame<'_>>, ReadError> {
         let Some(Span { from, to }) = self.advance(limit)? else {

@@ -57,6 +57,12 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
     let (mut replay, mut names) = match snapshots::index(&mut reader, &snapshots, fits) {
         (Some(index), _) => (index.replay, index.names),
         (None, _) => {
+            if let (Some(begins), Some(at)) = (JournalArgs::beginning(&reader), &args.at) {
+                return Err(Failure::usage(format!(
+                    "--at {at} is before the oldest good snapshot. {begins}; put into one folder with \
+                     them it has the book"
+                )));
+            }
             reader = args.journal.open_to_replay()?;
             (Replay::new(), Names::default())
         }

@@ -79,6 +79,11 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     let inputs = args.journal.open()?;
+    if matches!(args.format, Format::Pcap | Format::Dbn) {
+        // What works and what it is called is of before.
+        args.journal.open_to_replay()?;
+    }
+    select.names = args.journal.names(&reader);
     let out = create(&args.out)?;
     let bar = progress(reader.bytes_total());
     let mut read =

@@ -1,5 +1,6 @@
 //! `vesta journal`: what is in a journal, and whether it is sound.
 
+mod archive;
 mod cut;
 mod print;
 mod stat;
@@ -42,6 +43,13 @@ enum What {
     /// later can only be read.
     #[command(after_help = "Example:\n  vesta journal cut journal --to 09:31:07 --out morning")]
     Cut(cut::CutArgs),
+    /// Moves the first segments of a journal that no venue has open into another folder. What is behind the
+    /// oldest snapshot stays, and of orders that work what their reports need.
+    #[command(
+        after_help = "Examples:\n  vesta journal archive journal --to /srv/old --keep 100\n  \
+                            vesta journal archive journal --to /srv/old --before 2026-01-02T00:00:00Z"
+    )]
+    Archive(archive::ArchiveArgs),
 }
 
 /// Runs the command.
@@ -56,5 +64,6 @@ pub fn run(args: &JournalCommand) -> Result<(), Failure> {
         What::Verify(args) => verify::verify(args),
         What::Tail(args) => tail::tail(args),
         What::Cut(args) => cut::cut(args),
+        What::Archive(args) => archive::archive(args),
     }
 }

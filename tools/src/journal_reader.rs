@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use journal::{OpenError, Reader};
+use journal::{OpenError, Reader, Snapshots};
+use venue::{Names, snapshots};
 
 use crate::failure::Failure;
 
@@ -42,12 +43,39 @@ impl JournalArgs {
         self.open_it().map_err(Failure::failed)
     }
 
-    /// Opens it for a replay.
+    /// Names that were defined in segments of `reader`'s journal that have gone, as its oldest good snapshot has
+    /// them. None, if it begins with the first: it tells them itself.
+    #[must_use]
+    pub fn names(&self, reader: &Reader) -> Names {
+        if reader.is_whole() {
+            return Names::default();
+        }
+        let snapshots = Snapshots::to_read(&self.dir, reader.log_id());
+        snapshots::oldest_names(&snapshots).unwrap_or_default()
+    }
+
+    /// Where a journal begins whose first segments have gone, in words; `None`: with turn 1.
+    #[must_use]
+    pub fn beginning(reader: &Reader) -> Option<String> {
+        let retained = reader.retained().filter(|_| !reader.is_whole())?;
+        let went = match retained.archive() {
+            Some(folder) => format!("the older ones were moved to {}", folder.display()),
+            None => "the older ones were removed".into(),
+        };
+        Some(format!("the journal begins with segment {}: {went}", reader.first_segment()))
+    }
+
+    /// Opens it for who needs it from its first turn on.
     ///
     /// # Errors
     ///
     /// As [`JournalArgs::open`], and if what was before its first turn is not in it.
     pub fn open_to_replay(&self) -> Result<Reader, Failure> {
+        if let Some(begins) = JournalArgs::beginning(&self.open()?) {
+            return Err(Failure::failed(format!(
+                "{begins}. This needs it from turn 1 on: put the older segments and these into one folder"
+            )));
+        }
         let first = self.open()?.next().map_err(Failure::failed)?.map(|frame| frame.sequence);
         match first {
             Some(first) if first != 1 => Err(Failure::failed(format!(

@@ -17,6 +17,7 @@ use crate::{describe, output, say, text};
 /// Replays a journal through the engine of this build and compares every event with what is written.
 #[derive(Args, Debug)]
 ///
+/// One whose first segments have gone is replayed from its oldest good snapshot on.
 /// Where snapshots know the state after a turn, the state of this build is compared with it too.
 #[command(after_help = "Example:\n  vesta replay journal --verify --json")]
 pub struct ReplayArgs {
@@ -144,6 +145,16 @@ fn begin(args: &ReplayArgs) -> Result<(Reader, Replay), Failure> {
             Some(index) => replay = index.replay,
             None => say!("there is no good snapshot: from the start"),
         }
+    } else if let Some(begins) = JournalArgs::beginning(&reader) {
+        let (index, passed) = snapshots::oldest_index(&mut reader, &snapshots);
+        refused = passed;
+        let Some(index) = index else {
+            let why: String = refused.iter().map(|refused| format!("; {refused}")).collect();
+            let what = "there is no good snapshot to begin with: put the older segments back";
+            return Err(Failure::failed(format!("{begins}, and {what}{why}")));
+        };
+        replay = index.replay;
+        say!("{begins}. From the oldest snapshot on, of sequence {}", replay.place().0);
     }
     if replay.place().0.0 == 0 {
         reader = args.journal.open_to_replay()?;
@@ -190,7 +201,7 @@ fn explain(error: &ReplayError, journal: &JournalArgs) -> String {
 
 fn names_of(journal: &JournalArgs) -> Option<Names> {
     let mut reader = journal.open().ok()?;
-    let (mut names, mut cutter) = (Names::default(), venue::turns::Cutter::default());
+    let (mut names, mut cutter) = (journal.names(&reader), venue::turns::Cutter::default());
     while let Some(frame) = reader.next().ok()? {
         cutter.frame(&frame, &mut names).ok()?;
     }

@@ -121,7 +121,7 @@ impl<N: Network> Assembly<N> {
         opened: Opened,
         outside: Outside<N>,
     ) -> Result<Assembly<N>, StartError> {
-        let Opened { writer, syncer, preparer, log, snapshots, recovery } = opened;
+        let Opened { writer, syncer, preparer, log, snapshots, recovery, retirer } = opened;
         let (clock, orders_max) = (outside.clock, config.fix.orders_per_session_max);
         let recovered = recover(&log, &snapshots, orders_max).map_err(StartError::Recovery)?;
         let (from_snapshot, refused) = (recovered.from_snapshot, recovered.refused);
@@ -205,7 +205,12 @@ impl<N: Network> Assembly<N> {
             }
             None => None,
         };
-        let keeper = Keeper::new(&log, &snapshots, config.snapshots, orders_max);
+        let keeper = Keeper::new(
+            &log,
+            (&snapshots, config.snapshots),
+            (retirer, config.retention.clone()),
+            orders_max,
+        );
         Ok(Assembly {
             last: core.sequence(),
             from_snapshot,

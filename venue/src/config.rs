@@ -16,7 +16,7 @@ use matcher::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::snapshots::SnapshotConfig;
+use crate::snapshots::{RetentionConfig, SnapshotConfig};
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub durability: Durability,
     /// When snapshots of the journal are made, and how many stay.
     pub snapshots: SnapshotConfig,
+    /// How much of the journal stays, and where the rest goes.
+    pub retention: RetentionConfig,
     /// Sizes of the engine's tables.
     pub limits: Limits,
     /// How loops are put on threads.
@@ -243,11 +245,22 @@ impl Default for FileVenue {
 struct FileJournal {
     snapshot_mib: Spanned<u32>,
     keep_snapshots: Spanned<usize>,
+    keep_mib: Spanned<u32>,
+    keep_hours: Spanned<u32>,
+    archive: Option<Spanned<PathBuf>>,
+    archive_command: Option<Spanned<Vec<String>>>,
 }
 
 impl Default for FileJournal {
     fn default() -> Self {
-        FileJournal { snapshot_mib: spanless(1_024), keep_snapshots: spanless(3) }
+        FileJournal {
+            snapshot_mib: spanless(1_024),
+            keep_snapshots: spanless(3),
+            keep_mib: spanless(0),
+            keep_hours: spanless(24),
+            archive: None,
+            archive_command: None,
+        }
     }
 }
 
@@ -448,6 +461,7 @@ impl Config {
         if let Some(folder) = path.parent() {
             config.journal_dir = folder.join(&config.journal_dir);
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
+            config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
         }
         Ok(config)
     }
@@ -541,6 +555,7 @@ impl Checker<'_> {
         let (soup, mold) = self.feed(file.itch, &instruments, &file.instrument)?;
         let schedule = self.schedule(&file.schedule, &instruments)?;
         let risk = self.risk(&file.risk, &instruments, &sessions)?;
+        let retention = self.retention(&file.journal)?;
         Ok(Config {
             name,
             journal_dir: file.venue.journal_dir,
@@ -563,6 +578,7 @@ impl Checker<'_> {
                     1_000,
                 )?,
             },
+            retention,
             limits,
             layout: file.threads.layout,
             wait: file.threads.wait,
@@ -576,6 +592,41 @@ impl Checker<'_> {
             rules,
             risk,
             sessions,
+        })
+    }
+
+    fn retention(&self, file: &FileJournal) -> Result<RetentionConfig, ConfigError> {
+        let FileJournal { keep_mib, keep_hours, archive, archive_command, .. } = file;
+        let keep_bytes =
+            (1 << 20) * u64::from(self.range(keep_mib, "journal.keep_mib", 0, u32::MAX)?);
+        let hours = self.range(keep_hours, "journal.keep_hours", 0, 100_000)?;
+        if keep_bytes > 0 && *file.snapshot_mib.get_ref() == 0 {
+            let what =
+                "keep_mib needs snapshots: what is before the oldest one goes (snapshot_mib is 0)";
+            return Err(self.error(keep_mib.span().start, what));
+        }
+        let named = [
+            archive.as_ref().map(|it| ("archive", it.span().start)),
+            archive_command.as_ref().map(|it| ("archive_command", it.span().start)),
+        ];
+        for (name, at) in named.into_iter().flatten() {
+            if keep_bytes == 0 {
+                let what =
+                    format!("{name} is of no use: with keep_mib = 0 the whole journal stays");
+                return Err(self.error(at, what));
+            }
+        }
+        let command = archive_command.as_ref().map(Spanned::get_ref);
+        if command.is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+            let at = archive_command.as_ref().map_or(0, |it| it.span().start);
+            let what = "archive_command is a program and its arguments; the file's path comes last";
+            return Err(self.error(at, what));
+        }
+        Ok(RetentionConfig {
+            keep_bytes,
+            keep_ns: u64::from(hours) * 3_600_000_000_000,
+            archive: archive.as_ref().map(|it| it.get_ref().clone()),
+            archive_command: command.cloned().unwrap_or_default(),
         })
     }
 

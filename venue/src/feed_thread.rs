@@ -17,7 +17,7 @@ use feed::{MessageCount, MessageSink, Publisher, Window};
 use gateway::connection::{Connection, Fill, Flush};
 use gateway::network::{Network, Ready, Sockets, Stream};
 use gateway::soup::{SoupConfig, SoupEvent, SoupReject, SoupServer, credentials_match};
-use journal::{Log, Position, Tail};
+use journal::{Hold, Log, Position, Tail};
 use matcher::{Event, Timestamp};
 
 use crate::clock::Clock;
@@ -65,6 +65,12 @@ impl FeedIndex {
         self.count.0
     }
 
+    /// The first message that is known to be at `start` or behind it; the next one to come if there is none.
+    fn oldest(&self, start: Position) -> u64 {
+        let index = self.marks.partition_point(|(_, position)| *position < start);
+        self.marks.get(index).map_or(self.count.0 + 1, |(number, _)| *number)
+    }
+
     /// A turn at or before the one with message `number`, and the number of its first message.
     fn before(&self, number: u64) -> Option<(u64, Position)> {
         let index = self.marks.partition_point(|(first, _)| *first <= number);
@@ -103,6 +109,8 @@ pub struct FeedLoop<N: Network = Sockets> {
     soup: Option<SoupFeed<N::Stream>>,
     mold: Option<MoldFeed>,
     tail: Tail,
+    /// What is not published yet stays in the journal.
+    hold: Hold,
     cutter: Cutter,
     index: FeedIndex,
     window: Window,
@@ -216,6 +224,7 @@ impl<N: Network> FeedLoop<N> {
             soup,
             mold,
             tail: log.tail(from),
+            hold: log.hold(from),
             cutter: Cutter::default(),
             index,
             window: Window::new(window.0, window.1, next),
@@ -274,6 +283,8 @@ impl<N: Network> FeedLoop<N> {
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.network.poll(timeout)?;
         let now = self.clock.now();
+        let (index, window, log) = (&self.index, &self.window, &self.log);
+        let oldest = || index.oldest(log.start()).min(window.first());
         if let Some(soup) = &mut self.soup {
             let mut gone = Vec::new();
             let mut wanted = false;
@@ -288,7 +299,7 @@ impl<N: Network> FeedLoop<N> {
                         if ends {
                             soup.peer_ends(peer);
                         }
-                        if readable && !soup.readable(peer, now, self.window.next()) {
+                        if readable && !soup.readable(peer, now, window.next(), &oldest) {
                             gone.push(peer);
                         }
                     }
@@ -331,6 +342,7 @@ impl<N: Network> FeedLoop<N> {
                 self.cutter.frame(&frame, &mut live)?;
                 published = true;
             }
+            self.hold.pass(self.tail.position());
             if let Some(mold) = &mut self.mold {
                 let (sender, send) = mold.parts();
                 sender.flush(now, send);
@@ -502,10 +514,16 @@ impl<S: Stream> SoupFeed<S> {
     }
 
     /// `false`: its connection is over.
-    fn readable(&mut self, index: usize, now: Timestamp, next: u64) -> bool {
+    fn readable(
+        &mut self,
+        index: usize,
+        now: Timestamp,
+        next: u64,
+        oldest: &dyn Fn() -> u64,
+    ) -> bool {
         let config = &self.config;
         let Some(Some(one)) = self.subscribers.get_mut(index) else { return true };
-        one.read(now, next, config) && one.flush(now)
+        one.read(now, next, oldest, config) && one.flush(now)
     }
 
     fn tick(&mut self, now: Timestamp, network: &mut impl Network<Stream = S>) {
@@ -533,8 +551,9 @@ impl<S: Stream> Subscriber<S> {
         !self.blocked && self.machine.is_open() && self.machine.next_sequence() < next
     }
 
-    /// Reads what it says; `false`: the connection is over.
-    fn read(&mut self, now: Timestamp, next: u64, config: &Soup) -> bool {
+    /// Reads what it says; `false`: the connection is over. `next` is the feed's next number, `oldest` the first
+    /// one that can still be had.
+    fn read(&mut self, now: Timestamp, next: u64, oldest: &dyn Fn() -> u64, config: &Soup) -> bool {
         loop {
             let Ok(fill) = self.connection.fill() else { return false };
             loop {
@@ -554,12 +573,25 @@ impl<S: Stream> Subscriber<S> {
                                 & credentials_match(config.password.as_bytes(), password));
                         let wanted =
                             if requested_sequence == 0 { next } else { requested_sequence };
-                        if known {
-                            self.machine.accept(wanted.min(next), &mut self.answers);
+                        let oldest = oldest();
+                        let refused = if !known {
+                            Some(SoupReject::NotAuthorized)
+                        } else if wanted < oldest {
+                            // Another message than the one asked for is never the answer.
+                            let text = format!(
+                                "message {wanted} is not kept any more, the first one is {oldest}"
+                            );
+                            self.machine.debug(&text, &mut self.answers);
+                            Some(SoupReject::SessionNotAvailable)
                         } else {
-                            let _ =
-                                self.machine.reject(SoupReject::NotAuthorized, &mut self.answers);
-                            self.closing = true;
+                            None
+                        };
+                        match refused {
+                            Some(why) => {
+                                let _ = self.machine.reject(why, &mut self.answers);
+                                self.closing = true;
+                            }
+                            None => self.machine.accept(wanted.min(next), &mut self.answers),
                         }
                     }
                     Some(SoupEvent::Logout | SoupEvent::Close(_)) => over = true,

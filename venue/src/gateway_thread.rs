@@ -7,9 +7,9 @@ use std::time::Duration;
 use gateway::acceptor::{Acceptor, History};
 use gateway::network::{Network, Sockets};
 use gateway::order_entry::{Inputs, Told, Unreadable};
-use journal::{Archive, Log, Position, Tail};
-use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, SessionId};
+use journal::{Archive, Hold, Log, Position, Tail};
+use matcher::record::{ATTACHMENT_BYTES_MAX, decode_input};
+use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Sequence, SessionId};
 
 use crate::clock::Clock;
 use crate::core::Space;
@@ -28,6 +28,8 @@ pub(crate) struct GatewayLoop<N: Network = Sockets> {
     clock: Clock,
     requests: RingToCore,
     tail: Tail,
+    /// What is not told yet stays in the journal.
+    hold: Hold,
     cutter: Cutter,
     release: Release,
     history: JournalHistory,
@@ -79,6 +81,7 @@ impl<N: Network> GatewayLoop<N> {
             clock,
             requests: RingToCore { ring, space, pushed: false },
             tail: log.tail(from),
+            hold: log.hold(from),
             cutter: Cutter::default(),
             release: release.clone(),
             history: JournalHistory {
@@ -128,6 +131,7 @@ impl<N: Network> GatewayLoop<N> {
                 self.cutter.frame(&frame, &mut follower)?;
                 told = true;
             }
+            self.hold.pass(self.tail.position());
         }
         if self.acceptor.has_work() {
             let now = self.clock.now();
@@ -230,15 +234,30 @@ impl Inputs for JournalHistory {
         position: u64,
         attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
     ) -> Option<(Input, usize)> {
-        let frame = self.archive.frame(Position(position)).ok()?;
+        let position = Position(position);
+        if position < self.log.start() {
+            return self.kept(position, attachment);
+        }
+        let Ok(frame) = self.archive.frame(position) else {
+            // It may have gone since.
+            return self.kept(position, attachment);
+        };
         let head = read_head(&frame).ok()?;
         let bytes = head.attachment();
         attachment[..bytes.len()].copy_from_slice(bytes);
         Some((head.input, bytes.len()))
     }
+
+    fn is_gone(&self, position: u64) -> bool {
+        Position(position) < self.log.start()
+    }
 }
 
 impl History for JournalHistory {
+    fn oldest(&self, session: SessionId, from: MsgSeqNum) -> MsgSeqNum {
+        self.outbound.oldest(session, from, self.log.start())
+    }
+
     fn messages(
         &mut self,
         session: SessionId,
@@ -253,7 +272,7 @@ impl History for JournalHistory {
             let unreadable = unreadable(session, Some(position));
             // Nearly every turn is one frame, found and mapped by the archive.
             let frame = self.archive.frame(position).map_err(|_| unreadable)?;
-            if frame.last && self.outbound.is_exact(session, said.next) {
+            if frame.last {
                 let before = said.next;
                 Cutter::default().frame(&frame, &mut said).map_err(|_| unreadable)?;
                 if said.next == before {
@@ -268,8 +287,21 @@ impl History for JournalHistory {
 }
 
 impl JournalHistory {
-    /// A turn of many frames, or the way from a block's first turn to a message far behind it. Goes on
-    /// in the frame where the last call for the same session stopped.
+    /// The Input of an order that worked when its segment went: it stays.
+    #[cold]
+    fn kept(
+        &self,
+        position: Position,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize)> {
+        let retained = self.log.retained()?;
+        let (sequence, record) = retained.kept(position)?;
+        let (input, bytes, _) = decode_input(Sequence(sequence), record).ok()?;
+        attachment.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some((input, bytes.len()))
+    }
+
+    /// A turn of many frames. Goes on in the frame where the last call for the same session stopped.
     fn long_way(&mut self, position: Position, said: &mut Said<'_>) -> Result<(), Unreadable> {
         let unreadable = unreadable(said.session, Some(position));
         let left = self.left.take().filter(|left| {
@@ -294,8 +326,8 @@ impl JournalHistory {
                     Some(Left { session, next, turn, frame: frame_at, cutter: cutter_before });
                 return Ok(());
             }
-            if last && said.next != before {
-                return Ok(());
+            if last {
+                return if said.next == before { Err(unreadable) } else { Ok(()) };
             }
         }
     }

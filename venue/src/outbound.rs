@@ -8,7 +8,8 @@ use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId};
 /// Positions of every outbound message of every session: 4.1 bytes a message.
 ///
 /// A fold over the journal: the same after a restart. Positions are kept in blocks, as distances from
-/// the block's first in units of eight bytes.
+/// the block's first in units of eight bytes; one that is 32 GiB behind its block's first or more takes 16 bytes
+/// besides.
 #[derive(Default)]
 pub struct Outbound {
     sessions: Vec<Numbers>,
@@ -19,12 +20,14 @@ struct Numbers {
     last: u32,
     bases: Vec<u64>,
     distances: Vec<u32>,
+    /// Messages that are [`TOO_FAR`], in order, and where they are.
+    far: Vec<(u32, u64)>,
 }
 
 /// Messages in a block.
 const BLOCK: usize = 64;
 
-/// The message is more than 32 GiB behind its block's first: the reader walks there from the first.
+/// The message is more than 32 GiB behind its block's first: its position stands elsewhere.
 const TOO_FAR: u32 = u32::MAX;
 
 /// Positions are multiples of this: frames are aligned to it.
@@ -61,32 +64,47 @@ impl Outbound {
         MsgSeqNum(self.sessions.get(session.index()).map_or(0, |numbers| numbers.last))
     }
 
-    /// Whether [`Outbound::position`] is that of the turn itself.
-    #[must_use]
-    pub fn is_exact(&self, session: SessionId, msg: MsgSeqNum) -> bool {
-        let numbers = self.sessions.get(session.index());
-        let distance =
-            numbers.and_then(|numbers| numbers.distances.get((msg.0 as usize).wrapping_sub(1)));
-        distance.is_some_and(|distance| *distance != TOO_FAR)
-    }
-
-    /// Where the turn begins that gave `msg` to `session`, or a turn before it.
+    /// Where the turn begins that gave `msg` to `session`.
     #[must_use]
     pub fn position(&self, session: SessionId, msg: MsgSeqNum) -> Option<Position> {
-        let numbers = self.sessions.get(session.index())?;
-        if msg.0 == 0 || msg.0 > numbers.last {
-            return None;
+        self.sessions.get(session.index())?.position(msg.0)
+    }
+
+    /// The first message of `session` from number `from` on that is at `start` or behind it; the number after
+    /// the last one if there is none.
+    #[must_use]
+    pub fn oldest(&self, session: SessionId, from: MsgSeqNum, start: Position) -> MsgSeqNum {
+        let Some(numbers) = self.sessions.get(session.index()) else { return MsgSeqNum(1) };
+        let is_before = |msg| numbers.position(msg).is_some_and(|at| at < start);
+        let (mut low, mut high) = (from.0.max(1), numbers.last.saturating_add(1));
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
-        let index = (msg.0 - 1) as usize;
-        let base = numbers.bases[index / BLOCK];
-        match numbers.distances[index] {
-            TOO_FAR => Some(Position(base)),
-            distance => Some(Position(base + u64::from(distance) * UNIT)),
-        }
+        MsgSeqNum(low)
     }
 }
 
 impl Numbers {
+    fn position(&self, msg: u32) -> Option<Position> {
+        if msg == 0 || msg > self.last {
+            return None;
+        }
+        let index = (msg - 1) as usize;
+        let position = match self.distances[index] {
+            TOO_FAR => {
+                let at = self.far.partition_point(|(far, _)| *far < msg);
+                self.far.get(at)?.1
+            }
+            distance => self.bases[index / BLOCK] + u64::from(distance) * UNIT,
+        };
+        Some(Position(position))
+    }
+
     fn push(&mut self, msg: MsgSeqNum, position: Position) {
         assert!(msg.0 == self.last + 1, "outbound number {msg} after {}", self.last);
         self.last = msg.0;
@@ -95,6 +113,9 @@ impl Numbers {
         }
         let base = self.bases[self.distances.len() / BLOCK];
         let distance = u32::try_from((position.0 - base) / UNIT).unwrap_or(TOO_FAR);
+        if distance == TOO_FAR {
+            self.far.push((msg.0, position.0));
+        }
         self.distances.push(distance);
     }
 }
@@ -132,12 +153,30 @@ mod tests {
     }
 
     #[test]
-    fn a_block_over_32_gib_points_to_its_first_turn() {
-        let mut outbound = Outbound::default();
-        for (msg, position) in [(1, 64u64), (2, 1 << 40)] {
-            let event = Event::Numbered { session: SessionId(1), msg: MsgSeqNum(msg) };
-            outbound.event(Position(position), &event);
+    fn a_message_far_behind_its_blocks_first_is_found_too() {
+        let (mut outbound, session) = (Outbound::default(), SessionId(1));
+        let step = 3_u64 << 33;
+        let positions: Vec<u64> = (0..200).map(|n| 64 + n / 3 * step + n % 3 * 80).collect();
+        for (msg, position) in (1..).zip(&positions) {
+            let event = Event::Numbered { session, msg: MsgSeqNum(msg) };
+            outbound.event(Position(*position), &event);
         }
-        assert_eq!(outbound.position(SessionId(1), MsgSeqNum(2)), Some(Position(64)));
+        let mut bytes = Vec::new();
+        outbound.save(&mut |part| bytes.extend_from_slice(part));
+        for outbound in [outbound, Outbound::load(&bytes).unwrap()] {
+            for (msg, position) in (1..).zip(&positions) {
+                let found = outbound.position(session, MsgSeqNum(msg));
+                assert_eq!(found, Some(Position(*position)), "message {msg}");
+                // From anywhere before it, it is the first one there.
+                for from in [1, msg / 2, msg] {
+                    let oldest = outbound.oldest(session, MsgSeqNum(from), Position(*position));
+                    assert_eq!(oldest, MsgSeqNum(msg));
+                }
+            }
+            let beyond = Position(positions[199] + 8);
+            assert_eq!(outbound.oldest(session, MsgSeqNum(7), beyond), MsgSeqNum(201));
+            assert_eq!(outbound.oldest(session, MsgSeqNum(7), Position(0)), MsgSeqNum(7));
+        }
+        assert!((0..bytes.len()).all(|len| Outbound::load(&bytes[..len]).is_err()));
     }
 }

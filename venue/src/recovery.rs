@@ -15,7 +15,7 @@ use crate::feed_thread::FeedIndex;
 use crate::in_force::InForce;
 use crate::outbound::Outbound;
 use crate::replay::{Replay, ReplayError};
-use crate::snapshots::{self, Begun, Refused, State, joined};
+use crate::snapshots::{self, Begun, Headless, Refused, State, joined};
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
 
 /// What the readers know at the end of the journal.
@@ -82,10 +82,13 @@ impl Follower for Names {
 
     fn event(&mut self, head: &TurnHead, _: u32, event: &Event) {
         match (event, &head.input.command) {
-            (Event::SessionDefined { .. }, _) => {
+            // Ids are dense. One that is known was told by a snapshot from behind this place.
+            (Event::SessionDefined { id }, _) if id.index() > self.sessions.len() => {
                 self.sessions.push(session_names(head.attachment()))
             }
-            (Event::InstrumentDefined { .. }, Command::DefineInstrument { instrument, .. }) => {
+            (Event::InstrumentDefined { id }, Command::DefineInstrument { instrument, .. })
+                if id.index() >= self.instruments.len() =>
+            {
                 self.instruments.push(*instrument);
             }
             _ => {}
@@ -177,6 +180,8 @@ pub enum RecoveryError {
     Replay(ReplayError),
     /// The configuration contradicts what the journal holds.
     Config(String),
+    /// The journal's beginning is not there, and no good snapshot.
+    Headless(Headless),
 }
 
 impl fmt::Display for RecoveryError {
@@ -184,6 +189,7 @@ impl fmt::Display for RecoveryError {
         match self {
             RecoveryError::Replay(error) => error.fmt(f),
             RecoveryError::Config(what) => f.write_str(what),
+            RecoveryError::Headless(error) => error.fmt(f),
         }
     }
 }
@@ -210,7 +216,8 @@ pub(crate) struct Recovered {
 ///
 /// # Errors
 ///
-/// If the journal cannot be read, or this build gives other events than it holds.
+/// If the journal cannot be read, or this build gives other events than it holds, or its beginning is not there
+/// and no good snapshot.
 pub(crate) fn recover(
     log: &Log,
     snapshots: &Snapshots,
@@ -218,7 +225,8 @@ pub(crate) fn recover(
 ) -> Result<Recovered, RecoveryError> {
     let limit = log.committed();
     let begun = snapshots::begin(log, snapshots, limit, orders_per_session_max);
-    let Begun { state, mut tail, from_snapshot, refused } = begun;
+    let Begun { state, mut tail, from_snapshot, refused } =
+        begun.map_err(RecoveryError::Headless)?;
     let State { mut replay, mut folds, .. } = state;
     let from_snapshot = from_snapshot.then(|| replay.place().0);
     // The names of orders take as long as everything else, and neither needs the other.

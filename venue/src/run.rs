@@ -24,7 +24,7 @@ use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
 use crate::replay::StateHash;
 use crate::schedule::Schedule;
-use crate::snapshots::{KeepError, Keeper};
+use crate::snapshots::{KeepError, Keeper, Made};
 use crate::threads::{Fate, Sleeper, spawn};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
@@ -710,22 +710,35 @@ impl SnapshotLoop {
             }
         }
         if goes_on && self.keeper.is_due_at_end() && self.fate.failure().is_none() {
-            self.make(|| true);
+            let made = self.keeper.make_last();
+            self.tell(made);
         }
     }
 
     /// Makes one; `false`: there is no use in making more.
     fn make(&mut self, goes_on: impl Fn() -> bool) -> bool {
-        match self.keeper.make(goes_on) {
+        let made = self.keeper.make(goes_on);
+        self.tell(made)
+    }
+
+    fn tell(&self, made: Result<Option<Made>, KeepError>) -> bool {
+        match made {
             Ok(None) => true,
             Ok(Some(made)) => {
                 say(made.refused.iter().map(ToString::to_string).collect());
+                if let Some(Err(why)) = made.retired {
+                    eprintln!("vesta: old segments stay: {why}");
+                }
                 self.compare(made.state);
                 true
             }
             Err(KeepError::Write(error)) => {
                 eprintln!("vesta: no snapshot: {error}");
                 true
+            }
+            Err(KeepError::Headless(error)) => {
+                eprintln!("vesta: no more snapshots, a restart would fail: {error}");
+                false
             }
             Err(KeepError::Replay(error)) => {
                 eprintln!(

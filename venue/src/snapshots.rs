@@ -6,9 +6,11 @@
 //! `journal/FORMAT.md` has the file; a part's bytes are made where its struct is.
 
 mod keeper;
+mod retention;
 mod saved;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use gateway::order_entry::{OrderEntry, saved_orders};
 use gateway::orders::SavedOrders;
@@ -28,6 +30,7 @@ use crate::outbound::Outbound;
 use crate::recovery::{Folds, Names};
 use crate::replay::{Replay, ReplayError, StateHash};
 pub use keeper::{KeepError, Keeper, Made, SnapshotConfig};
+pub use retention::{NotRetired, RetentionConfig};
 pub(crate) use saved::Checkpoints;
 
 /// The parts of a snapshot.
@@ -112,6 +115,43 @@ impl fmt::Display for Refused {
         write!(f, "the snapshot of sequence {} {}: passed over", self.sequence, self.why)
     }
 }
+
+/// A journal whose beginning is not there, and no snapshot that can be used: what it came to is not known.
+#[derive(Debug)]
+pub struct Headless {
+    /// The segment that it begins with.
+    pub first_segment: u64,
+    /// Where the segments before it went, `None` if they were removed.
+    pub archive: Option<PathBuf>,
+    /// The snapshots there are, and why they are of no use.
+    pub refused: Vec<Refused>,
+}
+
+impl fmt::Display for Headless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Headless { first_segment, archive, refused } = self;
+        write!(
+            f,
+            "the journal begins with segment {first_segment}, and there is no good snapshot"
+        )?;
+        for Refused { sequence, why } in refused {
+            write!(f, "; that of sequence {sequence} {why}")?;
+        }
+        match archive {
+            Some(folder) => write!(
+                f,
+                ": put the segments before it back, which were moved to {}, and it begins with the first again",
+                folder.display()
+            ),
+            None => f.write_str(
+                ": put the segments before it back, or a snapshot, from wherever there is a copy; here they were \
+                 removed",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Headless {}
 
 /// A journal that can be read from any of its frames on.
 trait Source {
@@ -371,21 +411,33 @@ pub(crate) struct Begun {
 }
 
 /// Loads the newest snapshot that is good and not beyond `limit` of the log.
+///
+/// # Errors
+///
+/// If there is none and the log's beginning is not there.
 pub(crate) fn begin(
     log: &Log,
     snapshots: &Snapshots,
     limit: Position,
     orders_per_session_max: u32,
-) -> Begun {
+) -> Result<Begun, Headless> {
     let mut refused = Vec::new();
     for sequence in snapshots.list().unwrap_or_default().into_iter().rev() {
         match begin_with(log, snapshots, sequence, limit, orders_per_session_max) {
-            Ok((state, tail)) => return Begun { state, tail, from_snapshot: true, refused },
+            Ok((state, tail)) => return Ok(Begun { state, tail, from_snapshot: true, refused }),
             Err(why) => refused.push(Refused { sequence: Sequence(sequence), why }),
         }
     }
+    if !log.is_whole() {
+        let retained = log.retained();
+        return Err(Headless {
+            first_segment: log.first_segment(),
+            archive: retained.and_then(|retained| retained.archive()),
+            refused,
+        });
+    }
     let state = State::new(orders_per_session_max);
-    Begun { state, tail: log.tail(log.start()), from_snapshot: false, refused }
+    Ok(Begun { state, tail: log.tail(log.start()), from_snapshot: false, refused })
 }
 
 fn begin_with(
@@ -419,10 +471,43 @@ pub fn index(
     snapshots: &Snapshots,
     fits: impl Fn(&SnapshotHead) -> bool,
 ) -> (Option<Index>, Vec<Refused>) {
+    let newest_first = |mut all: Vec<u64>| {
+        all.reverse();
+        all
+    };
+    index_of(reader, snapshots, newest_first, fits)
+}
+
+/// The same with the oldest one that is good: where the replay of a journal begins whose first segments
+/// have gone.
+pub fn oldest_index(reader: &mut Reader, snapshots: &Snapshots) -> (Option<Index>, Vec<Refused>) {
+    index_of(reader, snapshots, |all| all, |_| true)
+}
+
+/// The names that the oldest good snapshot has: those of a journal whose first segments, with the
+/// definitions in them, have gone. `None` if there is no good one.
+#[must_use]
+pub fn oldest_names(snapshots: &Snapshots) -> Option<Names> {
+    let all = snapshots.list().unwrap_or_default();
+    let names = |sequence| {
+        let snapshot = snapshots.open_parts(sequence, &[part::NAMES]).ok()?;
+        Some(load_names(&snapshot).ok()?.0)
+    };
+    all.into_iter().find_map(names)
+}
+
+fn index_of(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    order: impl Fn(Vec<u64>) -> Vec<u64>,
+    fits: impl Fn(&SnapshotHead) -> bool,
+) -> (Option<Index>, Vec<Refused>) {
     let start = reader.position();
     let mut refused = Vec::new();
-    for sequence in snapshots.list_all().unwrap_or_default().into_iter().rev() {
-        match index_with(reader, snapshots, sequence, &fits) {
+    for sequence in order(snapshots.list_all().unwrap_or_default()) {
+        // What is left of one from before the journal's beginning: it goes with the next snapshot.
+        let is_there = |head: &SnapshotHead| head.last_frame >= start && fits(head);
+        match index_with(reader, snapshots, sequence, is_there) {
             Ok(Some(index)) => return (Some(index), refused),
             Ok(None) => {}
             Err(why) => refused.push(Refused { sequence: Sequence(sequence), why }),

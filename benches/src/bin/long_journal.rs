@@ -15,7 +15,7 @@ use benches::orders::{Operation, SEED, STANDARD, stream};
 use benches::rig::Folder;
 use journal::SEGMENT_BYTES_DEFAULT;
 use venue::Venue;
-use venue::snapshots::{Keeper, SnapshotConfig};
+use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 
 const COMMANDS: usize = 38_000_000;
 
@@ -38,7 +38,12 @@ fn main() {
     filler.fill(&folder, before);
     let opened = folder.open(SEGMENT_BYTES_DEFAULT);
     let every = SnapshotConfig { every_bytes: 1 << 30, keep: 3 };
-    let mut keeper = Keeper::new(&opened.log, &opened.snapshots, every, 50_000_000);
+    let mut keeper = Keeper::new(
+        &opened.log,
+        (&opened.snapshots, every),
+        (opened.retirer.clone(), RetentionConfig::default()),
+        50_000_000,
+    );
     keeper.make(|| true).expect("a snapshot");
     drop((keeper, opened));
     filler.fill(&folder, after);

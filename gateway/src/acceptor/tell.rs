@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId, Timestamp};
+use matcher::{Command, Event, Input, MsgSeqNum, Numbering, OrderNumber, SessionId, Timestamp};
 
 use super::{Acceptor, History, Peer, RESENDS_A_ROUND, Slot};
 use crate::fix::{After, Header, Note};
@@ -140,6 +140,10 @@ fn catch_up<S: Stream>(
     most: usize,
 ) -> Result<(), Unreadable> {
     let Some(from) = slot.lag else { return Ok(()) };
+    if history.oldest(id, MsgSeqNum(from)).0 > from {
+        // It was not told yet, so it is not passed over in silence: the peer comes back and asks.
+        return Err(Unreadable { session: id, number: OrderNumber::NONE, position: None });
+    }
     let last = slot.session.last_outbound().0;
     let mut next = from;
     for (msg, told) in some_messages(id, (from, last), history)? {
@@ -154,7 +158,8 @@ fn catch_up<S: Stream>(
 }
 
 /// Says some of `range` again: application messages and rejects with PossDupFlag(43)=Y, the other
-/// session-layer messages as gap fills. What is left of the range is put back.
+/// session-layer messages as gap fills, and so what has gone from the journal. What is left of the range is put
+/// back.
 #[allow(clippy::too_many_arguments)]
 fn resend_range<S: Stream>(
     slot: &mut Slot,
@@ -166,9 +171,16 @@ fn resend_range<S: Stream>(
     history: &mut impl History,
     most: usize,
 ) -> Result<(), Unreadable> {
-    let mut next = from;
-    let mut gap: Option<u32> = None;
-    for (msg, told) in some_messages(id, (from, to), history)? {
+    let oldest = history.oldest(id, MsgSeqNum(from)).0;
+    let mut next = from.max(oldest.min(to.saturating_add(1)));
+    let mut gap = (next > from).then_some(from);
+    let said = if next <= to { some_messages(id, (next, to), history) } else { Ok(Vec::new()) };
+    let said = match said {
+        // What was there a moment ago: the next time it is known that it has gone.
+        Err(unreadable) if unreadable.is_gone(history) => Vec::new(),
+        said => said?,
+    };
+    for (msg, told) in said {
         if peer.connection.waiting() >= most {
             break;
         }
@@ -190,7 +202,10 @@ fn resend_range<S: Stream>(
         let header = Header { msg, sending_time: told.input.timestamp, resend: true, now };
         match note {
             Some(note) => note.write(session.identity(), &header, out),
-            None => entry.report(&told.told(id), session.identity(), &header, history, out)?,
+            None => match entry.report(&told.told(id), session.identity(), &header, history, out) {
+                Err(unreadable) if unreadable.is_gone(history) => gap = Some(msg.0),
+                reported => reported?,
+            },
         }
     }
     if let Some(first) = gap {

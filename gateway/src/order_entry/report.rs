@@ -99,7 +99,7 @@ impl<'a> Report<'a, '_> {
             Event::Restated(restated) => restated.number,
             Event::Busted(busted) => self.when_busted(busted).present,
             Event::StatusReported(status) if self.orders.position(status.target).is_none() => {
-                self.status_of_nothing();
+                self.status_of_nothing(RejectReason::UnknownOrder.text());
                 return Ok(());
             }
             Event::StatusReported(status) => self.number_to_tell(status),
@@ -117,7 +117,10 @@ impl<'a> Report<'a, '_> {
             }
             _ => return Ok(()),
         };
-        let order = self.entered(number, inputs, &mut buffer)?;
+        let order = match self.entered(number, inputs, &mut buffer) {
+            Err(unreadable) if unreadable.is_gone(inputs) => return self.gone(unreadable),
+            order => order?,
+        };
         match self.told.event {
             Event::Accepted(_) => self.accepted(&order),
             Event::Rejected(rejected) => self.rejected(&order, rejected.reason),
@@ -257,7 +260,8 @@ impl<'a> Report<'a, '_> {
         if let Some(reason) = execution.reason {
             message.uint(tag::ORD_REJ_REASON, ord_rej_reason(reason).into());
         }
-        message.bytes(tag::ACCOUNT, echo(attachment, tag::ACCOUNT).unwrap_or(&[]));
+        let account = echo(attachment, tag::ACCOUNT);
+        message.bytes(tag::ACCOUNT, account.unwrap_or(self.orders.account(order.number)));
         let side_asked = echo(attachment, tag::SIDE).or(echo(asked, tag::SIDE)).unwrap_or(b"7");
         match instrument {
             Some(instrument) => message.bytes(tag::SYMBOL, instrument.symbol.as_bytes()),

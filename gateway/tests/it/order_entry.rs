@@ -1119,3 +1119,128 @@ fn an_unreadable_input_is_an_error_and_writes_nothing() {
     assert_eq!(error.to_string(), format!("input of order 1 of session 1 at {at} is unreadable"));
     assert_eq!(out, b"before");
 }
+
+/// A journal that has nothing before a turn, as configured.
+struct Begun<'a> {
+    turns: &'a Turns,
+    start: u64,
+    /// What stays of the rest, by position.
+    kept: Vec<u64>,
+}
+
+impl Inputs for Begun<'_> {
+    fn input(
+        &mut self,
+        position: u64,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize)> {
+        let there = position >= self.start || self.kept.contains(&position);
+        let mut turns = self.turns;
+        if there { turns.input(position, attachment) } else { None }
+    }
+
+    fn is_gone(&self, position: u64) -> bool {
+        position < self.start
+    }
+}
+
+/// Wherever a journal begins: with the Inputs that are said to be needed, every report from there on is what it
+/// was, but for a status or a bust of an order that was done before.
+#[test]
+fn what_is_needed_of_the_past_is_enough_for_every_report() {
+    let mut venue = Venue::new(10);
+    venue.define(instrument("XYZ"));
+    let sessions = ["s", "t"].map(|name| venue.session(name));
+    let mut n = 0;
+    let mut ask = |venue: &mut Venue, who: usize, msg_type: &str, body: &str| {
+        n += 1;
+        venue.receive(sessions[who], &fix_bytes(msg_type, n, &fields_of(body)));
+        venue.run();
+    };
+    // One is done early; one is replaced twice and trades; an iceberg is replaced and trades.
+    ask(&mut venue, 0, "D", "11=done|1=ACC|55=XYZ|54=1|38=2|40=2|44=5");
+    ask(&mut venue, 1, "D", "11=t0|55=XYZ|54=2|38=2|40=2|44=5");
+    ask(&mut venue, 0, "D", "11=a|1=ACC|55=XYZ|54=1|38=9|40=2|44=4");
+    ask(&mut venue, 0, "G", "11=b|41=a|55=XYZ|54=1|38=9|40=2|44=3");
+    let new = NewOrder {
+        number: OrderNumber::NONE,
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        kind: OrderKind::Limit(Price::from_ticks(2)),
+        qty: Qty::from_lots(8),
+        time_in_force: TimeInForce::Gtc,
+        liquidity: Liquidity::Any,
+    };
+    let terms = Terms { display_qty: Qty::from_lots(2), ..Terms::NONE };
+    venue.special(sessions[0], "ice", &new, &terms);
+    ask(&mut venue, 0, "G", "11=ice2|41=ice|55=XYZ|54=1|38=7|40=2|44=2");
+    ask(&mut venue, 0, "G", "11=c|41=b|55=XYZ|54=1|38=6|40=2|44=3");
+    ask(&mut venue, 1, "D", "11=t1|55=XYZ|54=2|38=3|40=2|44=3");
+    ask(&mut venue, 0, "H", "11=c|55=XYZ|54=1");
+    ask(&mut venue, 1, "D", "11=t2|55=XYZ|54=2|38=6|40=2|44=2");
+    ask(&mut venue, 0, "F", "11=x|41=ice2|55=XYZ|54=1");
+    ask(&mut venue, 0, "H", "11=done|55=XYZ|54=1");
+    venue.bust(TradeId(1));
+    let said: Vec<(usize, usize, SessionId, MsgSeqNum, Vec<u8>)> = venue
+        .said
+        .iter()
+        .map(|said| (said.turn, said.event_index, said.session, said.msg, said.bytes.clone()))
+        .collect();
+    let (mut same, mut bare) = (0, Vec::new());
+    for begin in 0..venue.turns.0.len() {
+        let start = Turns::position(begin);
+        let kept = venue.entry.needed(start);
+        assert!(kept.iter().all(|position| *position < start) && kept.len() <= 6, "{kept:?}");
+        for (turn, event_index, session, msg, bytes) in said.iter().filter(|said| said.0 >= begin) {
+            let of = &venue.turns.0[*turn];
+            let event = &of.events[*event_index];
+            let told = Told {
+                session: *session,
+                position: Turns::position(*turn),
+                input: &of.input,
+                attachment: &of.attachment,
+                event,
+                event_index: u32::try_from(*event_index).unwrap(),
+            };
+            let name = &venue.names[session.index() - 1];
+            for resend in [false, true] {
+                let now = of.input.timestamp;
+                let header = Header { msg: *msg, sending_time: now, resend, now };
+                let mut inputs = Begun { turns: &venue.turns, start, kept: kept.clone() };
+                let mut out = Vec::new();
+                let reported =
+                    venue.entry.report(&told, &identity(name), &header, &mut inputs, &mut out);
+                if reported.is_ok() && readable(&out) == readable(bytes) {
+                    same += 1;
+                    continue;
+                }
+                // Of the orders that were done before the beginning alone.
+                let was = readable(bytes);
+                assert!(was.contains("|11=done|") || was.contains("|11=t0|"), "{was}");
+                match (event, reported) {
+                    (Event::StatusReported(_), Err(error)) => {
+                        assert!(resend && out.is_empty(), "{error}");
+                    }
+                    (_, reported) => {
+                        reported.unwrap();
+                        bare.push(readable(&out));
+                    }
+                }
+            }
+        }
+    }
+    bare.sort();
+    bare.dedup();
+    assert!(same > 200, "only {same}");
+    assert_eq!(bare.len(), 3, "{bare:#?}");
+    let wanted: [&[&str]; 3] = [
+        &["|11=done|", "|150=H|", "|39=2|", "|1=ACC|", "|55=XYZ|", "|54=1|"],
+        &["|11=t0|", "|150=H|", "|55=XYZ|", "|54=2|"],
+        &["|11=done|", "|150=I|39=8|103=5|", "|58=too long ago"],
+    ];
+    for (line, fields) in bare.iter().zip(wanted) {
+        for field in fields {
+            assert!(format!("{line}|").contains(field), "no {field} in {line}");
+        }
+    }
+}

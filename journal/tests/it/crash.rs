@@ -62,6 +62,18 @@ impl FaultyDisk {
         self.0.lock().unwrap().calls
     }
 
+    /// The call after `n` - 1 more is the one that fails.
+    pub(crate) fn fail_after(&self, n: u64) {
+        let mut state = self.0.lock().unwrap();
+        state.fail_at = state.calls + n;
+    }
+
+    /// Whether that call came.
+    pub(crate) fn failed(&self) -> bool {
+        let state = self.0.lock().unwrap();
+        state.calls >= state.fail_at
+    }
+
     /// Counts a call; an error if this is the one, or nothing works any more.
     fn call(&self) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();

@@ -10,5 +10,6 @@ mod follow;
 mod format;
 mod full;
 mod open;
+mod retire;
 mod snapshots;
 mod support;

@@ -25,6 +25,14 @@ pub(super) fn find(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failu
             OrderName::Id(id) => id.0,
             OrderName::Number(..) | OrderName::ClOrdId(..) => request(journal, &name)?,
         };
+        let mut reader = journal.open()?;
+        let first = reader.next().map_err(Failure::failed)?.map(|frame| frame.sequence);
+        if let (Some(first), Some(begins)) = (first, JournalArgs::beginning(&reader))
+            && sequence < first
+        {
+            let what = format!("sequence {sequence} is not in the journal any more: {begins}");
+            return Err(Failure::usage(what));
+        }
         match meant(journal, sequence)? {
             Meant::Order(sequence) => return Ok(sequence),
             Meant::Number(comp_id, number) => name = OrderName::Number(comp_id, number),
@@ -63,7 +71,11 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
         OrderName::Number(comp_id, _) => Some(comp_id),
         OrderName::ClOrdId(_, comp_id) => comp_id.as_ref(),
     };
-    let sessions: Vec<&(SessionId, String)> = seen.iter().flat_map(|it| &it.sessions).collect();
+    let before = journal.names(&journal.open()?).sessions;
+    let before = (1..).map(SessionId).zip(before.into_iter().map(|(comp_id, _)| comp_id));
+    let before: Vec<(SessionId, String)> = before.collect();
+    let sessions: Vec<&(SessionId, String)> =
+        before.iter().chain(seen.iter().flat_map(|it| &it.sessions)).collect();
     let comp_id_of = |id| sessions.iter().find(|(known, _)| *known == id).map(|(_, name)| name);
     if let Some(comp_id) = comp_id
         && !sessions.iter().any(|(_, known)| known == comp_id)
@@ -80,17 +92,20 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
     if wanted.is_empty() {
         wanted = of(|seen| &seen.others);
     }
-    last_of(&wanted, name, |id| comp_id_of(id).cloned())
+    last_of(journal, &wanted, name, |id| comp_id_of(id).cloned())
 }
 
 /// The last of the requests, if all are of one session.
 fn last_of(
+    journal: &JournalArgs,
     wanted: &[(SessionId, Sequence)],
     name: &OrderName,
     comp_id_of: impl Fn(SessionId) -> Option<String>,
 ) -> Result<u64, Failure> {
     let Some((session, sequence)) = wanted.last() else {
-        return Err(Failure::usage(format!("the journal knows no {name}")));
+        let begins = JournalArgs::beginning(&journal.open()?);
+        let begins = begins.map_or(String::new(), |begins| format!("; {begins}"));
+        return Err(Failure::usage(format!("the journal knows no {name}{begins}")));
     };
     if wanted.iter().any(|(other, _)| other != session) {
         let mut all: Vec<String> = wanted.iter().filter_map(|(id, _)| comp_id_of(*id)).collect();
@@ -162,7 +177,7 @@ fn from_snapshot(
     };
     let is_asked = |id| comp_id.is_none_or(|comp_id| *comp_id == known(id));
     wanted.extend(seen.iter().flat_map(|it| it.numbered.clone()).filter(|(id, _)| is_asked(*id)));
-    last_of(&wanted, name, |id| Some(known(id))).map(Some)
+    last_of(journal, &wanted, name, |id| Some(known(id))).map(Some)
 }
 
 impl Seen {

@@ -56,7 +56,8 @@ impl Start {
         let (index, _) = snapshots::index(&mut reader, &known, fits);
         let mut segments = scan::segments(&reader)?;
         let Some(index) = index else {
-            return Ok(Start { names: Names::default(), engine: None, after: 0, segments });
+            let names = journal.names(&reader);
+            return Ok(Start { names, engine: None, after: 0, segments });
         };
         let after = index.replay.place().0.0;
         let first = scan::segment_of(&segments, after + 1).map_or(0, |segment| segment.index);

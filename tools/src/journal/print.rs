@@ -41,6 +41,7 @@ pub(super) struct StyleArgs {
 pub(super) fn print(args: &PrintArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
+    select.names = args.journal.names(&reader);
     let mut printer = Printer::new(&args.style);
     let bar = progress_beside_lines(reader.bytes_total());
     let read = select.read(&mut reader, &mut printer, |at| bar.set_position(at));

@@ -56,12 +56,15 @@ impl Follower for Counts {
 pub(super) fn stat(args: &StatArgs) -> Result<(), Failure> {
     let mut reader = args.journal.open()?;
     let segments = reader.segments().map_err(Failure::failed)?;
-    let mut counts = Counts::default();
+    let begins = JournalArgs::beginning(&reader);
+    let mut counts = Counts { names: args.journal.names(&reader), ..Counts::default() };
     let bar = progress(reader.bytes_total());
     let followed = follow(&mut reader, &mut counts, |at| bar.set_position(at));
     bar.finish_and_clear();
     followed?;
-    let (bytes, cut) = (reader.position().0, reader.tail_cut());
+    let (start, cut) = (reader.start(), reader.tail_cut());
+    let base = u64::from(reader.segment_bytes()) * reader.first_segment();
+    let bytes = reader.position().0 - base;
     let begun = segments.iter().filter(|segment| segment.first_sequence.is_some()).count();
     let live = segments.iter().filter(|segment| segment.live).count();
     let (first, last) = (counts.first, counts.last);
@@ -71,6 +74,11 @@ pub(super) fn stat(args: &StatArgs) -> Result<(), Failure> {
         reader.segment_bytes() >> 20,
         segments.len() - begun
     );
+    if let Some(begins) = &begins {
+        say!("beginning  {begins}");
+        let kept = reader.retained().map_or(0, journal::Retained::len);
+        say!("kept       {} requests of orders that worked then", text::count(kept as u64));
+    }
     say!("bytes      {}", text::count(bytes));
     if let (Some(first), Some(last)) = (first, last) {
         say!("sequences  {} to {}", first.0, last.0);
@@ -100,6 +108,8 @@ pub(super) fn stat(args: &StatArgs) -> Result<(), Failure> {
             "segments": begun,
             "segment_bytes": reader.segment_bytes(),
             "bytes": bytes,
+            "first_segment": reader.first_segment(),
+            "start": start.0,
             "first_sequence": first.map(|place| place.0),
             "last_sequence": last.map(|place| place.0),
             "first_time": first.map(|place| Rfc3339(place.1).to_string()),

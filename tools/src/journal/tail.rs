@@ -61,6 +61,7 @@ pub(super) fn tail(args: &TailArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let mut reader = args.journal.open()?;
+    select.names = args.journal.names(&reader);
     let mut printer = Printer::new(&args.style);
     let read = last(args, &mut select, &mut reader, &mut printer, &interrupt);
     let followed = match read {

@@ -17,7 +17,9 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
-    let total = args.journal.open()?.bytes_total();
+    let reader = args.journal.open()?;
+    let (total, begins) = (reader.bytes_total(), JournalArgs::beginning(&reader));
+    drop(reader);
     let bar = progress(total);
     let live_dir = args.journal.live_dir();
     let result = journal::verify(&args.journal.dir, live_dir.as_deref(), |at| bar.set_position(at));
@@ -32,6 +34,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
                 verified.last_sequence,
                 text::count(verified.bytes)
             );
+            if let Some(begins) = begins {
+                say!(
+                    "{begins}; {} requests of them are kept, and sound",
+                    text::count(verified.kept)
+                );
+            }
             if verified.copies > 0 {
                 say!("{} of them are live and on disk: both copies are sound", verified.copies);
             }
@@ -43,6 +51,8 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
                     "ok": true,
                     "copies": verified.copies,
                     "segments": verified.segments,
+                    "first_segment": verified.first_segment,
+                    "kept": verified.kept,
                     "frames": verified.frames,
                     "turns": verified.turns,
                     "first_sequence": verified.first_sequence,

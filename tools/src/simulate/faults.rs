@@ -48,6 +48,8 @@ faults! {
     SyncFailed "sync failed",
     /// There is no room for a file.
     NoSpace "no space",
+    /// All snapshots are bad, and segments that had gone are put back.
+    PutBack "segments put back",
     /// A sync takes long.
     SlowSync "slow sync",
     /// The venue's thread does not run for a while.

@@ -3,7 +3,7 @@
 //! The ledger outlives connections, restarts and crashes. Number N means the same message for ever; an
 //! order is told once; its quantities add up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::fix::{Message, tag};
 
@@ -73,6 +73,10 @@ pub(super) struct Ledger {
     orders: BTreeMap<u64, Told>,
     /// Trades and the order whose side it was.
     fills: BTreeMap<(u64, u64), u64>,
+    /// Messages that have gone from the journal: who asks for them gets their numbers filled over.
+    gone: BTreeSet<u32>,
+    /// One of them was never heard: what is true is not known here any more.
+    pub(super) blind: bool,
 }
 
 fn text(message: &Message<'_>, of: u32) -> String {
@@ -99,11 +103,18 @@ impl Ledger {
             b"4" => {
                 let next = usize::try_from(number(message, tag::NEW_SEQ_NO)?).unwrap_or(at);
                 for filled in at..next {
-                    if let Said::Message(_) = self.place(filled) {
-                        return Err(format!(
-                            "number {filled} was a message and is filled over by {}",
-                            show(message)
-                        ));
+                    let has_gone = self.has_gone(filled);
+                    let excused = has_gone || self.may_be_gone(filled);
+                    match self.place(filled) {
+                        Said::Message(_) if !excused => {
+                            return Err(format!(
+                                "number {filled} was a message and is filled over by {}",
+                                show(message)
+                            ));
+                        }
+                        Said::Message(_) => continue,
+                        Said::Nothing if has_gone => self.blind = true,
+                        Said::Nothing | Said::Admin => {}
                     }
                     *self.place(filled) = Said::Admin;
                 }
@@ -128,7 +139,10 @@ impl Ledger {
                 let sent = if again { tag::ORIG_SENDING_TIME } else { tag::SENDING_TIME };
                 fields.extend_from_slice(b"|first sent ");
                 fields.extend_from_slice(message.get(sent).unwrap_or_default());
+                let was_gone = self.has_gone(at);
                 match self.place(at) {
+                    // Its segment was put back.
+                    place @ Said::Admin if was_gone => *place = Said::Message(fields),
                     place @ Said::Nothing => *place = Said::Message(fields),
                     Said::Admin => {
                         return Err(format!(
@@ -145,6 +159,29 @@ impl Ledger {
                 Ok(())
             }
         }
+    }
+
+    /// These have gone from the journal; what went before stays gone.
+    pub(super) fn let_go(&mut self, gone: impl Iterator<Item = u32>) {
+        self.gone.extend(gone);
+    }
+
+    fn has_gone(&self, at: usize) -> bool {
+        u32::try_from(at).is_ok_and(|at| self.gone.contains(&at))
+    }
+
+    /// Whether a message may be filled over although its turn is there: a status of an order that is not.
+    fn may_be_gone(&self, at: usize) -> bool {
+        let is_status = |said: &Said| match said {
+            Said::Message(fields) => fields.windows(6).any(|window| window == b"|150=I"),
+            _ => false,
+        };
+        !self.gone.is_empty() && self.said.get(at).is_some_and(is_status)
+    }
+
+    /// Whether this number may be filled over for good.
+    pub(super) fn is_excused(&self, number: u32, is_status: bool) -> bool {
+        self.gone.contains(&number) || (is_status && !self.gone.is_empty())
     }
 
     fn place(&mut self, at: usize) -> &mut Said {
@@ -213,6 +250,12 @@ impl Ledger {
 
     /// Takes an application message, the next in order, exactly once.
     pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), String> {
+        let taken = self.take_it(message);
+        // Who missed an order's beginning cannot say what is wrong with the rest.
+        if self.blind { Ok(()) } else { taken }
+    }
+
+    fn take_it(&mut self, message: &Message<'_>) -> Result<(), String> {
         match message.msg_type() {
             b"8" => self.report(message),
             b"9" => self.answer(message, &[Kind::Cancel, Kind::Replace]),

@@ -82,6 +82,8 @@ pub struct Report {
     pub restarts: u64,
     /// Of those, the ones that went on from a snapshot.
     pub from_snapshot: u64,
+    /// Segments of journals that went.
+    pub retired: u64,
     /// Faults by kind.
     pub counts: Counts,
     /// The first seed that found something, and what.
@@ -194,6 +196,7 @@ impl Report {
         self.turns += outcome.turns;
         self.restarts += outcome.restarts;
         self.from_snapshot += outcome.from_snapshot;
+        self.retired += outcome.retired;
         self.counts.extend(&outcome.counts);
         if let Some(what) = outcome.finding
             && self.finding.as_ref().is_none_or(|(first, _)| seed < *first)
@@ -264,6 +267,7 @@ fn tell(args: &SimulateArgs, report: &Report) {
             "turns": report.turns,
             "restarts": report.restarts,
             "from_snapshot": report.from_snapshot,
+            "retired": report.retired,
             "faults": faults,
             "fault_kinds": report.counts.kinds(),
             "fault_kinds_known": Fault::ALL.len(),
@@ -281,13 +285,15 @@ fn tell(args: &SimulateArgs, report: &Report) {
         }
     }
     say!(
-        "{} seeds, {:.1} h simulated, {} requests, {} turns, {} restarts, {} of them from a snapshot",
+        "{} seeds, {:.1} h simulated, {} requests, {} turns, {} restarts, {} of them from a snapshot; {} \
+         segments went",
         report.seeds,
         report.hours(),
         report.commands,
         report.turns,
         report.restarts,
-        report.from_snapshot
+        report.from_snapshot,
+        report.retired
     );
     say!(
         "{} faults of {} kinds of {}",

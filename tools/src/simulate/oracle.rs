@@ -2,10 +2,11 @@
 //! the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use feed::{MessageSink, Mirror, Publisher};
 use gateway::fix::Note;
-use journal::{Frame, Log};
+use journal::{Frame, Log, Position, Reader};
 use matcher::testing::reference::Reference;
 use matcher::{Command, Engine, Event, Input, InstrumentId, Sequence, Side, Timestamp};
 use venue::replay::Replay;
@@ -20,12 +21,14 @@ struct Out {
     sequence: Sequence,
     /// Whether it comes again when it is asked for, or is filled over.
     comes_again: bool,
+    /// Whether it is a status, which may not come again when its order has gone.
+    is_status: bool,
 }
 
 /// A whole journal, replayed.
 pub(super) struct History {
-    /// A hash of each turn, in order.
-    pub(super) turns: Vec<u64>,
+    /// Where each turn ends, and a hash of it, in order.
+    pub(super) turns: Vec<(u64, u64)>,
     pub(super) engine: Engine,
     /// The engine's state after the turn that was asked for.
     pub(super) state_then: Option<u64>,
@@ -70,7 +73,8 @@ impl Follower for Seen {
                 }),
                 _ => true,
             };
-            let out = Out { sequence: head.input.sequence, comes_again };
+            let is_status = matches!(event, Event::StatusReported(_));
+            let out = Out { sequence: head.input.sequence, comes_again, is_status };
             self.outs.insert((session.0, msg.0), out);
         }
         self.publisher.event(event, &mut self.feed);
@@ -91,22 +95,48 @@ pub(super) fn hash_frame(hash: u64, frame: &Frame<'_>) -> u64 {
 }
 
 impl History {
-    /// Replays the journal; `then` is a turn whose state is of interest.
-    pub(super) fn read(log: &Log, then: Sequence) -> Result<History, String> {
+    /// Replays the journal; `then` is a turn whose state is of interest. What has gone of it is in `gone`, with
+    /// the segment that it begins with.
+    pub(super) fn read(log: &Log, then: Sequence, gone: &Path) -> Result<History, String> {
         let (mut replay, mut seen) = (Replay::new(), Seen::default());
-        let (mut tail, limit) = (log.tail(log.start()), log.committed());
         let (mut turns, mut hash, mut state_then) = (Vec::new(), 0, None);
-        while let Some(frame) = tail.next(limit).map_err(|error| error.to_string())? {
-            hash = hash_frame(hash, &frame);
-            replay.frame(&frame, &mut seen).map_err(|error| error.to_string())?;
+        let mut take = |frame: &Frame<'_>| {
+            hash = hash_frame(hash, frame);
+            replay.frame(frame, &mut seen).map_err(|error| error.to_string())?;
             if frame.last {
-                turns.push(hash);
+                turns.push((frame.end().0, hash));
                 if frame.sequence == then.0 {
                     state_then = Some(replay.engine().state_hash());
                 }
             }
+            Ok::<(), String>(())
+        };
+        if !log.is_whole() {
+            let mut reader = Reader::open(gone, None).map_err(|error| error.to_string())?;
+            while let Some(frame) = reader.next().map_err(|error| error.to_string())? {
+                if frame.position >= log.start() {
+                    break;
+                }
+                take(&frame)?;
+            }
+        }
+        let (mut tail, limit) = (log.tail(log.start()), log.committed());
+        while let Some(frame) = tail.next(limit).map_err(|error| error.to_string())? {
+            take(&frame)?;
         }
         Ok(History { turns, engine: replay.into_engine(), state_then, seen })
+    }
+
+    /// The turns that end at `position` or before it.
+    pub(super) fn turns_to(&self, position: Position) -> u64 {
+        self.turns.partition_point(|(end, _)| *end <= position.0) as u64
+    }
+
+    /// Numbers of messages to a session that would come again, of the first `turns` turns.
+    pub(super) fn gone(&self, session: u32, turns: u64) -> impl Iterator<Item = u32> {
+        let outs = self.seen.outs.range((session, 0)..=(session, u32::MAX));
+        let gone = outs.filter(move |(_, out)| out.comes_again && out.sequence.0 <= turns);
+        gone.map(|((_, number), _)| *number)
     }
 
     /// Every message that a session was told stands in the journal as it was told.
@@ -118,7 +148,7 @@ impl History {
                 ));
             };
             let Said::Message(fields) = said else {
-                if out.comes_again {
+                if out.comes_again && !ledger.is_excused(number, out.is_status) {
                     return Err(format!(
                         "message {number} of session {session} was filled over, and is one of {}",
                         out.sequence
@@ -142,7 +172,8 @@ impl History {
     /// Everything that the journal says to a session was heard.
     fn was_heard(&self, session: u32, ledger: &Ledger) -> Result<(), String> {
         for ((_, number), out) in self.seen.outs.range((session, 0)..=(session, u32::MAX)) {
-            if out.comes_again && !matches!(ledger.said_at(*number), Said::Message(_)) {
+            let heard = matches!(ledger.said_at(*number), Said::Message(_));
+            if out.comes_again && !heard && !ledger.is_excused(*number, out.is_status) {
                 return Err(format!(
                     "message {number} of session {session}, of {}, was never told",
                     out.sequence
@@ -169,8 +200,9 @@ impl History {
 
     /// What was sent is filled, canceled, working or refused, and both sides of a trade know it.
     fn quantities_add_up(&self, traders: &[Trader]) -> Result<(), String> {
+        let seeing = traders.iter().filter(|trader| !trader.ledger.blind);
         let by_session: BTreeMap<u32, &Ledger> =
-            traders.iter().map(|trader| (trader.session.0, &trader.ledger)).collect();
+            seeing.map(|trader| (trader.session.0, &trader.ledger)).collect();
         let mut known = BTreeSet::new();
         for event in self.seen.inputs.iter().flat_map(|(_, events)| events) {
             let Event::Traded(trade) = event else { continue };
@@ -251,7 +283,9 @@ impl History {
         for trader in traders {
             self.holds(trader.session.0, &trader.ledger)?;
             self.was_heard(trader.session.0, &trader.ledger)?;
-            if let Some(open) = trader.ledger.unanswered().next() {
+            if let Some(open) = trader.ledger.unanswered().next()
+                && !trader.ledger.blind
+            {
                 return Err(format!("{open} has no answer"));
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use matcher::{InstrumentId, Phase, SelfTradePrevention};
 use venue::config::PhaseEntry;
+use venue::snapshots::RetentionConfig;
 use venue::{Config, Durability};
 
 use super::faults::Sabotage;
@@ -57,6 +58,8 @@ pub(super) struct Plan {
     pub(super) feed_window: (usize, usize),
     /// Bytes of journal between two snapshots, 0: none; and how many stay.
     pub(super) snapshots: (u64, usize),
+    /// Bytes and ns of journal that stay, and whether the rest is moved elsewhere; `None`: all of it stays.
+    pub(super) retention: Option<(u64, u64, bool)>,
     pub(super) sabotage: Option<Sabotage>,
 }
 
@@ -89,9 +92,18 @@ impl Plan {
         let every = [0, 3 << 10, 20 << 10, 90 << 10];
         let every = every[usize::try_from(more.below(4)).unwrap_or(0)];
         let keep = 1 + usize::try_from(more.below(3)).unwrap_or(0);
+        let mut gone = Random::new(seed ^ 0x7e7a_12ed);
+        let stays = [1, 20 << 10, 90 << 10][usize::try_from(gone.below(3)).unwrap_or(0)];
+        let age = [0, 0, 10 * SECOND][usize::try_from(gone.below(3)).unwrap_or(0)];
+        let moved = gone.below(2) == 0;
+        let goes = every > 0 && every < 90 << 10 && gone.below(2) == 0;
+        let retention = goes.then_some((stays, age, moved));
+        // Segments go one after the other only where there are some.
+        let pace_ns = if goes { pace_ns / 4 } else { pace_ns };
         Plan {
             seed,
             snapshots: (every, keep),
+            retention,
             durability: if disk { Durability::Disk } else { Durability::Memory },
             traders,
             hostile: random.below(3) == 0,
@@ -156,6 +168,11 @@ impl Plan {
         config.live_dir = Some(live_dir.to_path_buf());
         config.segment_bytes = SEGMENT_BYTES;
         (config.snapshots.every_bytes, config.snapshots.keep) = self.snapshots;
+        if let Some((keep_bytes, keep_ns, moved)) = self.retention {
+            let archive = moved.then(|| journal_dir.with_file_name("archive"));
+            let archive_command = Vec::new();
+            config.retention = RetentionConfig { keep_bytes, keep_ns, archive, archive_command };
+        }
         config.fix.out_buffer_bytes = self.out_buffer_bytes;
         for session in &mut config.sessions {
             session.self_trade = self.self_trade;

@@ -1,7 +1,7 @@
 //! A subscriber of the feed, and what the feed said under each number.
 
 use feed::{Mirror, decode};
-use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose};
+use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
 use matcher::Timestamp;
 
 use super::faults::{Counts, Fault};
@@ -11,21 +11,27 @@ use crate::random::Random;
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
-/// Message N of the feed, from 1: the same for every subscriber and for ever.
+/// Message N of the feed, from 1: the same for every subscriber and for ever. `None`: nobody heard it.
 #[derive(Default)]
-pub(super) struct FeedLedger(Vec<Vec<u8>>);
+pub(super) struct FeedLedger {
+    messages: Vec<Option<Vec<u8>>>,
+    /// Somebody began in the middle.
+    has_holes: bool,
+}
 
 impl FeedLedger {
     fn hear(&mut self, number: u64, message: &[u8]) -> Result<(), String> {
         let index = usize::try_from(number).unwrap_or(0).wrapping_sub(1);
-        match self.0.get(index) {
+        if self.messages.len() <= index {
+            self.messages.resize(index + 1, None);
+        }
+        match &mut self.messages[index] {
             Some(was) if was == message => Ok(()),
             Some(_) => Err(format!("message {number} of the feed is another one now")),
-            None if index == self.0.len() => {
-                self.0.push(message.to_vec());
+            nothing => {
+                *nothing = Some(message.to_vec());
                 Ok(())
             }
-            None => Err(format!("message {number} of the feed after {}", self.0.len())),
         }
     }
 }
@@ -44,10 +50,14 @@ pub(super) struct Subscriber {
     random: Random,
     fault_per_mille: u64,
     calm: bool,
+    /// The feed's first messages have gone: it may say so.
+    pub(super) may_be_late: bool,
+    /// It did: the book is not ours to know.
+    pub(super) late: bool,
 }
 
-fn fresh() -> SoupClient {
-    SoupClient::new(SoupClientConfig::new(b"", b"", 1))
+fn from(number: u64) -> SoupClient {
+    SoupClient::new(SoupClientConfig::new(b"", b"", number))
 }
 
 impl Subscriber {
@@ -55,7 +65,7 @@ impl Subscriber {
         Subscriber {
             mirror: Mirror::new(),
             counts: Counts::default(),
-            client: fresh(),
+            client: from(1),
             conn: None,
             connect_at: began + random.below(5 * SECOND),
             ticks_at: 0,
@@ -65,6 +75,8 @@ impl Subscriber {
             random,
             fault_per_mille,
             calm: false,
+            may_be_late: false,
+            late: false,
         }
     }
 
@@ -99,8 +111,8 @@ impl Subscriber {
             };
             if !self.calm && self.random.below(5) == 0 {
                 // Somebody new, from the beginning.
-                self.client = fresh();
-                self.mirror = Mirror::new();
+                self.client = from(1);
+                (self.mirror, self.late) = (Mirror::new(), false);
             }
             self.conn = Some(conn);
             self.inbox.clear();
@@ -174,7 +186,7 @@ impl Subscriber {
             match received.event {
                 None => break,
                 Some(SoupClientEvent::Accepted { next_sequence, .. }) => {
-                    if next_sequence != asked {
+                    if next_sequence != asked && asked != 0 {
                         return Err(format!(
                             "the feed goes on with {next_sequence} and not with {asked}"
                         ));
@@ -184,7 +196,18 @@ impl Subscriber {
                     ledger.hear(sequence, message)?;
                     let wrong = |why: String| format!("message {sequence} of the feed: {why}");
                     let message = decode(message).map_err(|error| wrong(error.to_string()))?;
-                    self.mirror.apply(&message).map_err(|error| wrong(error.to_string()))?;
+                    let applied = self.mirror.apply(&message);
+                    if !self.late {
+                        applied.map_err(|error| wrong(error.to_string()))?;
+                    }
+                }
+                Some(SoupClientEvent::Close(SoupClose::Rejected(
+                    SoupReject::SessionNotAvailable,
+                ))) if self.may_be_late => {
+                    // With what comes next.
+                    (self.client, self.late, over) = (from(0), true, true);
+                    ledger.has_holes = true;
+                    break;
                 }
                 Some(SoupClientEvent::Close(SoupClose::Rejected(why))) => {
                     return Err(format!("the feed rejects us: {why:?}"));
@@ -207,10 +230,13 @@ impl Subscriber {
 impl FeedLedger {
     /// Whether it is what the journal makes.
     pub(super) fn equals(&self, journal: &[Vec<u8>]) -> Result<(), String> {
-        if self.0 == journal {
-            return Ok(());
+        let differs = |(ours, theirs): (&Option<Vec<u8>>, &Vec<u8>)| {
+            ours.as_ref().is_some_and(|ours| ours != theirs)
+        };
+        let (heard, made) = (self.messages.len(), journal.len());
+        match self.messages.iter().zip(journal).position(differs) {
+            None if heard == made || (self.has_holes && heard < made) => Ok(()),
+            at => Err(format!("the feed was not what the journal makes: message {at:?} from 0")),
         }
-        let at = self.0.iter().zip(journal).position(|(ours, theirs)| ours != theirs);
-        Err(format!("the feed was not what the journal makes: message {:?} from 0", at))
     }
 }

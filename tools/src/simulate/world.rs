@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::{
-    Log, OpenError, Options, Position, Prepared, Preparer, ReadError, Synced, Syncer, Tail,
+    Log, OpenError, Options, Position, Prepared, Preparer, ReadError, Retired, Synced, Syncer, Tail,
 };
 use matcher::record::RECORD_VERSION;
 use matcher::{
@@ -24,7 +24,7 @@ use matcher::{
 use venue::assembly::{Assembly, Joined, Operator, Outside};
 use venue::release::Release;
 use venue::replay::ReplayError;
-use venue::snapshots::{KeepError, Keeper};
+use venue::snapshots::{KeepError, Keeper, NotRetired};
 use venue::turns::FollowError;
 use venue::{Clock, Durability, RecoveryError, Space, StartError, Turned};
 
@@ -74,6 +74,8 @@ pub struct Outcome {
     pub restarts: u64,
     /// Of those, the ones that went on from a snapshot.
     pub from_snapshot: u64,
+    /// Segments of the journal that went.
+    pub retired: u64,
     /// The engine's state at the end.
     pub state_hash: u64,
     /// What happened, if that was asked for.
@@ -91,6 +93,7 @@ impl Outcome {
             turns: 0,
             restarts: 0,
             from_snapshot: 0,
+            retired: 0,
             state_hash: 0,
             trace: Vec::new(),
         }
@@ -163,6 +166,10 @@ pub(super) struct World {
     folder: String,
     dir: PathBuf,
     live: PathBuf,
+    /// Every segment there ever was.
+    gone: PathBuf,
+    /// Segments that went.
+    retired: u64,
     running: Option<Running>,
     /// When a venue is started that is not there.
     start_at: u64,
@@ -247,6 +254,8 @@ impl World {
             folder: folder.display().to_string(),
             dir: folder.join("journal"),
             live: folder.join("live"),
+            gone: folder.join("gone"),
+            retired: 0,
             running: None,
             start_at: plan.began,
             starts: 0,
@@ -306,6 +315,7 @@ impl World {
             turns: self.turns.len() as u64,
             restarts: self.starts.saturating_sub(1),
             from_snapshot: self.from_snapshot,
+            retired: self.retired,
             state_hash: self.then.1,
             trace: self.trace,
         }
@@ -555,6 +565,7 @@ impl World {
 
     /// Makes a snapshot. One that cannot be written is no harm.
     pub(super) fn step_keeper(&mut self) -> Result<(), String> {
+        self.link_segments()?;
         let Some(running) = &mut self.running else { return Ok(()) };
         running.keep_at = None;
         match running.keeper.make(|| true) {
@@ -564,8 +575,17 @@ impl World {
                 if !made.refused.is_empty() && !self.flipped {
                     return Err(format!("a snapshot cannot be gone on from: {:?}", made.refused));
                 }
+                match made.retired {
+                    None => Ok(()),
+                    Some(Ok(retired)) => self.went(&retired),
+                    Some(Err(why)) => self.stays(&why),
+                }
+            }
+            Err(KeepError::Headless(why)) if self.flipped => {
+                self.say(|| format!("no snapshot: {why}"));
                 Ok(())
             }
+            Err(KeepError::Headless(why)) => Err(format!("no snapshot: {why}")),
             Err(KeepError::Write(error)) if self.disk.has_ended() => {
                 self.failed(&error.to_string())
             }
@@ -578,6 +598,60 @@ impl World {
             }
             Err(KeepError::Replay(error)) => Err(format!("no snapshot: {error}")),
         }
+    }
+
+    /// Old segments went: who asks for what was in them is told so from now on.
+    fn went(&mut self, retired: &Retired) -> Result<(), String> {
+        self.retired += retired.segments;
+        let turns = self.let_go()?;
+        if turns + 1 != retired.first_sequence {
+            return Err(format!("{turns} turns are before the journal's beginning: {retired:?}"));
+        }
+        let Some(archive) = &retired.archive else { return Ok(()) };
+        for index in 0..retired.first {
+            let name = format!("{index:016}.seg");
+            let read = |folder: &Path| std::fs::read(folder.join(&name));
+            match (read(archive), read(&self.gone)) {
+                (Ok(moved), Ok(was)) if moved == was => {}
+                _ => return Err(format!("segment {index} is not what it was in {archive:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everybody is told what the running venue's journal does not have any more; how many turns.
+    fn let_go(&mut self) -> Result<u64, String> {
+        let Some(running) = &self.running else { return Ok(0) };
+        let (log, then) = (running.log.clone(), running.joined.core().sequence());
+        let history = History::read(&log, then, &self.gone)?;
+        Ok(self.let_go_of(&history, log.start()))
+    }
+
+    /// The same, by what the journal was.
+    fn let_go_of(&mut self, history: &History, start: Position) -> u64 {
+        let turns = history.turns_to(start);
+        for trader in &mut self.traders {
+            trader.ledger.let_go(history.gone(trader.session.0, turns));
+        }
+        for subscriber in &mut self.subscribers {
+            subscriber.may_be_late |= turns > 0;
+        }
+        turns
+    }
+
+    /// Old segments stay, for a reason.
+    fn stays(&mut self, why: &NotRetired) -> Result<(), String> {
+        if self.disk.has_ended() {
+            return self.failed(&why.to_string());
+        }
+        self.say(|| format!("old segments stay: {why}"));
+        // The journal may begin later all the same.
+        self.let_go()?;
+        let failed = self.disk.take_failed() || self.disk.is_full();
+        if failed || (self.flipped && matches!(why, NotRetired::Snapshot(..))) {
+            return Ok(());
+        }
+        Err(format!("old segments stay although nothing failed: {why}"))
     }
 
     /// A call to the disk failed: it ended there, or the venue ends now.

@@ -216,8 +216,13 @@ fn make_snapshots(folder: &Folder, journal: &Path) -> journal::Snapshots {
     };
     let opened = journal::open(&options).unwrap();
     let config = venue::snapshots::SnapshotConfig { every_bytes: 400, keep: 100 };
-    let mut keeper =
-        venue::snapshots::Keeper::new(&opened.log, &opened.snapshots, config, 1_000_000);
+    let retention = (opened.retirer.clone(), venue::snapshots::RetentionConfig::default());
+    let mut keeper = venue::snapshots::Keeper::new(
+        &opened.log,
+        (&opened.snapshots, config),
+        retention,
+        1_000_000,
+    );
     keeper.make(|| true).unwrap().unwrap();
     opened.snapshots.clone()
 }

@@ -14,5 +14,6 @@ mod journals;
 mod looking;
 mod play;
 mod python;
+mod retiring;
 mod serve;
 mod support;

@@ -1,11 +1,12 @@
 //! Where messages stand as bytes, for a snapshot: 8 bytes version, 8 bytes how many sessions, from session 0; each 8 bytes
-//! its last number, then 4 bytes a message, then 8 bytes a block.
+//! its last number, then 4 bytes a message, then 8 bytes a block, then 8 bytes how many are far from
+//! the first of their block, and each of these 8 bytes its number, 8 bytes its position.
 
 use gateway::saved::{NotSaved, Saved};
 
 use super::{BLOCK, Numbers, Outbound};
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// No journal gets there; beyond it sums of positions could overflow. Unit: bytes.
 const POSITION_MAX: u64 = 1 << 62;
@@ -26,6 +27,11 @@ impl Outbound {
                 out(&bytes[..4 * block.len()]);
             }
             numbers.bases.iter().for_each(|base| out(&base.to_le_bytes()));
+            out(&(numbers.far.len() as u64).to_le_bytes());
+            for (msg, position) in &numbers.far {
+                out(&u64::from(*msg).to_le_bytes());
+                out(&position.to_le_bytes());
+            }
         }
     }
 
@@ -61,6 +67,20 @@ impl Numbers {
                 return Err(NotSaved);
             }
             numbers.bases.push(base);
+        }
+        let far = numbers.distances.iter().filter(|distance| **distance == super::TOO_FAR).count();
+        if saved.count(16)? != far {
+            return Err(NotSaved);
+        }
+        for _ in 0..far {
+            let (msg, position) = (u32::try_from(saved.u64()?), saved.u64()?);
+            let msg = msg.map_err(|_| NotSaved)?;
+            let is_far = numbers.distances.get((msg as usize).wrapping_sub(1));
+            let after = numbers.far.last().is_none_or(|(last, _)| *last < msg);
+            if is_far != Some(&super::TOO_FAR) || !after || position > POSITION_MAX {
+                return Err(NotSaved);
+            }
+            numbers.far.push((msg, position));
         }
         Ok(numbers)
     }

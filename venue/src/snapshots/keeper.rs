@@ -6,9 +6,10 @@
 
 use std::fmt;
 
-use journal::{JournalError, Log, Position, Snapshots};
+use journal::{JournalError, Log, Position, Retired, Retirer, Snapshots};
 
-use super::{Begun, INDEX_PARTS, Refused, SaveError, State, begin};
+use super::retention::{NotRetired, Retention, RetentionConfig};
+use super::{Begun, Headless, INDEX_PARTS, Refused, SaveError, State, begin};
 use crate::replay::{ReplayError, StateHash};
 use crate::turns::FollowError;
 
@@ -37,6 +38,7 @@ pub struct Keeper {
     log: Log,
     snapshots: Snapshots,
     config: SnapshotConfig,
+    retention: Retention,
     orders_per_session_max: u32,
     /// Where the last snapshot ends, or the last try ended.
     last: Position,
@@ -53,6 +55,8 @@ pub struct Made {
     pub bytes: u64,
     /// Older ones that could not be gone on from.
     pub refused: Vec<Refused>,
+    /// Segments that went then, or why they did not; `None`: none was to go.
+    pub retired: Option<Result<Retired, NotRetired>>,
 }
 
 /// Why no snapshot could be made.
@@ -62,6 +66,8 @@ pub enum KeepError {
     Replay(ReplayError),
     /// The file cannot be written. The next one may be.
     Write(JournalError),
+    /// There is nothing to make one from.
+    Headless(Headless),
 }
 
 impl fmt::Display for KeepError {
@@ -69,6 +75,7 @@ impl fmt::Display for KeepError {
         match self {
             KeepError::Replay(error) => error.fmt(f),
             KeepError::Write(error) => error.fmt(f),
+            KeepError::Headless(error) => error.fmt(f),
         }
     }
 }
@@ -95,8 +102,8 @@ impl Keeper {
     #[must_use]
     pub fn new(
         log: &Log,
-        snapshots: &Snapshots,
-        config: SnapshotConfig,
+        (snapshots, config): (&Snapshots, SnapshotConfig),
+        (retirer, retention): (Retirer, RetentionConfig),
         orders_per_session_max: u32,
     ) -> Keeper {
         let newest = snapshots.list().ok().and_then(|all| all.last().copied());
@@ -107,6 +114,7 @@ impl Keeper {
             log: log.clone(),
             snapshots: snapshots.clone(),
             config,
+            retention: Retention { retirer, config: retention },
             orders_per_session_max,
             last: end.unwrap_or(log.start()),
         }
@@ -131,17 +139,60 @@ impl Keeper {
             && self.behind() <= every.saturating_mul(AT_END_MOST)
     }
 
-    /// Makes a snapshot of everything that is synced by now, and removes those that are too old. `None`: nothing is
-    /// synced since the last, or `goes_on` said no. On its way through a long journal it makes others,
-    /// each as far from the last as is configured.
+    /// Makes a snapshot of everything that is synced by now, and removes those that are too old; then segments go
+    /// that are older than what is kept. `None`: nothing is synced since the last, or `goes_on` said no. On its way
+    /// through a long journal it makes others, each as far from the last as is configured.
     ///
     /// # Errors
     ///
     /// If the journal does not replay, or the snapshot cannot be written.
     pub fn make(&mut self, goes_on: impl Fn() -> bool) -> Result<Option<Made>, KeepError> {
+        self.make_and(goes_on, |keeper, state, made, goes_on| {
+            let (snapshots, state) =
+                ((&keeper.snapshots, keeper.config.keep), (state, made.position));
+            made.retired = keeper.retention.run(&keeper.log, snapshots, state, goes_on);
+        })
+    }
+
+    /// The same at a clean end, when nobody waits for segments to go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::make`].
+    pub fn make_last(&mut self) -> Result<Option<Made>, KeepError> {
+        self.make_and(|| true, |_, _, _, _| ())
+    }
+
+    /// Lets segments go that may, without a venue: on behalf of who asks for it now. Behind all that is synced there
+    /// is a snapshot then, and the others stay. `None`: none may go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::make`].
+    pub fn retire(&self) -> Result<Option<Result<Retired, NotRetired>>, KeepError> {
+        let limit = self.log.durable();
+        let begun = begin(&self.log, &self.snapshots, limit, self.orders_per_session_max);
+        let Begun { mut state, mut tail, .. } = begun.map_err(KeepError::Headless)?;
+        let saved = tail.position();
+        let failed = |error| KeepError::Replay(FollowError::from(error).into());
+        while let Some(frame) = tail.next(limit).map_err(failed)? {
+            state.frame(&frame)?;
+        }
+        let end = tail.position();
+        if end != saved {
+            state.save(&self.log, &self.snapshots, end)?;
+        }
+        Ok(self.retention.run(&self.log, (&self.snapshots, 1), (&state, end), &|| true))
+    }
+
+    fn make_and(
+        &mut self,
+        goes_on: impl Fn() -> bool,
+        then: impl Fn(&Keeper, &State, &mut Made, &dyn Fn() -> bool),
+    ) -> Result<Option<Made>, KeepError> {
         let limit = self.log.durable();
         // Whatever comes of it, the next try is as far away as the next snapshot.
-        let (before, made) = (self.last, self.make_to(limit, goes_on));
+        let (before, made) = (self.last, self.make_to(limit, goes_on, then));
         self.last = match &made {
             Ok(Some(made)) => made.position,
             Ok(None) => before,
@@ -154,9 +205,10 @@ impl Keeper {
         &self,
         limit: Position,
         goes_on: impl Fn() -> bool,
+        then: impl Fn(&Keeper, &State, &mut Made, &dyn Fn() -> bool),
     ) -> Result<Option<Made>, KeepError> {
         let begun = begin(&self.log, &self.snapshots, limit, self.orders_per_session_max);
-        let Begun { mut state, mut tail, mut refused, .. } = begun;
+        let Begun { mut state, mut tail, mut refused, .. } = begun.map_err(KeepError::Headless)?;
         let (mut saved, mut frames) = (tail.position(), 0);
         while let Some(frame) =
             tail.next(limit).map_err(|error| KeepError::Replay(FollowError::from(error).into()))?
@@ -177,7 +229,9 @@ impl Keeper {
         if end == saved || !goes_on() {
             return Ok(None);
         }
-        self.save(&mut state, end, &mut refused).map(Some)
+        let mut made = self.save(&mut state, end, &mut refused)?;
+        then(self, &state, &mut made, &goes_on);
+        Ok(Some(made))
     }
 
     fn save(
@@ -192,6 +246,6 @@ impl Keeper {
         let reduced = self.snapshots.reduce(old, &INDEX_PARTS, self.log.start());
         reduced.and_then(|()| self.snapshots.prune(old.0, old.1)).map_err(KeepError::Write)?;
         let refused = std::mem::take(refused);
-        Ok(Made { state: hash, position: end, bytes, refused })
+        Ok(Made { state: hash, position: end, bytes, refused, retired: None })
     }
 }

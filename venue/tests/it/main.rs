@@ -8,6 +8,7 @@ mod folder;
 mod loopback;
 mod peer;
 mod replay;
+mod retention;
 mod scarce;
 mod schedule;
 mod snapshots;

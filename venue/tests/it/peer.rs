@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use feed::{Message as ItchMessage, Mirror, decode as decode_itch};
 use gateway::fix::{DecodeError, Encoder, Fields, decode};
-use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose};
+use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
 use venue::clock;
 
 /// How long a test waits for what must come. Only a failing test ever waits that long.
@@ -200,5 +200,34 @@ impl Subscriber {
     /// Message types so far, as one word.
     pub(crate) fn kinds(&self) -> String {
         self.messages.iter().map(|(_, bytes)| char::from(bytes[0])).collect()
+    }
+}
+
+/// What a feed says to a login for message `from` that it does not have.
+pub(crate) fn login_refused(address: SocketAddr, from: u64) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = SoupClient::new(SoupClientConfig::new(b"", b"", from));
+    let mut out = Vec::new();
+    client.login(&mut out);
+    stream.write_all(&out).unwrap();
+    let (mut bytes, mut said) = (Vec::new(), String::new());
+    loop {
+        let received = client.receive(clock::now(), &bytes);
+        match received.event {
+            Some(SoupClientEvent::Debug(text)) => said = String::from_utf8(text.to_vec()).unwrap(),
+            Some(SoupClientEvent::Close(SoupClose::Rejected(SoupReject::SessionNotAvailable))) => {
+                return said;
+            }
+            Some(other) => panic!("{other:?}"),
+            None => {
+                let mut buffer = [0; 1024];
+                let read = stream.read(&mut buffer).expect("the feed went silent");
+                assert!(read > 0, "the feed closed without a word");
+                bytes.extend_from_slice(&buffer[..read]);
+                continue;
+            }
+        }
+        bytes.drain(..received.consumed);
     }
 }

@@ -11,7 +11,10 @@ use matcher::testing::mix::{self, Mix};
 use matcher::{Engine, Input, Sequence};
 use venue::replay::{Nobody, Replay, ReplayError, StateHash};
 use venue::ring::{Requests, ring};
-use venue::snapshots::{Keeper, Refused, SnapshotConfig, Unusable, index, state_hashes};
+use venue::snapshots::{
+    KeepError, Keeper, NotRetired, Refused, RetentionConfig, SnapshotConfig, Unusable, index,
+    oldest_index, state_hashes,
+};
 use venue::{Core, Turned};
 
 use crate::folder::Folder;
@@ -29,19 +32,24 @@ struct Bench {
     snapshots: Snapshots,
     syncer: journal::Syncer,
     preparer: journal::Preparer,
+    retirer: journal::Retirer,
     sent: u64,
 }
 
 impl Bench {
     fn open(folder: &Folder) -> Bench {
-        let Opened { writer, syncer, preparer, log, snapshots, .. } =
-            journal::open(&folder.journal()).unwrap();
+        Bench::open_with(&folder.journal())
+    }
+
+    fn open_with(options: &journal::Options) -> Bench {
+        let Opened { writer, syncer, preparer, retirer, log, snapshots, .. } =
+            journal::open(options).unwrap();
         let mut replay = Replay::new();
         replay_all(&log, &mut replay).unwrap();
         let (ring, taken) = ring(1 << 12);
         let last = replay.place();
         let core = Core::new(replay.into_engine(), writer, vec![taken], last);
-        Bench { core, ring, log, snapshots, syncer, preparer, sent: 0 }
+        Bench { core, ring, log, snapshots, syncer, preparer, retirer, sent: 0 }
     }
 
     /// Sends the commands through the ring, each with a ClOrdID and an account as the gateway has them.
@@ -71,7 +79,17 @@ impl Bench {
     }
 
     fn keeper(&self, config: SnapshotConfig) -> Keeper {
-        Keeper::new(&self.log, &self.snapshots, config, 1_000_000)
+        self.keeper_of(config, RetentionConfig::default())
+    }
+
+    fn keeper_of(&self, config: SnapshotConfig, retention: RetentionConfig) -> Keeper {
+        let retention = (self.retirer.clone(), retention);
+        Keeper::new(&self.log, (&self.snapshots, config), retention, 1_000_000)
+    }
+
+    /// The state that a snapshot of now has, made from what there is.
+    fn snapshot_state(&self) -> u64 {
+        self.keeper(CONFIG).make(|| true).unwrap().unwrap().state.hash
     }
 
     /// A snapshot of now; its state is the core's.
@@ -395,4 +413,136 @@ fn a_gap_behind_a_snapshot_is_an_error() {
     assert!(matches!(found, Err(ReplayError::Gap { expected: Sequence(6), found: Sequence(1) })));
     let disk = Arc::new(Disk);
     assert_eq!(Snapshots::new(&folder.journal().dir, 1, disk).list().unwrap(), []);
+}
+
+/// How much stays of a journal: what the newest part of it, its time, the oldest snapshot and working orders
+/// need.
+#[test]
+fn what_is_kept_decides_what_goes() {
+    let folder = Folder::new();
+    let mut options = folder.journal();
+    (options.segment_bytes, options.live_segments_kept) = (64 << 10, 0);
+    let mut bench = Bench::open_with(&options);
+    let inputs = record(Profile::standard(), 31, 12_000);
+    let config = SnapshotConfig { every_bytes: 1 << 30, keep: 2 };
+    let archive = folder.path().join("archive");
+    let retention = |keep_bytes, keep_ns| RetentionConfig {
+        keep_bytes,
+        keep_ns,
+        archive: Some(archive.clone()),
+        archive_command: Vec::new(),
+    };
+    let retire = |bench: &Bench, retention| {
+        let made = bench.keeper_of(config, retention).make(|| true).unwrap().unwrap();
+        made.retired.transpose().unwrap().map(|retired| retired.first)
+    };
+    bench.run(&inputs[..6_000]);
+    assert_eq!(retire(&bench, retention(1, 0)), None, "one snapshot is not enough");
+    bench.run(&inputs[6_000..9_000]);
+    let ends: Vec<u64> = {
+        let all = bench.snapshots.list().unwrap();
+        all.iter().map(|it| bench.snapshots.head(*it).unwrap().last_frame.0 >> 16).collect()
+    };
+    assert_eq!(retire(&bench, retention(0, 0)), None, "all of it stays");
+    bench.run(&inputs[9_000..9_100]);
+    assert_eq!(retire(&bench, retention(1 << 40, 0)), None, "so much stays");
+    bench.run(&inputs[9_100..9_200]);
+    assert_eq!(retire(&bench, retention(1, u64::MAX)), None, "what is so young stays");
+    bench.run(&inputs[9_200..9_300]);
+    let snapshots = bench.snapshots.list().unwrap();
+    let oldest = bench.snapshots.head(snapshots[0]).unwrap().last_frame.0 >> 16;
+    assert!(oldest > ends[0] && snapshots.len() == 2);
+    // The older of the two that stay is the one before this one's own.
+    let newest = bench.snapshots.head(snapshots[1]).unwrap().last_frame.0 >> 16;
+    // Where a long turn goes over the beginning of a segment, the log begins with no such one.
+    let possible = newest.min(bench.retirer.last_possible());
+    let possible = bench.retirer.last_with_turn(possible).unwrap();
+    let first = retire(&bench, retention(1, 0)).unwrap();
+    assert_eq!(first, possible, "up to the oldest snapshot that stays");
+    assert!(first > ends[0]);
+    assert_eq!(bench.log.first_segment(), first);
+
+    // What works goes on to be known; and every replay from the oldest snapshot is right.
+    let kept = bench.log.retained().unwrap();
+    let book_orders = bench.core.engine().orders_len();
+    assert!(!kept.is_empty() && kept.len() <= 2 * book_orders + 3_000, "{}", kept.len());
+    bench.run(&inputs[9_300..]);
+    let mut reader = Reader::open(&folder.journal().dir, None).unwrap();
+    let snapshots = Snapshots::to_read(&folder.journal().dir, bench.log.log_id());
+    let mut replay = oldest_index(&mut reader, &snapshots).0.unwrap().replay;
+    while let Some(frame) = reader.next().unwrap() {
+        replay.frame(&frame, &mut Nobody).unwrap();
+    }
+    assert_eq!(replay.engine().state_hash(), bench.core.engine().state_hash());
+
+    // A damaged snapshot is one that a start may need: nothing goes before there are two good ones.
+    let all = bench.snapshots.list().unwrap();
+    let path = bench.snapshots.path(all[1]);
+    let good = std::fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[700] ^= 1;
+    std::fs::write(&path, &bad).unwrap();
+    let made = bench.keeper_of(config, retention(1, 0)).make(|| true).unwrap().unwrap();
+    assert_eq!(made.refused.len(), 1);
+    assert!(matches!(made.retired, Some(Err(NotRetired::Snapshot(..)))), "{:?}", made.retired);
+    assert_eq!(bench.log.first_segment(), first);
+
+    // With every snapshot bad there is nothing to make one from, until the segments are put back.
+    bench.run(&inputs[..3]);
+    for sequence in bench.snapshots.list().unwrap() {
+        std::fs::write(bench.snapshots.path(sequence), &bad).unwrap();
+    }
+    let why = match bench.keeper_of(config, retention(1, 0)).make(|| true) {
+        Err(KeepError::Headless(why)) => why.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains(&format!("begins with segment {first}")), "{why}");
+    assert!(why.contains(archive.to_str().unwrap()), "{why}");
+    let hash = bench.core.engine().state_hash();
+    drop(bench);
+    copy(&archive, &options.dir, |_| true);
+    let bench = Bench::open_with(&options);
+    assert!(bench.log.is_whole());
+    assert_eq!(bench.core.engine().state_hash(), hash);
+    assert_eq!(bench.snapshot_state(), hash);
+}
+
+/// A program that says no keeps its segment, and with it all of them.
+#[test]
+fn a_command_is_asked_and_its_no_counts() {
+    let folder = Folder::new();
+    let mut options = folder.journal();
+    options.segment_bytes = 64 << 10;
+    let mut bench = Bench::open_with(&options);
+    let inputs = record(Profile::standard(), 37, 6_000);
+    let config = SnapshotConfig { every_bytes: 1 << 30, keep: 1 };
+    let list = folder.path().join("asked");
+    let with = |script: &str| RetentionConfig {
+        keep_bytes: 1,
+        archive_command: ["/bin/sh", "-c", script, list.to_str().unwrap()].map(Into::into).to_vec(),
+        ..RetentionConfig::default()
+    };
+    bench.run(&inputs[..5_000]);
+    let no = with("exit 3");
+    let made = bench.keeper_of(config, no).make(|| true).unwrap().unwrap();
+    let why = made.retired.unwrap().unwrap_err().to_string();
+    assert!(why.contains("0000000000000000.seg") && why.contains("exit status: 3"), "{why}");
+    bench.run(&inputs[5_000..5_100]);
+    let none =
+        RetentionConfig { archive_command: vec!["/there/is/no/such/program".into()], ..with("") };
+    let made = bench.keeper_of(config, none).make(|| true).unwrap().unwrap();
+    let why = made.retired.unwrap().unwrap_err().to_string();
+    assert!(why.contains("cannot run /there/is/no/such/program"), "{why}");
+    assert!(bench.log.is_whole());
+    bench.run(&inputs[5_100..5_200]);
+    // The file's path is one argument, whatever is in it.
+    let yes = with("test -s \"$1\" && echo \"$1\" >> \"$0\"");
+    let made = bench.keeper_of(config, yes).make(|| true).unwrap().unwrap();
+    let retired = made.retired.unwrap().unwrap();
+    assert!(retired.first > 2 && retired.archive.is_none());
+    let asked = std::fs::read_to_string(&list).unwrap();
+    assert_eq!(asked.lines().count() as u64, retired.first);
+    for (index, line) in asked.lines().enumerate() {
+        assert_eq!(Path::new(line), options.dir.join(format!("{index:016}.seg")));
+    }
 }

@@ -1,7 +1,8 @@
 //! What happens to an order without a request of its owner, and cancels of every kind.
 
 use matcher::{
-    Busted, BustedPart, CancelReason, Canceled, Notional, Qty, RestateReason, Restated, Triggered,
+    Busted, BustedPart, CancelReason, Canceled, Notional, Qty, RestateReason, Restated, Side,
+    Triggered,
 };
 
 use super::entered::Entered;
@@ -9,7 +10,7 @@ use super::field::ord_status;
 use super::{Execution, LastFill, Report, Role, exec};
 use crate::fix::tag;
 use crate::order_entry::echo::{echo, echo_nth};
-use crate::orders::{Standing, WhenBusted};
+use crate::orders::{Standing, Terms, WhenBusted};
 
 /// ExecRestatementReason(378).
 mod restatement {
@@ -34,6 +35,23 @@ impl Report<'_, '_> {
         let present = self.own_part(busted).0.number;
         let nothing = WhenBusted { present, cum_qty: Qty::ZERO, notional: Notional::ZERO };
         self.orders.when_busted(present, self.told.position).unwrap_or(nothing)
+    }
+
+    /// The order whose trade is undone, without what only its Input tells.
+    pub(super) fn undone(&self, busted: &Busted) -> Entered<'static> {
+        let side = match self.own_part(busted).1 {
+            Role::Sold => Side::Sell,
+            _ => Side::Buy,
+        };
+        Entered {
+            number: self.when_busted(busted).present,
+            command: self.told.input.command,
+            attachment: &[],
+            terms: Terms::PLAIN,
+            details: matcher::Terms::NONE,
+            restated: None,
+            bare: Some((busted.instrument, side)),
+        }
     }
 
     pub(super) fn canceled(&mut self, order: &Entered<'_>, canceled: &Canceled) {

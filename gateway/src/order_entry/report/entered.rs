@@ -23,6 +23,8 @@ pub(super) struct Entered<'b> {
     pub(super) details: matcher::Terms,
     /// What the venue made of its price and quantity since.
     pub(super) restated: Option<Restatement>,
+    /// All that is known of an order whose Input has gone.
+    pub(super) bare: Option<(InstrumentId, Side)>,
 }
 
 impl<'a> Report<'a, '_> {
@@ -50,7 +52,7 @@ impl<'a> Report<'a, '_> {
         let terms = terms_of(&command, self.orders);
         let details = self.details(&command, terms, number, inputs)?;
         let restated = self.restatement(number);
-        Ok(Entered { number, command, attachment, terms, details, restated })
+        Ok(Entered { number, command, attachment, terms, details, restated, bare: None })
     }
 
     /// What the order was entered with, which a replace does not say again.
@@ -98,7 +100,7 @@ impl Entered<'_> {
             Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
                 Some(replace.instrument)
             }
-            _ => None,
+            _ => self.bare.map(|(instrument, _)| instrument),
         }
     }
 
@@ -106,7 +108,7 @@ impl Entered<'_> {
         match &self.command {
             Command::New(new) | Command::NewSpecial(new, _) => Some(new.side),
             Command::Replace(replace) | Command::ReplaceStop(replace, _) => Some(replace.side),
-            _ => None,
+            _ => self.bare.map(|(_, side)| side),
         }
     }
 
@@ -141,6 +143,9 @@ impl Entered<'_> {
     /// OrderQty(38), OrdType(40), Price(44), TimeInForce(59), ExecInst(18) and what else was asked for: from
     /// the Commands, or as the counterparty wrote it where no Command could say it.
     pub(super) fn write_terms(&self, message: &mut Encoder<'_>, instrument: Option<&Instrument>) {
+        if self.bare.is_some() {
+            return;
+        }
         if instrument.is_none() {
             for tag in [tag::ORDER_QTY, tag::ORD_TYPE, tag::PRICE, tag::TIME_IN_FORCE] {
                 message.bytes(tag, echo(self.attachment, tag).unwrap_or(&[]));

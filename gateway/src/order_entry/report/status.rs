@@ -1,15 +1,36 @@
 //! How an order stands: the ExecutionReport(8) that answers OrderStatusRequest(H).
 
-use matcher::{OrderNumber, RejectReason, StatusReported};
+use matcher::{Event, OrderNumber, RejectReason, StatusReported};
 
 use super::entered::Entered;
 use super::field::ord_status;
 use super::{Execution, Report, exec};
 use crate::fix::tag;
+use crate::order_entry::Unreadable;
 use crate::order_entry::echo::echo;
 use crate::orders::{Standing, Terms};
 
+/// Text(58) of a status of an order that was done, or had another name, before the journal begins.
+const TOO_OLD: &str = "too long ago: the venue does not keep it any more";
+
 impl Report<'_, '_> {
+    /// What is told of an order that worked last before the journal begins.
+    pub(super) fn gone(mut self, unreadable: Unreadable) -> Result<(), Unreadable> {
+        match self.told.event {
+            Event::Busted(busted) => {
+                let order = self.undone(busted);
+                self.busted(&order, busted);
+                Ok(())
+            }
+            // Whether it was told in full when its Input was still there, nobody knows.
+            Event::StatusReported(_) if !self.header.resend => {
+                self.status_of_nothing(TOO_OLD);
+                Ok(())
+            }
+            _ => Err(unreadable),
+        }
+    }
+
     /// The number that a status is told under: that of the request, or the last one of an order that was done
     /// by then, which it may have got in the meantime.
     pub(super) fn number_to_tell(&self, status: &StatusReported) -> OrderNumber {
@@ -53,16 +74,17 @@ impl Report<'_, '_> {
     }
 
     /// The status of an order that is not known.
-    pub(super) fn status_of_nothing(&mut self) {
+    pub(super) fn status_of_nothing(&mut self, text: &'static str) {
         let told = self.told;
         let command = told.input.command;
         let (number, terms) = (OrderNumber::NONE, Terms::PLAIN);
         let (attachment, details) = (told.attachment, matcher::Terms::NONE);
-        let order = Entered { number, command, attachment, terms, details, restated: None };
+        let (restated, bare) = (None, None);
+        let order = Entered { number, command, attachment, terms, details, restated, bare };
         let execution = Execution {
             cl_ord_id: echo(told.attachment, tag::CL_ORD_ID).unwrap_or(&[]),
             reason: Some(RejectReason::UnknownOrder),
-            text: RejectReason::UnknownOrder.text(),
+            text,
             ..self.execution(&order, exec::STATUS, exec::REJECTED)
         };
         self.write(&order, &execution);

@@ -213,6 +213,17 @@ impl World {
         file.write_all_at(&bytes, offset + 4).map_err(|error| error.to_string())
     }
 
+    /// Turns a bit of every snapshot of a journal whose beginning is not there.
+    fn damage_snapshots(&mut self, paths: &[PathBuf]) -> Result<Option<Flip>, String> {
+        let is_snapshot = |path: &&PathBuf| path.extension().is_some_and(|it| it == "snap");
+        for path in paths.iter().filter(is_snapshot) {
+            let turned = self.disk.flip(path, 600, 4);
+            self.flipped |= turned.map_err(|error| format!("cannot turn a bit: {error}"))?;
+        }
+        self.say(|| "every snapshot is damaged".into());
+        Ok(None)
+    }
+
     /// Turns a bit of something that was synced.
     pub(super) fn flip(&mut self) -> Result<Option<Flip>, String> {
         let wrong = |error: std::io::Error| format!("cannot turn a bit: {error}");
@@ -221,9 +232,15 @@ impl World {
         for file in files {
             paths.push(file.map_err(wrong)?.path());
         }
-        let kept = |path: &PathBuf| path.extension().is_some_and(|it| it == "seg" || it == "snap");
+        let kept = |path: &PathBuf| {
+            let extension = path.extension().and_then(|it| it.to_str());
+            matches!(extension, Some("seg" | "snap")) || path.ends_with("retained")
+        };
         paths.retain(kept);
         paths.sort_unstable();
+        if self.retired > 0 && self.random.below(3) == 0 {
+            return self.damage_snapshots(&paths);
+        }
         let mut used = Vec::new();
         for path in paths {
             let bytes = std::fs::read(&path).map_err(wrong)?;

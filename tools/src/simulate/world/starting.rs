@@ -45,6 +45,14 @@ impl World {
                     self.net.venue_ended(Leave::Close);
                     return Ok(());
                 }
+                Err(StartError::Recovery(RecoveryError::Headless(why))) if self.flipped => {
+                    // Every snapshot is bad: an operator puts the older segments back.
+                    self.net.venue_ended(Leave::Close);
+                    self.say(|| format!("does not start: {why}"));
+                    if !self.put_back()? {
+                        return Err(format!("with everything put back: {why}"));
+                    }
+                }
                 Err(error) => {
                     self.net.venue_ended(Leave::Close);
                     let Some(flip) = flip.take() else {
@@ -83,7 +91,7 @@ impl World {
             live_dir: self.live.clone(),
             segment_bytes: config.segment_bytes,
             record_version: RECORD_VERSION,
-            live_segments_kept: 2,
+            live_segments_kept: if self.plan.retention.is_some() { 0 } else { 2 },
         };
         let opened = journal::open_with(&options, Arc::new(self.disk.clone()))
             .map_err(StartError::Journal)?;
@@ -117,12 +125,13 @@ impl World {
             return Err(format!("snapshots cannot be used: {refused:?}"));
         }
         self.from_snapshot += u64::from(from_snapshot.is_some());
-        let history = match (History::read(&log, self.then.0), flip) {
+        self.link_segments()?;
+        let history = match (History::read(&log, self.then.0, &self.gone), flip) {
             (Err(why), Some(flip)) => {
                 // A start from a snapshot does not look at what is before it: whoever reads it finds it.
                 self.say(|| format!("the damage is found by a reader: {why}"));
                 turn(flip).map_err(|error| error.to_string())?;
-                History::read(&log, self.then.0)?
+                History::read(&log, self.then.0, &self.gone)?
             }
             (history, _) => history?,
         };
@@ -131,6 +140,7 @@ impl World {
                 "recovery, from a snapshot of {from_snapshot:?}, has another state than a replay"
             ));
         }
+        self.let_go_of(&history, log.start());
         let checked = self.check_history(&history);
         if let Err(why) = checked {
             // An attempt that did not come to its end may have cut it, and had nobody to report it to.
@@ -143,10 +153,10 @@ impl World {
             return Err(why);
         }
         self.say(|| format!("started: {recovery:?}, from a snapshot of {from_snapshot:?}"));
-        self.turns.truncate(self.required.min(self.turns.len()));
-        let follow = log.tail(log.start());
+        let end = history.turns.last().map_or(log.start(), |(end, _)| Position(*end));
+        let follow = log.tail(end);
         let now = self.now;
-        self.turns.clear();
+        self.turns = history.turns;
         self.running = Some(Running {
             joined,
             syncer,
@@ -169,11 +179,49 @@ impl World {
         Ok(())
     }
 
+    /// Remembers every segment there is on disk, for when it has gone.
+    pub(super) fn link_segments(&mut self) -> Result<(), String> {
+        if self.plan.retention.is_none() {
+            return Ok(());
+        }
+        let wrong = |error: std::io::Error| format!("cannot link a segment: {error}");
+        std::fs::create_dir_all(&self.gone).map_err(wrong)?;
+        for file in std::fs::read_dir(&self.dir).map_err(wrong)? {
+            let path = file.map_err(wrong)?.path();
+            let (Some(name), Some("seg")) =
+                (path.file_name(), path.extension().and_then(|it| it.to_str()))
+            else {
+                continue;
+            };
+            // Another file may have its name now.
+            let link = self.gone.join(name);
+            let _ = std::fs::remove_file(&link);
+            std::fs::hard_link(&path, &link).map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    /// Puts segments that have gone back; whether there were any.
+    fn put_back(&mut self) -> Result<bool, String> {
+        let wrong = |error: std::io::Error| format!("cannot put a segment back: {error}");
+        let mut any = false;
+        for file in std::fs::read_dir(&self.gone).map_err(wrong)? {
+            let path = file.map_err(wrong)?.path();
+            let back = self.dir.join(path.file_name().unwrap_or_default());
+            if !back.exists() {
+                std::fs::copy(&path, &back).map_err(wrong)?;
+                any = true;
+            }
+        }
+        self.counts.add(Fault::PutBack);
+        Ok(any)
+    }
+
     pub(super) fn check_history(&self, history: &History) -> Result<(), String> {
         let required = &self.turns[..self.required.min(self.turns.len())];
         for (index, (_, hash)) in required.iter().enumerate() {
             match history.turns.get(index) {
-                Some(found) if found == hash => {}
+                Some((_, found)) if found == hash => {}
                 Some(_) => return Err(format!("turn {} is another one now", index + 1)),
                 None => {
                     return Err(format!(
@@ -202,7 +250,10 @@ fn is_damage(error: &StartError) -> bool {
     let read = |error: &ReadError| {
         matches!(
             error,
-            ReadError::Corrupt { .. } | ReadError::Header { .. } | ReadError::Version { .. }
+            ReadError::Corrupt { .. }
+                | ReadError::Header { .. }
+                | ReadError::Version { .. }
+                | ReadError::Retained { .. }
         )
     };
     match error {
