@@ -185,17 +185,14 @@ impl FixSet {
     pub fn reconnect(&mut self, heard: &mut impl FnMut(usize, Heard<'_>)) -> Result<(), FixError> {
         let until = Instant::now() + self.target.patience;
         loop {
-            for session in 0..self.links.len() {
-                if self.links[session].stream.is_none() {
-                    self.connect_one(session, until)?;
-                    self.reconnects += 1;
-                }
-            }
             let waiting = |link: &Link| link.stream.is_some() && !link.client.is_logged_on();
+            // One after the other: the same sessions make the same journal each time.
             let Some(session) = self.links.iter().position(waiting) else {
-                if self.links.iter().all(|link| link.stream.is_some()) {
-                    return Ok(());
+                match self.links.iter().position(|link| link.stream.is_none()) {
+                    Some(session) => self.connect_one(session, until)?,
+                    None => return Ok(()),
                 }
+                self.reconnects += 1;
                 continue;
             };
             // A venue that is just stopping or starting may cut us once more.
