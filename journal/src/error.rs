@@ -97,6 +97,21 @@ pub enum ReadError {
         /// What is wrong.
         why: FrameFault,
     },
+    /// The log ends before a turn that was synced: a snapshot has it, and is made of synced turns alone.
+    Cut {
+        /// The segment's file.
+        file: PathBuf,
+        /// Where in the file the log ends.
+        offset: u32,
+        /// Where in the log.
+        position: u64,
+        /// The sequence that was expected there.
+        sequence: u64,
+        /// The file of the snapshot.
+        snapshot: PathBuf,
+        /// The last sequence in it.
+        known: u64,
+    },
     /// A segment is there twice, live and on disk, and a copy is bad where it must be whole.
     Copy {
         /// The bad copy.
@@ -139,6 +154,7 @@ impl Unsound {
     pub(crate) fn new(why: ReadError, last: u64) -> Unsound {
         let (offset, sequence) = match &why {
             ReadError::Corrupt { offset, sequence, .. }
+            | ReadError::Cut { offset, sequence, .. }
             | ReadError::Copy { offset, sequence, .. } => (*offset, *sequence),
             _ => (0, last + 1),
         };
@@ -276,6 +292,15 @@ impl fmt::Display for ReadError {
                  expected): {why}, and good frames follow",
                 file.display()
             ),
+            ReadError::Cut { file, offset, position, sequence, snapshot, known } => write!(
+                f,
+                "{} ends at offset {offset} (position {position}, sequence {sequence} expected), and {} \
+                 proves that sequence {known} was synced: bring the segment back, or remove every \
+                 snapshot beyond {}, and what was behind is lost",
+                file.display(),
+                snapshot.display(),
+                sequence.saturating_sub(1)
+            ),
             ReadError::Copy { file, offset, position, sequence, why, other, other_bad } => {
                 write!(
                     f,
@@ -310,6 +335,7 @@ impl ReadError {
             | ReadError::Version { file, .. }
             | ReadError::Header { file, .. }
             | ReadError::Corrupt { file, .. }
+            | ReadError::Cut { file, .. }
             | ReadError::Copy { file, .. } => Some(file),
             ReadError::Absent { dir } => Some(dir),
             ReadError::NoFrame { .. } => None,

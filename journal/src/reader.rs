@@ -14,6 +14,7 @@ use crate::recover::{LOCK_FILE, read_owner};
 use crate::retained::{Retained, first_of};
 use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
+use crate::snapshots::Snapshots;
 use crate::tail::{check_header, deny_unmade, map_begun, map_segment};
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
@@ -621,6 +622,9 @@ fn read_through(
     if let (Some(live_dir), Some(control)) = (&reader.live_dir, reader.control()) {
         verified.copies = copies::check(dir, live_dir, &control, reader.geometry)?;
     }
+    // Before the frames: a venue may make more of both meanwhile.
+    let snapshots = Snapshots::to_read(dir, reader.log_id);
+    let listed = snapshots.list()?;
     let mut told = 0;
     while let Some(frame) = reader.next()? {
         verified.frames += 1;
@@ -642,5 +646,5 @@ fn read_through(
     verified.segments =
         reader.segments()?.iter().filter(|it| it.first_sequence.is_some()).count() as u64;
     verified.torn_tail = reader.tail_cut();
-    Ok(())
+    snapshots.deny_cut(&listed, reader.geometry, reader.position(), verified.last_sequence)
 }

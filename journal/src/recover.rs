@@ -56,6 +56,10 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         None => create(options, storage.as_ref())?,
     };
     let end = found.end()?;
+    let geometry = Geometry { segment_bytes: options.segment_bytes };
+    let position = geometry.base(end.index) + u64::from(end.offset);
+    let snapshots = Snapshots::new(&options.dir, found.log_id, Arc::clone(&storage));
+    snapshots.deny_cut(&snapshots.list()?, geometry, Position(position), end.sequence)?;
 
     let disk_next = settle_disk(options, storage.as_ref(), &found, &end)?;
     let Found { log_id, control, live, first, retained, .. } = found;
@@ -78,8 +82,6 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     };
     let fresh = settle_live(options, &end, source.as_deref())?;
 
-    let geometry = Geometry { segment_bytes: options.segment_bytes };
-    let position = geometry.base(end.index) + u64::from(end.offset);
     let committed = Arc::new(Cursor::new(position));
     let (map, segment) = fresh.share(end.index, end.offset, Arc::clone(&committed));
     control.set_pid(std::process::id());
@@ -116,7 +118,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     }
     Ok(Opened {
         writer: Writer::new(Arc::clone(&shared), segment, end.sequence),
-        snapshots: Snapshots::new(&options.dir, log_id, Arc::clone(&storage)),
+        snapshots,
         retirer: Retirer::new(Arc::clone(&shared), Arc::clone(&storage)),
         syncer: Syncer::new(Arc::clone(&shared), storage),
         preparer,

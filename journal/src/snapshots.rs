@@ -14,6 +14,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use crate::error::{JournalError, SnapshotFault};
 use crate::frame::{Frame, crc32c, u32_at, u64_at};
 use crate::mmap::ReadMap;
+use crate::segment::{self, Geometry};
 use crate::storage::{Disk, Storage, StorageFile};
 use crate::{Position, ReadError};
 
@@ -216,6 +217,30 @@ impl Snapshots {
             return Err(SnapshotFault::Sequence { found: head.sequence });
         }
         Ok(Snapshot { head, parts, map })
+    }
+
+    /// An error if one of the snapshots `listed` has turns behind the end of the log at `end`, which is after `sequence`: they
+    /// were synced, so what stands there is no write that was broken off.
+    pub(crate) fn deny_cut(
+        &self,
+        listed: &[u64],
+        geometry: Geometry,
+        end: Position,
+        sequence: u64,
+    ) -> Result<(), ReadError> {
+        let later = listed.iter().rev().take_while(|known| **known > sequence);
+        let proof =
+            later.filter_map(|known| self.head(*known).ok()).find(|head| head.position > end);
+        let Some(head) = proof else { return Ok(()) };
+        let (index, offset) = geometry.split(end.0);
+        Err(ReadError::Cut {
+            file: segment::path(&self.dir, index),
+            offset,
+            position: end.0,
+            sequence: sequence + 1,
+            snapshot: self.path(head.sequence),
+            known: head.sequence,
+        })
     }
 
     /// Begins a snapshot; nobody finds it before [`SnapshotWriter::finish`].

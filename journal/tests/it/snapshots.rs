@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use journal::storage::Disk;
-use journal::{JournalError, Position, SnapshotFault, SnapshotHead, Snapshots};
+use journal::{
+    JournalError, OpenError, Position, ReadError, SnapshotFault, SnapshotHead, Snapshots,
+};
 
 use crate::crash::{Fault, FaultyDisk, Image};
-use crate::support::{Random, TempDir, byte};
+use crate::support::{Random, TempDir, append, byte, sync};
 
 const LOG: u64 = 0x0123_4567_89ab_cdef;
 
@@ -244,4 +246,60 @@ fn a_crash_while_writing_leaves_a_whole_snapshot_or_none() {
         }
         assert!(n > 6, "only {n} calls");
     }
+}
+
+/// What was synced last may be a write that was broken off, for all that the frames can say; a snapshot that
+/// has it knows better.
+#[test]
+fn damage_at_the_end_is_an_error_where_a_snapshot_has_what_was_there() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    let mut ends = Vec::new();
+    for sequence in 1..=3 {
+        ends.push(append(&mut opened.writer, sequence, 400, 1000));
+    }
+    sync(&mut opened.syncer);
+    let (snapshots, log_id) = (opened.snapshots.clone(), opened.log.log_id());
+    drop(opened);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    let segment = temp.dir().join(format!("{:016}.seg", 0));
+    let whole = std::fs::read(&segment).unwrap();
+    let mut damaged = whole.clone();
+    damaged[usize::try_from(ends[2].0).unwrap() - 9] ^= 4;
+    std::fs::write(&segment, &damaged).unwrap();
+
+    let of = |sequence: u64| SnapshotHead {
+        position: ends[usize::try_from(sequence).unwrap() - 1],
+        ..head(sequence)
+    };
+    let made = |sequence: u64, log_id| {
+        let snapshots = Snapshots::new(&temp.dir(), log_id, Arc::new(Disk));
+        snapshots.write(&of(sequence)).unwrap().finish().unwrap();
+    };
+    // Those of what is there, and of another log, prove nothing.
+    made(2, log_id);
+    made(3, log_id ^ 1);
+    assert_eq!(journal::verify(&temp.dir(), None, |_| ()).unwrap().last_sequence, 2);
+    std::fs::remove_file(snapshots.path(3)).unwrap();
+
+    made(3, log_id);
+    let cut = |error: &ReadError| {
+        let ReadError::Cut { file, position, sequence, snapshot, known, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((file, snapshot), (&segment, &snapshots.path(3)));
+        assert_eq!((*position, *sequence, *known), (ends[1].0, 3, 3));
+    };
+    let Err(OpenError::Journal(error)) = journal::open(&temp.options()) else { panic!("opened") };
+    cut(&error);
+    cut(&journal::verify(&temp.dir(), None, |_| ()).unwrap_err().why);
+    assert_eq!(std::fs::read(&segment).unwrap(), damaged, "nothing was written");
+
+    std::fs::write(&segment, &whole).unwrap();
+    assert_eq!(temp.open().recovery.last_sequence, 3);
+    std::fs::remove_dir_all(temp.live_dir()).unwrap();
+    // Or the loss is taken.
+    std::fs::write(&segment, &damaged).unwrap();
+    std::fs::remove_file(snapshots.path(3)).unwrap();
+    assert_eq!(temp.open().recovery.last_sequence, 2);
 }

@@ -251,6 +251,7 @@ fn is_damage(error: &StartError) -> bool {
         matches!(
             error,
             ReadError::Corrupt { .. }
+                | ReadError::Cut { .. }
                 | ReadError::Header { .. }
                 | ReadError::Version { .. }
                 | ReadError::Retained { .. }
