@@ -340,10 +340,18 @@ class Child:
     """Waits for a process, and for no longer than it may take; gives what it used of the processor."""
 
     def wait(self, child, wall):
-        timer = threading.Timer(wall, lambda: os.kill(child.pid, signal.SIGKILL))
-        timer.start()
+        ended = threading.Event()
+
+        def watch():
+            # Second by second: while this program and its tests are stopped, no time goes by.
+            if not any(ended.wait(1) for _ in range(wall)):
+                os.kill(child.pid, signal.SIGKILL)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         _, status, used = os.wait4(child.pid, 0)
-        timer.cancel()
+        ended.set()
+        watcher.join()
         child.returncode = os.waitstatus_to_exitcode(status)
         return child.returncode, used.ru_utime + used.ru_stime
 
@@ -517,6 +525,7 @@ def main():
     options.add_argument("--thorough", action="store_true",
                          help="hold what has a reason against the tests that take long, too")
     options.add_argument("--afresh", action="store_true", help="forget what earlier runs found")
+    options.add_argument("--names", metavar="FILE", help="only those in this list of their names, one a line")
     options.add_argument("filters", nargs="*", help="behind `--`, for cargo mutants: -f FILE, -F REGEX")
     asked = options.parse_args()
     began = time.monotonic()
@@ -525,6 +534,9 @@ def main():
     os.makedirs(scratch, exist_ok=True)
     mutants = listed(root, [])
     wanted = {mutant.name for mutant in (listed(root, asked.filters) if asked.filters else mutants)}
+    if asked.names:
+        with open(asked.names, encoding="utf-8") as file:
+            wanted &= set(file.read().splitlines())
     tree = Tree(root, scratch, [mutant for mutant in mutants if not mutant.is_out])
     tree.copy()
     known = os.path.join(scratch, "out.json")
