@@ -226,7 +226,8 @@ impl<'a> Reader<'a> {
         if bytes.len() < WORD || word_at(bytes, 0) != MAGIC {
             return Err(SnapshotError::Magic);
         }
-        if !bytes.len().is_multiple_of(WORD) || bytes.len() < 3 * WORD {
+        // Something stands before the hash.
+        if !bytes.len().is_multiple_of(WORD) || bytes.len() == WORD {
             return Err(length);
         }
         let mut reader = Reader { bytes: &bytes[..bytes.len() - WORD], at: WORD };

@@ -171,7 +171,6 @@ impl Sides {
         events: &mut S,
     ) {
         let msg = store.sessions.next_msg(taker.session);
-        let taker = Taker { order_ref: OrderRef::NONE, ..*taker };
         events.event(&Event::Canceled(taker.canceled(self.id, reason, msg)));
     }
 

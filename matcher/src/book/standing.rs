@@ -152,7 +152,7 @@ impl Sides {
             (HeldReason::Waiting, _) => Standing::Waiting,
             (HeldReason::Auction, _) => Standing::Market,
         };
-        let extra = Extra { standing, reserve: Qty::ZERO, ..incoming.extra };
+        let extra = Extra { standing, ..incoming.extra };
         let slot = self.seat(store, incoming, place, leaves_qty, Some(extra));
         self.beside.held.push(&mut store.orders, slot);
         self.await_its_time(store, slot, place);
