@@ -8,13 +8,10 @@ use crate::orders::Order;
 use crate::pool::Id;
 use crate::types::TimeInForce;
 
-/// Whether orders with that time in force take part in a call.
-pub(crate) fn suits(time_in_force: TimeInForce, phase: Phase) -> bool {
-    match time_in_force {
-        TimeInForce::AtClose => phase == Phase::ClosingAuction,
-        TimeInForce::AtOpen => matches!(phase, Phase::PreOpen | Phase::OpeningAuction),
-        _ => phase.is_call(),
-    }
+/// Whether a call is the one that a waiting order with that time in force is for. Who came for the opening
+/// does not wait.
+fn suits(time_in_force: TimeInForce, call: Phase) -> bool {
+    time_in_force != TimeInForce::AtClose || call == Phase::ClosingAuction
 }
 
 impl Sides {

@@ -116,7 +116,6 @@ impl Store {
         };
         let value_price = extra.value_price.filter(|_| !is_displayed);
         let (follows, followed) = match (trigger, peg) {
-            _ if is_displayed => (follows::NOTHING, 0),
             (Trigger::Stop(price), _) => (follows::STOP, price.ticks().cast_unsigned()),
             (Trigger::Trailing(offset), _) => (follows::TRAILING, offset),
             (Trigger::None, Peg::Primary(offset)) => (follows::PRIMARY, offset),
@@ -300,7 +299,7 @@ impl Special {
         self.stands_by(book)
             && self.is_sliced_well(instrument, leaves_qty, cum_qty)
             && (self.expire_at.0 != 0) == (time_in_force == TimeInForce::Gtd)
-            && (self.standing != Standing::Waiting || is_for_auction(time_in_force))
+            && self.goes_with(instrument.phase, time_in_force)
             && (self.display_qty.is_zero() || !is_for_auction(time_in_force))
             && (self.standing != Standing::Displayed || self.value_price.is_none())
             && self.peak.is_some() == is_peak
@@ -325,6 +324,19 @@ impl Special {
             Standing::Peg => is_offset && self.peg() != Peg::None,
             Standing::Waiting => follows_nothing,
             Standing::Market => follows_nothing && self.limit.is_none(),
+        }
+    }
+
+    /// Whether an order with that time in force can stand there. Who came for an auction is in a call and
+    /// gone after it, or waits for one; who came for the opening was let in at once.
+    fn goes_with(&self, phase: Phase, time_in_force: TimeInForce) -> bool {
+        match self.standing {
+            Standing::Waiting => {
+                matches!(time_in_force, TimeInForce::AtClose | TimeInForce::Gfa)
+            }
+            Standing::Displayed => phase != Phase::Continuous || !is_for_auction(time_in_force),
+            Standing::Market => phase != Phase::Continuous,
+            _ => !is_for_auction(time_in_force),
         }
     }
 

@@ -13,4 +13,5 @@ mod scripts;
 mod shrink;
 mod snapshot;
 mod snapshot_fields;
+mod snapshot_orders;
 mod vocabulary;

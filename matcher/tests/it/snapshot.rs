@@ -49,17 +49,17 @@ impl AnyFlow {
     }
 }
 
-fn save(engine: &Engine) -> Vec<u8> {
+pub(super) fn save(engine: &Engine) -> Vec<u8> {
     let mut bytes = Vec::new();
     engine.save(&mut |block: &[u8]| bytes.extend_from_slice(block));
     bytes
 }
 
-fn load(bytes: &[u8]) -> Result<Engine, SnapshotError> {
+pub(super) fn load(bytes: &[u8]) -> Result<Engine, SnapshotError> {
     Engine::load(bytes, &LIMITS_MAX)
 }
 
-fn word_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn word_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
@@ -79,7 +79,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// The same bytes with the hash that they should have.
-fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.len() - 8;
     let hash = hash(&bytes[..end]);
     bytes[end..].copy_from_slice(&hash.to_le_bytes());
