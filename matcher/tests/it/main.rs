@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod accounts;
+mod auctions;
 mod cascades;
 mod differential;
 mod limits;
