@@ -179,14 +179,13 @@ impl Engine {
         if !(keeps_number || session.is_next(number))
             || !session.is_plain()
             || !book.gate.admits(price, qty)
-            || book.special != 0
             || levels.pool.is_full()
         {
             return Handled::No;
         }
         let slot = directory.find(session, target);
         let Order { order_id, order_ref: old_ref, leaves_qty: old_leaves_qty, .. } = orders[slot];
-        let Order { level: old_level, prev, next, extra, account, liquidity, .. } = orders[slot];
+        let Order { level: old_level, prev, next, extra, account, .. } = orders[slot];
         let Done { cum_qty, notional } = orders.done(orders[slot].done);
         let level = &mut levels.pool[old_level];
         // A held order has no level, and what is no level is of no instrument.
@@ -195,7 +194,6 @@ impl Engine {
             || level.instrument != instrument
             || level.side != side
             || qty <= cum_qty
-            || liquidity == Liquidity::Slide
             || book.would_trade(side, price)
         {
             return Handled::No;

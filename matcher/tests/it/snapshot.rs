@@ -123,6 +123,19 @@ fn a_loaded_engine_goes_on_as_the_one_that_was_saved() {
     }
 }
 
+/// It is the hash of the stream without the numbers of sessions.
+#[test]
+fn the_hash_of_the_book_is_in_the_bytes() {
+    for mix in Mix::all() {
+        let engine = engine_of(mix).0;
+        let bytes = save(&engine);
+        let (sessions, end) = (engine.sessions_len(), bytes.len() - 8);
+        let numbers = 80 + 16 * sessions..80 + 32 * sessions;
+        let without = [&bytes[..numbers.start], &bytes[numbers.end..end]].concat();
+        assert_eq!(engine.book_hash(), hash(&without));
+    }
+}
+
 /// Why the engine did nothing; `None` if it did.
 fn refused(events: &[Event]) -> Option<RejectReason> {
     match events {

@@ -1,5 +1,5 @@
 //! What a snapshot says of an order fits together, or is refused: orders written down by the tables of
-//! SNAPSHOT.md, each right as it is and wrong with one thing changed.
+//! SNAPSHOT.md, each right as it is and wrong with one thing changed. And accounts.
 
 use matcher::{
     Command, Instrument, InstrumentId, Limits, Market, NewOrder, ParticipantId, Phase, Price, Qty,
@@ -477,6 +477,37 @@ fn orders_that_are_not_in_order_are_refused() {
     assert_eq!(word_at(&bytes, at) >> 32, 1);
     bytes[at + 4] = 65;
     assert_eq!(load(&signed(bytes)).err(), Some(SnapshotError::Word { offset: at }));
+}
+
+/// An account is one of a participant that is there in an instrument that is there, once, and its position
+/// is one that trades can give.
+#[test]
+fn accounts_that_cannot_be() {
+    let gold = Snapshot::of_an_instrument(true);
+    // Behind head, two sessions with their numbers and two participants.
+    let at = 80 + 2 * 32 + 2 * 56;
+    let with = |at: usize, bytes: &[u8]| {
+        let mut head = gold.head.clone();
+        head[at..at + bytes.len()].copy_from_slice(bytes);
+        load(&Snapshot { head }.with(&[LIMIT]))
+    };
+    let most = 1_i128 << 126;
+    for position in [5, -5, 1 << 64, -1 << 64, (1 << 70) + 9, most, -most] {
+        let engine = with(at + 8, &position.to_le_bytes()).unwrap();
+        let account = engine.account(ParticipantId(1), InstrumentId(0)).unwrap();
+        assert_eq!(account.position, position);
+        assert_eq!(save(&engine)[at + 8..at + 24], position.to_le_bytes());
+    }
+    for position in [most + 1, -most - 1, i128::MAX, i128::MIN] {
+        let error = with(at + 8, &position.to_le_bytes()).err();
+        assert_eq!(error, Some(SnapshotError::Word { offset: at + 16 }), "{position}");
+    }
+    // Another participant's, another instrument's, the first one again.
+    for (at, value) in [(at, 9_u32), (at + 4, 1), (at + 4, u32::MAX), (at + 32, 1)] {
+        let error = with(at, &value.to_le_bytes()).err();
+        assert_eq!(error, Some(SnapshotError::Word { offset: at / 8 * 8 }), "{at}");
+    }
+    assert_eq!(with(at + 24, &[2]).err(), Some(SnapshotError::Word { offset: at + 24 }));
 }
 
 /// Levels are those that there is room for, and not one more.
