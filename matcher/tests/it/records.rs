@@ -542,6 +542,17 @@ fn assert_harmless(bytes: &[u8]) {
     let _ = decode_event(bytes);
 }
 
+/// Who has room for a record has room for the largest there is, and no more; of what he wants who looks
+/// ahead all is in the record of a plain order.
+#[test]
+fn room_for_a_record_is_that_of_the_largest() {
+    let inputs = inputs_of_every_code();
+    let largest = inputs.iter().map(|it| encoded_input(it, &[7; ATTACHMENT_BYTES_MAX]).len());
+    assert_eq!(largest.max(), Some(INPUT_BYTES_MAX));
+    let plain = inputs.iter().find(|it| matches!(it.command, Command::New(_))).unwrap();
+    assert_eq!(encoded_input(plain, b"").len(), WANTED_BYTES);
+}
+
 /// Who looks ahead at bytes wants what he would want who looks at the Command.
 #[test]
 fn a_record_wants_what_its_command_wants() {
