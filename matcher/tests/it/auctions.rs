@@ -92,14 +92,37 @@ fn order(call: &Call, rng: &mut Rng) -> (SessionId, NewOrder, Qty) {
     (session, order, display_qty)
 }
 
-/// Holds calls of that kind and ends them; returns how many had three prices at least.
-fn hold(call: &Call, seed: u64, calls: u64) -> usize {
-    let modes = [
-        SelfTradePrevention::CancelNewest,
-        SelfTradePrevention::CancelOldest,
-        SelfTradePrevention::CancelBoth,
-        SelfTradePrevention::Decrement,
-    ];
+/// The owner's market orders stand first and are kept, while his own orders of the other side are taken off
+/// one price after the other: what is left of them is there when the price is looked for again.
+fn market_orders_first(rng: &mut Rng) -> Vec<(SessionId, NewOrder, Qty)> {
+    let side = if rng.percent(50) { Side::Buy } else { Side::Sell };
+    let order = |side: Side, tick: u64, qty: u64| {
+        let tick = i64::try_from(tick).unwrap();
+        let price = Price::from_ticks(if side == Side::Buy { 40 - tick } else { 20 + tick });
+        NewOrder::limit(X, side, price, Qty::from_lots(qty))
+    };
+    let mut orders = Vec::new();
+    for _ in 0..=rng.below(3) {
+        let market = NewOrder { kind: OrderKind::Market, ..order(side, 0, 1 + rng.below(30)) };
+        orders.push((SessionId(1), market));
+    }
+    for _ in 0..=rng.below(3) {
+        orders.push((SessionId(3), order(side, rng.below(20), 1 + rng.below(4))));
+    }
+    for _ in 0..8 + rng.below(32) {
+        let session = SessionId(if rng.percent(70) { 2 } else { 4 });
+        orders.push((session, order(side.opposite(), rng.below(24), 1 + rng.below(12))));
+    }
+    orders.into_iter().map(|(session, order)| (session, order, Qty::ZERO)).collect()
+}
+
+/// Holds calls and ends them; returns how many had three prices at least.
+fn hold(
+    seed: u64,
+    calls: u64,
+    modes: &[SelfTradePrevention],
+    orders: impl Fn(&mut Rng) -> Vec<(SessionId, NewOrder, Qty)>,
+) -> usize {
     let (mut both, mut rng) = (Both::new(), Rng::new(seed));
     let mut looked_again = 0;
     for _ in 0..calls {
@@ -108,8 +131,7 @@ fn hold(call: &Call, seed: u64, calls: u64) -> usize {
             let (session, self_trade) = (SessionId(id), modes[rng.index(modes.len())]);
             both.venue(Command::SetSession { session, group: 0, self_trade });
         }
-        for _ in 0..call.orders {
-            let (session, order, display_qty) = order(call, &mut rng);
+        for (session, order, display_qty) in orders(&mut rng) {
             both.enter(session, order, display_qty);
         }
         let events = both.venue(Command::SetPhase { instrument: X, phase: Phase::Continuous });
@@ -122,20 +144,39 @@ fn hold(call: &Call, seed: u64, calls: u64) -> usize {
     looked_again
 }
 
+const MODES: [SelfTradePrevention; 4] = [
+    SelfTradePrevention::CancelNewest,
+    SelfTradePrevention::Decrement,
+    SelfTradePrevention::CancelOldest,
+    SelfTradePrevention::CancelBoth,
+];
+
+/// Those that may keep the older order.
+const KEEPING: &[SelfTradePrevention] = MODES.first_chunk::<2>().unwrap();
+
+fn mixed(call: &Call, rng: &mut Rng) -> Vec<(SessionId, NewOrder, Qty)> {
+    (0..call.orders).map(|_| order(call, rng)).collect()
+}
+
 #[test]
 fn calls_at_few_prices() {
     let call = Call { orders: 32, prices: 6, above: 5, market: 2, iceberg: 10 };
-    assert!(hold(&call, 1, 60) > 15);
+    assert!(hold(1, 60, &MODES, |rng| mixed(&call, rng)) > 15);
 }
 
 #[test]
 fn calls_at_many_prices() {
     let call = Call { orders: 60, prices: 40, above: 30, market: 2, iceberg: 10 };
-    assert!(hold(&call, 2, 30) > 12);
+    assert!(hold(2, 30, &MODES, |rng| mixed(&call, rng)) > 12);
 }
 
 #[test]
 fn calls_with_many_market_orders() {
     let call = Call { orders: 40, prices: 20, above: 20, market: 15, iceberg: 0 };
-    assert!(hold(&call, 3, 40) > 15);
+    assert!(hold(3, 40, &MODES, |rng| mixed(&call, rng)) > 15);
+}
+
+#[test]
+fn calls_with_market_orders_that_are_left() {
+    assert!(hold(4, 100, KEEPING, market_orders_first) > 10);
 }

@@ -104,8 +104,11 @@ impl Pair {
                     "{side:?} of {id}\n  engine:    {is:?}\n  reference: {should:?}"
                 ));
             }
-            let levels: Vec<BookLevel> = book.levels(side).collect();
-            if levels != levels_of(&should) {
+            let levels: Vec<BookLevel> = match side {
+                Side::Buy => book.bids().collect(),
+                Side::Sell => book.asks().collect(),
+            };
+            if levels != levels_of(&should) || !book.levels(side).eq(levels.iter().copied()) {
                 return Err(format!("{side:?} levels of {id}: {levels:?}"));
             }
         }
