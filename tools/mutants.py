@@ -367,8 +367,10 @@ def cases_of(programs, tree, scratch, files, jobs):
                 if test.startswith(READS_KNOBS):
                     cases.append(Case(program, test, KNOBS))
                 cases.append(Case(program, test, {}))
-    # What is known stays known while the file of the function is what it was, until `--afresh`.
-    old = load(known)
+    # What is known stays known while the file of the function is what it was, and the tests are.
+    old, tests = load(known), digests(tree.root, is_test)
+    if old.get("tests") != tests:
+        old = {}
     fresh = changed(old.get("files", {}), files)
     functions = [name for name in old.get("functions", []) if name.split(":")[0] not in fresh]
     new = [case for case in cases if case.name not in old.get("cases", {})] if functions else cases
@@ -376,7 +378,7 @@ def cases_of(programs, tree, scratch, files, jobs):
         measured = dict(zip([case.name for case in new], pool.map(lambda it: measure(it, tree, scratch), new)))
     measured = {**(old["cases"] if functions else {}), **measured}
     if not functions:
-        save(known, {"files": files, "functions": tree.functions, "cases": measured})
+        save(known, {"files": files, "tests": tests, "functions": tree.functions, "cases": measured})
     elif new:
         save(known, {**old, "cases": measured})
     anybodys = set(tree.functions) - set(functions or tree.functions)
@@ -489,8 +491,8 @@ def reasons_in(root):
         return set(re.findall(r"`([^`]+)`", re.sub(r"\s+", " ", file.read())))
 
 
-def report(root, scratch, mutants, results):
-    """Writes the lists, and says whether every mutant that no test notices has its reason."""
+def report(root, scratch, mutants, wanted, results):
+    """Writes the lists of all, and says whether every wanted mutant that no test notices has its reason."""
     named = reasons_in(root)
     kinds = {"failed": [], "timeout": [], "missed": [], "no-program": [], "left": [], "quick": [], "open": []}
     for mutant in mutants:
@@ -502,7 +504,7 @@ def report(root, scratch, mutants, results):
     say(", ".join(f"{kind} {len(names)}" for kind, names in kinds.items()) + f", all {len(mutants)}; in {scratch}")
     unnoticed = kinds["missed"] + kinds["quick"]
     plain = {without_place(name) for name in unnoticed}
-    unexplained = [name for name in unnoticed if without_place(name) not in named]
+    unexplained = [name for name in unnoticed if name in wanted and without_place(name) not in named]
     for name in unexplained:
         say(f"no test notices {name}")
     if not kinds["open"]:
@@ -573,7 +575,7 @@ def main():
     run([mutant for mutant in open_ones
          if results.get(mutant.name) == "quick" and without_place(mutant.name) not in reasons],
         [case for case in cases if case.seconds > QUICK] if not asked.quick else [], True)
-    unexplained = report(root, scratch, [mutant for mutant in mutants if mutant.name in wanted], results)
+    unexplained = report(root, scratch, mutants, wanted, results)
     sys.exit(1 if unexplained else 0)
 
 
