@@ -527,6 +527,16 @@ impl SnapshotWriter<'_> {
         self.finish_as(&name)
     }
 
+    /// The same for one that is an index from the beginning, see [`Snapshots::reduce`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SnapshotWriter::finish`].
+    pub fn finish_index(self) -> Result<u64, JournalError> {
+        let name = self.store.index_path(self.head.sequence);
+        self.finish_as(&name)
+    }
+
     fn finish_as(mut self, name: &Path) -> Result<u64, JournalError> {
         self.flush();
         if let Some(error) = self.failed.take() {

@@ -15,6 +15,7 @@ pub mod feed_thread;
 mod gateway_thread;
 pub mod huge_pages;
 mod in_force;
+pub mod named;
 pub mod outbound;
 mod recovery;
 pub mod release;

@@ -6,6 +6,8 @@
 //! `journal/FORMAT.md` has the file; a part's bytes are made where its struct is.
 
 mod keeper;
+mod marks;
+mod mentioned;
 mod retention;
 mod saved;
 
@@ -17,11 +19,12 @@ use gateway::orders::SavedOrders;
 use gateway::saved::NotSaved;
 use journal::{
     Frame, JournalError, Log, Position, ReadError, Reader, Snapshot, SnapshotFault, SnapshotHead,
-    Snapshots, Tail, frame_checksum,
+    SnapshotWriter, Snapshots, Tail, frame_checksum,
 };
 use matcher::record::RECORD_VERSION;
 use matcher::{
-    Engine, InstrumentId, LIMITS_MAX, OrderNumber, Sequence, SessionId, SnapshotError, Timestamp,
+    Engine, Event, InstrumentId, LIMITS_MAX, OrderNumber, OrderRef, Sequence, SessionId,
+    SnapshotError, Timestamp,
 };
 
 use crate::build;
@@ -29,7 +32,10 @@ use crate::feed_thread::FeedIndex;
 use crate::outbound::Outbound;
 use crate::recovery::{Folds, Names};
 use crate::replay::{Replay, ReplayError, StateHash};
+use crate::turns::{Follower, TurnHead};
 pub use keeper::{KeepError, Keeper, Made, SnapshotConfig};
+pub use marks::{Mark, marks};
+use mentioned::Mentions;
 pub use retention::{NotRetired, RetentionConfig};
 pub(crate) use saved::Checkpoints;
 
@@ -41,10 +47,12 @@ mod part {
     pub(super) const OUTBOUND: u32 = 4;
     pub(super) const FEED: u32 = 5;
     pub(super) const HASHES: u32 = 6;
+    pub(super) const MENTIONED: u32 = 7;
 }
 
-/// What stays of a snapshot that is too old to start from: whoever asks for a book of the past goes on from there.
-const INDEX_PARTS: [u32; 2] = [part::ENGINE, part::NAMES];
+/// What stays of a snapshot that is too old to start from: whoever asks for a book of the past goes on from there, and who
+/// follows an order leaves out what does not name it.
+const INDEX_PARTS: [u32; 3] = [part::ENGINE, part::NAMES, part::MENTIONED];
 
 /// Why a snapshot was passed over.
 #[derive(Debug)]
@@ -213,6 +221,8 @@ pub(crate) struct State {
     pub folds: Folds,
     /// Hashes of the states gone by.
     pub checkpoints: Checkpoints,
+    /// Orders that were named since the last snapshot.
+    mentions: Mentions,
     /// Where the last frame of the last turn begins, `None` before the first turn.
     last_frame: Option<Position>,
 }
@@ -224,6 +234,7 @@ impl State {
             replay: Replay::new(),
             folds: Folds::new(orders_per_session_max),
             checkpoints: Checkpoints::default(),
+            mentions: Mentions::new(Sequence(0), OrderRef::NONE),
             last_frame: None,
         }
     }
@@ -234,7 +245,8 @@ impl State {
     ///
     /// If it is no frame of a turn, or this build gives other events than it holds.
     pub(crate) fn frame(&mut self, frame: &Frame<'_>) -> Result<(), ReplayError> {
-        self.replay.frame(frame, &mut self.folds)?;
+        let State { replay, folds, mentions, .. } = self;
+        replay.frame(frame, &mut FoldsAndMentions { folds, mentions })?;
         if frame.last {
             self.last_frame = Some(frame.position);
             if Checkpoints::is_due(Sequence(frame.sequence)) {
@@ -257,6 +269,22 @@ impl State {
         }
     }
 
+    fn head(&self, log: &Log, position: Position, hash: u64) -> Result<SnapshotHead, SaveError> {
+        // Before the first turn there is no frame, and reading it says so.
+        let last_frame = self.last_frame.unwrap_or_default();
+        let (sequence, time) = self.replay.place();
+        Ok(SnapshotHead {
+            record_version: RECORD_VERSION,
+            sequence: sequence.0,
+            position,
+            last_frame,
+            last_checksum: frame_checksum(&log.archive().frame(last_frame)?),
+            time: time.0,
+            state_hash: hash,
+            build: build::id(),
+        })
+    }
+
     /// Writes a snapshot of the state, which ends at `position` of `log`. Returns its hash and bytes.
     ///
     /// # Errors
@@ -268,29 +296,48 @@ impl State {
         snapshots: &Snapshots,
         position: Position,
     ) -> Result<(StateHash, u64), SaveError> {
-        // Before the first turn there is no frame, and reading it says so.
-        let last_frame = self.last_frame.unwrap_or_default();
         let checkpoint = self.checkpoint();
-        let (sequence, time) = self.replay.place();
-        let head = SnapshotHead {
-            record_version: RECORD_VERSION,
-            sequence: sequence.0,
-            position,
-            last_frame,
-            last_checksum: frame_checksum(&log.archive().frame(last_frame)?),
-            time: time.0,
-            state_hash: checkpoint.hash,
-            build: build::id(),
-        };
-        let mut writer = snapshots.write(&head)?;
-        let Folds { entry, outbound, feed, names, in_force } = &self.folds;
-        writer.part(part::ENGINE, |mut out| self.replay.engine().save(&mut out));
-        writer.part(part::NAMES, |out| saved::save_names(names, in_force, out));
+        let mut writer = snapshots.write(&self.head(log, position, checkpoint.hash)?)?;
+        self.save_index_parts(&mut writer);
+        let Folds { entry, outbound, feed, .. } = &self.folds;
         writer.part(part::ORDERS, |out| entry.save(out));
         writer.part(part::OUTBOUND, |out| outbound.save(out));
         writer.part(part::FEED, |out| feed.save(out));
         writer.part(part::HASHES, |out| self.checkpoints.save(out));
-        Ok((checkpoint, writer.finish()?))
+        let bytes = writer.finish()?;
+        self.mentions.begin(checkpoint.sequence);
+        Ok((checkpoint, bytes))
+    }
+
+    /// The same of an index: what stays of a snapshot for readers of the past.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::save`].
+    fn save_index(
+        &mut self,
+        log: &Log,
+        snapshots: &Snapshots,
+        position: Position,
+    ) -> Result<(), SaveError> {
+        let head = self.head(log, position, self.replay.engine().state_hash())?;
+        let mut writer = snapshots.write(&head)?;
+        self.save_index_parts(&mut writer);
+        writer.finish_index()?;
+        self.mentions.begin(Sequence(head.sequence));
+        Ok(())
+    }
+
+    fn save_index_parts(&mut self, writer: &mut SnapshotWriter<'_>) {
+        let State { replay, folds: Folds { names, in_force, .. }, mentions, .. } = self;
+        writer.part(part::ENGINE, |mut out| replay.engine().save(&mut out));
+        writer.part(part::NAMES, |out| saved::save_names(names, in_force, out));
+        writer.part(part::MENTIONED, |out| mentions.save(out));
+    }
+
+    /// About so many bytes an index has.
+    fn index_bytes(&self) -> u64 {
+        self.replay.engine().orders_len() as u64 * 64 + self.mentions.bytes()
     }
 
     /// The state of a snapshot.
@@ -322,12 +369,36 @@ impl State {
         };
         let checkpoints = Checkpoints::load(hashes).map_err(of(part::HASHES))?;
         fits(&engine, &folds.names)?;
+        let mentions = Mentions::new(Sequence(head.sequence), engine.places());
         Ok(State {
+            mentions,
             replay: Replay::resume(engine, place(head)),
             folds,
             checkpoints,
             last_frame: Some(head.last_frame),
         })
+    }
+}
+
+/// Both are told of each turn.
+struct FoldsAndMentions<'a> {
+    folds: &'a mut Folds,
+    mentions: &'a mut Mentions,
+}
+
+impl Follower for FoldsAndMentions<'_> {
+    fn input(&mut self, head: &TurnHead) {
+        self.folds.input(head);
+        self.mentions.input(head);
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.folds.event(head, index, event);
+        self.mentions.event(head, index, event);
+    }
+
+    fn end_turn(&mut self, head: &TurnHead) {
+        self.folds.end_turn(head);
     }
 }
 
@@ -489,11 +560,25 @@ pub fn oldest_index(reader: &mut Reader, snapshots: &Snapshots) -> (Option<Index
 #[must_use]
 pub fn oldest_names(snapshots: &Snapshots) -> Option<Names> {
     let all = snapshots.list().unwrap_or_default();
-    let names = |sequence| {
-        let snapshot = snapshots.open_parts(sequence, &[part::NAMES]).ok()?;
-        Some(load_names(&snapshot).ok()?.0)
+    all.into_iter().find_map(|sequence| names_of(snapshots, sequence))
+}
+
+/// The names that the newest good snapshot of `reader`'s journal has: everybody but who was defined since. `None` if there
+/// is no good one; `reader` is where it was.
+pub fn newest_names(reader: &mut Reader, snapshots: &Snapshots) -> Option<Names> {
+    let start = reader.position();
+    let mut of = |sequence| {
+        go_on(reader, &snapshots.head(sequence).ok()?).ok()?;
+        names_of(snapshots, sequence)
     };
-    all.into_iter().find_map(names)
+    let names = snapshots.list_all().unwrap_or_default().into_iter().rev().find_map(&mut of);
+    reader.seek(start);
+    names
+}
+
+fn names_of(snapshots: &Snapshots, sequence: u64) -> Option<Names> {
+    let snapshot = snapshots.open_parts(sequence, &[part::NAMES]).ok()?;
+    Some(load_names(&snapshot).ok()?.0)
 }
 
 fn index_of(

@@ -6,7 +6,7 @@ use crate::book::{Book, Counted};
 use crate::command::{Limits, RiskLimits};
 use crate::instrument::Instrument;
 use crate::sessions::{SessionSettings, SessionState};
-use crate::types::{InstrumentId, ParticipantId, SessionId};
+use crate::types::{InstrumentId, OrderRef, ParticipantId, SessionId};
 
 /// What it holds.
 impl Engine {
@@ -68,6 +68,12 @@ impl Engine {
     #[must_use]
     pub fn risk_limits(&self, of: ParticipantId, id: InstrumentId) -> Option<RiskLimits> {
         self.books.get(id.index()).map(|_| self.store.accounts.limits(of, id))
+    }
+
+    /// The last place in a queue that was given out, [`OrderRef::NONE`] before the first.
+    #[must_use]
+    pub fn places(&self) -> OrderRef {
+        OrderRef(self.store.places)
     }
 
     /// Resting orders.

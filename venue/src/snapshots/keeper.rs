@@ -29,6 +29,17 @@ const AT_END_PART: u64 = 64;
 /// [`SnapshotConfig::every_bytes`].
 const AT_END_MOST: u64 = 2;
 
+/// On a long way no snapshot is made in between if less than this part of [`SnapshotConfig::every_bytes`] would be left
+/// behind it.
+const REST_PART: u64 = 8;
+
+/// Between two snapshots an index is written each time this part of [`SnapshotConfig::every_bytes`] was read: readers of
+/// the past begin there.
+const INDEX_PART: u64 = 4;
+
+/// No index is larger than this part of what it is an index of.
+const INDEX_BYTES_PART: u64 = 16;
+
 /// Frames between two looks at whether to go on.
 const FRAMES_A_LOOK: u32 = 4_096;
 
@@ -210,6 +221,7 @@ impl Keeper {
         let begun = begin(&self.log, &self.snapshots, limit, self.orders_per_session_max);
         let Begun { mut state, mut tail, mut refused, .. } = begun.map_err(KeepError::Headless)?;
         let (mut saved, mut frames) = (tail.position(), 0);
+        let (every, mut indexed) = (self.config.every_bytes.max(1), saved);
         while let Some(frame) =
             tail.next(limit).map_err(|error| KeepError::Replay(FollowError::from(error).into()))?
         {
@@ -219,10 +231,16 @@ impl Keeper {
             if frames % FRAMES_A_LOOK == 0 && !goes_on() {
                 return Ok(None);
             }
-            let far = end.0 - saved.0 >= self.config.every_bytes.max(1);
-            if is_whole && far && limit.0 - end.0 >= self.config.every_bytes {
-                saved = end;
+            if !is_whole || end.0 - indexed.0 < every / INDEX_PART {
+                continue;
+            }
+            if end.0 - saved.0 >= every && limit.0 - end.0 >= (every / REST_PART).max(1) {
                 self.save(&mut state, end, &mut refused)?;
+                (saved, indexed) = (end, end);
+            } else if state.index_bytes() <= (end.0 - indexed.0) / INDEX_BYTES_PART {
+                // It only makes readers faster: without it the one before serves.
+                let _ = state.save_index(&self.log, &self.snapshots, end);
+                indexed = end;
             }
         }
         let end = tail.position();

@@ -178,7 +178,7 @@ fn a_long_way_makes_snapshots_in_between_and_the_oldest_go() {
     assert_eq!(bench.snapshots.list().unwrap().len(), 3);
     // The hashes of those that went are known to the last.
     let (hashes, refused) = known_hashes(&folder, &bench);
-    assert_eq!((hashes.len(), refused.len()), (5, 0));
+    assert_eq!((hashes.len(), refused.len()), (6, 0));
     let mut replay = Replay::new();
     replay.expect(&hashes);
     replay_all(&bench.log, &mut replay).unwrap();
