@@ -4,6 +4,7 @@ mod find;
 mod life;
 mod look;
 mod queue;
+mod seen;
 mod words;
 
 use std::time::Instant;

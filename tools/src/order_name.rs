@@ -1,7 +1,8 @@
 //! An order as somebody names it, and which records of a journal are about it.
 
-use matcher::{Command, Event, OrderId, OrderNumber, RefusedRequest, SessionId};
+use matcher::{Event, OrderId, OrderNumber, SessionId};
 use venue::Names;
+use venue::named::{is_about, requested};
 use venue::turns::TurnHead;
 
 use crate::describe;
@@ -144,50 +145,5 @@ impl OrderTrack {
             _ => {}
         }
         about
-    }
-}
-
-/// Whether an Event is about an order whose numbers are `ours`.
-#[must_use]
-pub fn is_about(event: &Event, ours: impl Fn(SessionId, OrderNumber) -> bool) -> bool {
-    match event {
-        Event::Accepted(it) => ours(it.session, it.number),
-        Event::Rejected(it) => ours(it.session, it.number),
-        Event::Rested(it) => ours(it.session, it.number),
-        Event::Held(it) => ours(it.session, it.number),
-        Event::Triggered(it) => ours(it.session, it.number),
-        Event::Restated(it) => ours(it.session, it.number),
-        Event::Replenished(it) => ours(it.session, it.number),
-        Event::Traded(it) => {
-            ours(it.maker.session, it.maker.number) || ours(it.taker.session, it.taker.number)
-        }
-        Event::Busted(it) => {
-            ours(it.buy.session, it.buy.number) || ours(it.sell.session, it.sell.number)
-        }
-        Event::Canceled(it) => ours(it.session, it.number),
-        Event::Replaced(it) => ours(it.session, it.old_number) || ours(it.session, it.number),
-        Event::CancelRejected(it) => ours(it.session, it.target),
-        Event::StatusReported(it) => ours(it.session, it.target),
-        _ => false,
-    }
-}
-
-/// The number that a request takes in its session, and the order that it means.
-#[must_use]
-pub fn requested(command: &Command) -> (Option<OrderNumber>, Option<OrderNumber>) {
-    let some = |number| (number != OrderNumber::NONE).then_some(number);
-    match command {
-        Command::New(new) | Command::NewSpecial(new, _) => (some(new.number), None),
-        Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
-            (some(replace.number), some(replace.target))
-        }
-        Command::Cancel { target } | Command::Status { target } => (None, some(*target)),
-        Command::Refuse { request, .. } => match *request {
-            RefusedRequest::New(number) => (some(number), None),
-            RefusedRequest::Cancel { target } => (None, some(target)),
-            RefusedRequest::Replace { number, target } => (some(number), some(target)),
-            RefusedRequest::MassCancel => (None, None),
-        },
-        _ => (None, None),
     }
 }

@@ -61,17 +61,57 @@ pub fn scan_segments<T: Default + Send>(
     look: impl Fn(&mut T, &Frame<'_>) + Sync,
     done: impl Fn(u64) + Sync,
 ) -> Result<Vec<T>, Failure> {
+    let bytes = u64::from(journal.open()?.segment_bytes());
+    let whole = |segment: &SegmentInfo| {
+        let from = segment.index * bytes;
+        Span { from: Position(from), to: Position(from + bytes) }
+    };
+    let spans: Vec<Span> = segments.iter().map(whole).collect();
+    scan_spans(journal, &spans, look, done)
+}
+
+/// A part of one segment: the turns that begin in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins: where a turn does, or the segment.
+    pub from: Position,
+    /// It ends before this.
+    pub to: Position,
+}
+
+/// What stands from one position to another, in spans.
+#[must_use]
+pub fn spans(reader: &Reader, from: Position, to: Position) -> Vec<Span> {
+    let bytes = u64::from(reader.segment_bytes());
+    let span = |index: u64| {
+        let (begin, end) = (Position(index * bytes), Position((index + 1) * bytes));
+        Span { from: from.max(begin), to: to.min(end) }
+    };
+    (from.0 / bytes..to.0.div_ceil(bytes)).map(span).collect()
+}
+
+/// The same for some spans.
+///
+/// # Errors
+///
+/// As [`scan`].
+pub fn scan_spans<T: Default + Send>(
+    journal: &JournalArgs,
+    spans: &[Span],
+    look: impl Fn(&mut T, &Frame<'_>) + Sync,
+    done: impl Fn(u64) + Sync,
+) -> Result<Vec<T>, Failure> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> Result<(), Failure> {
         let mut reader = journal.open()?;
-        while let Some(segment) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let seen = scan_segment(&mut reader, segment, &look)?;
-            found.lock().map_err(Failure::failed)?.push((segment.index, seen));
-            done(u64::from(reader.segment_bytes()));
+        while let Some(span) = spans.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let seen = scan_span(&mut reader, span, &look)?;
+            found.lock().map_err(Failure::failed)?.push((span.from, seen));
+            done(span.to.0 - span.from.0);
         }
         Ok(())
     };
-    let threads = processors().min(segments.len());
+    let threads = processors().min(spans.len());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, Result<(), Failure>>| {
@@ -80,7 +120,7 @@ pub fn scan_segments<T: Default + Send>(
         workers.into_iter().try_for_each(join)
     })?;
     let mut found = found.into_inner().map_err(Failure::failed)?;
-    found.sort_unstable_by_key(|(index, _)| *index);
+    found.sort_unstable_by_key(|(from, _)| *from);
     Ok(found.into_iter().map(|(_, seen)| seen).collect())
 }
 
@@ -90,18 +130,16 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn scan_segment<T: Default>(
+fn scan_span<T: Default>(
     reader: &mut Reader,
-    segment: &SegmentInfo,
+    span: &Span,
     look: &(impl Fn(&mut T, &Frame<'_>) + Sync),
 ) -> Result<T, Failure> {
-    let from = start(reader, segment);
-    let end = from.0 + u64::from(reader.segment_bytes());
-    reader.seek(from);
+    reader.seek(span.from);
     let (mut seen, mut inside) = (T::default(), false);
     while let Some(frame) = reader.next().map_err(Failure::failed)? {
         if frame.first {
-            if frame.position.0 >= end {
+            if frame.position >= span.to {
                 break;
             }
             inside = true;
@@ -163,6 +201,7 @@ pub mod kind {
     pub const TRADED: u8 = 72;
     pub const CANCELED: u8 = 73;
     pub const REPLACED: u8 = 74;
+    pub const BUST: u8 = 22;
     pub const HELD: u8 = 81;
     pub const RESTATED: u8 = 83;
     pub const REPLENISHED: u8 = 84;

@@ -1,16 +1,17 @@
 //! Where in a journal the order is that somebody names.
 
-use journal::{Frame, SegmentInfo, Snapshots};
-use matcher::record::{Record, decode};
+use journal::{Frame, Position, SegmentInfo, SnapshotHead, Snapshots};
 use matcher::{Command, Event, OrderNumber, Sequence, SessionId};
+use venue::Names;
+use venue::named::requested;
 use venue::snapshots::{self, Hint, Hints};
 use venue::turns::{Cutter, Follower, TurnHead, read_head};
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
-use crate::order_name::{OrderName, requested};
-use crate::scan::{self, kind, scan_segments, u32_at};
+use crate::order_name::OrderName;
+use crate::scan::{self, Span, kind, scan_segments, scan_spans, u32_at};
 
 /// The sequence of the request that entered the order that is named.
 ///
@@ -64,15 +65,15 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
     if let Some(found) = from_snapshot(journal, name, &segments)? {
         return Ok(found);
     }
-    let seen =
-        scan_segments(journal, &segments, |seen: &mut Seen, it| seen.look(it, name), |_| {})?;
+    let (before, spans) = where_asked(journal, name, &segments)?;
+    let seen = scan_spans(journal, &spans, |seen: &mut Seen, it| seen.look(it, name), |_| {})?;
     let comp_id = match name {
         OrderName::Id(_) => None,
         OrderName::Number(comp_id, _) => Some(comp_id),
         OrderName::ClOrdId(_, comp_id) => comp_id.as_ref(),
     };
-    let before = journal.names(&journal.open()?).sessions;
-    let before = (1..).map(SessionId).zip(before.into_iter().map(|(comp_id, _)| comp_id));
+    let before = before.sessions.into_iter().map(|(comp_id, _)| comp_id);
+    let before = (1..).map(SessionId).zip(before);
     let before: Vec<(SessionId, String)> = before.collect();
     let sessions: Vec<&(SessionId, String)> =
         before.iter().chain(seen.iter().flat_map(|it| &it.sessions)).collect();
@@ -93,6 +94,37 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
         wanted = of(|seen| &seen.others);
     }
     last_of(journal, &wanted, name, |id| comp_id_of(id).cloned())
+}
+
+/// What is to be looked through for a name, and who is known without that. Snapshots say where no request took a number.
+fn where_asked(
+    journal: &JournalArgs,
+    name: &OrderName,
+    segments: &[SegmentInfo],
+) -> Result<(Names, Vec<Span>), Failure> {
+    let mut reader = journal.open()?;
+    let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
+    let known = snapshots::newest_names(&mut reader, &snapshots);
+    let known = known.unwrap_or_else(|| journal.names(&reader));
+    let (mut from, mut after, mut spans) = (reader.start(), Sequence(0), Vec::new());
+    let session = match name {
+        OrderName::Number(comp_id, _) => known.sessions.iter().position(|(it, _)| it == comp_id),
+        _ => None,
+    };
+    let session = session.and_then(|index| u32::try_from(index + 1).ok()).map(SessionId);
+    if let (OrderName::Number(_, number), Some(session)) = (name, session) {
+        for mark in snapshots::marks(&mut reader, &snapshots, after) {
+            let SnapshotHead { position, sequence, .. } = *mark.head();
+            if mark.after() > after || mark.names(session, *number) {
+                spans.extend(scan::spans(&reader, from, position));
+            }
+            (from, after) = (position, Sequence(sequence));
+        }
+    }
+    let end =
+        segments.last().map_or(0, |last| (last.index + 1) * u64::from(reader.segment_bytes()));
+    spans.extend(scan::spans(&reader, from, Position(end)));
+    Ok((known, spans))
 }
 
 /// The last of the requests, if all are of one session.
@@ -191,7 +223,7 @@ impl Seen {
             kind::NEW | kind::NEW_SPECIAL | kind::REPLACE | kind::REPLACE_STOP | kind::REFUSE => {
                 let hit = match name {
                     OrderName::Number(_, number) => u32_at(record, 24) == number.0,
-                    _ => is_called(frame, name),
+                    _ => is_called(record, name),
                 };
                 if hit {
                     let session = SessionId(u32_at(record, 4));
@@ -200,7 +232,7 @@ impl Seen {
                     requests.push((session, Sequence(frame.sequence)));
                 }
             }
-            kind::CANCEL | kind::STATUS if is_called(frame, name) => {
+            kind::CANCEL | kind::STATUS if is_called(record, name) => {
                 let session = SessionId(u32_at(record, 4));
                 self.others.push((session, Sequence(frame.sequence)));
             }
@@ -217,13 +249,20 @@ impl Seen {
     }
 }
 
-fn is_called(frame: &Frame<'_>, name: &OrderName) -> bool {
+/// Whether a request has this ClOrdID. Its bytes say so: all requests of a journal are asked.
+fn is_called(record: &[u8], name: &OrderName) -> bool {
     let OrderName::ClOrdId(wanted, _) = name else { return false };
-    let Ok((Record::Input { attachment, .. }, _)) = decode(Sequence(frame.sequence), frame.payload)
-    else {
-        return false;
+    let body = match record[2] {
+        kind::NEW | kind::REPLACE => 32,
+        kind::CANCEL | kind::STATUS => 8,
+        kind::REFUSE => 16,
+        kind::NEW_SPECIAL => 80,
+        kind::REPLACE_STOP => 40,
+        _ => return false,
     };
-    describe::attached(attachment, 11) == Some(wanted)
+    let len = usize::from(u16::from_le_bytes([record[20], record[21]]));
+    let attachment = record.get(24 + body..24 + body + len);
+    attachment.and_then(|attachment| describe::attached(attachment, 11)) == Some(wanted)
 }
 
 /// What a request is about.
@@ -307,6 +346,14 @@ impl Follower for One {
 }
 
 fn comp_id(journal: &JournalArgs, session: SessionId) -> Result<String, Failure> {
+    // Only who came since the newest snapshot is not known there.
+    let mut reader = journal.open()?;
+    let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
+    let known = snapshots::newest_names(&mut reader, &snapshots).unwrap_or_default();
+    let index = session.index().checked_sub(1);
+    if let Some((comp_id, _)) = index.and_then(|index| known.sessions.get(index)) {
+        return Ok(comp_id.clone());
+    }
     let heads = scan::rules(journal)?;
     let mut sessions = heads.iter().filter_map(|head| match head.input.command {
         Command::DefineSession { id, .. } if id == session => Some(head.attachment()),

@@ -4,10 +4,11 @@ use matcher::{
     CancelReason, Event, InstrumentId, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
 };
 use venue::Names;
+use venue::named::{is_about, requested};
 use venue::turns::{Follower, TurnHead};
 
 use crate::failure::Failure;
-use crate::order_name::{OrderName, OrderTrack, is_about, requested};
+use crate::order_name::{OrderName, OrderTrack};
 
 /// One record about the order.
 #[derive(Clone)]
@@ -27,6 +28,9 @@ pub(super) struct Place {
     /// Sequence and event that took it.
     pub(super) to: (u64, u32),
 }
+
+/// Behind every turn.
+const NEVER: (u64, u32) = (u64::MAX, 0);
 
 /// One side of a book at one price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +102,21 @@ impl Reading {
         self.track.numbers()
     }
 
+    /// Whether it has ended by now.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end != End::Working
+    }
+
+    /// Its places in queues up to now; the last one may go on.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.places.iter().copied().chain(self.place_now()).collect()
+    }
+
+    /// Its place now.
+    pub(super) fn place_now(&self) -> Option<Place> {
+        self.open.map(|place| Place { to: NEVER, ..place })
+    }
+
     /// The last turn that can change the queue before it: its end, if it has ended.
     pub(super) fn queue_until(&self) -> u64 {
         if self.end == End::Working { u64::MAX } else { self.last }
@@ -134,9 +153,8 @@ impl Reading {
     /// If the turn that entered it did not come.
     pub(super) fn end(self) -> Result<(Life, Vec<u64>), Failure> {
         let queue_until = self.queue_until();
-        let Reading { track, stops, mut places, open, end, last, later, .. } = self;
-        let never = (u64::MAX, 0);
-        places.extend(open.map(|place| Place { to: never, ..place }));
+        let places = self.places();
+        let Reading { track, stops, end, last, later, .. } = self;
         let Some(session) = track.session() else {
             return Err(Failure::failed(format!("turn {last} is not in the journal")));
         };

@@ -4,24 +4,23 @@
 //! where the journal begins. From there to the end each segment is looked at once: for what happened to the
 //! order, and to the level that its request names. Only where it came to stand at another level is the part
 //! of its life looked at again.
+//!
+//! Snapshots say which orders the turns before them are about. A stretch from one to the next is left out if it names
+//! neither the order nor any that stands before it: then the queue before it is what it was.
 
-use std::collections::HashSet;
-
-use journal::{Frame, SegmentInfo, SnapshotHead, Snapshots};
-use matcher::{
-    Command, Engine, Event, NewOrder, OrderKind, OrderNumber, Price, SessionId, Timestamp,
-};
+use journal::{Position, Reader, SnapshotHead, Snapshots};
+use matcher::{Engine, Sequence};
 use venue::Names;
-use venue::snapshots;
-use venue::turns::{Cutter, Follower, TurnHead};
+use venue::snapshots::{self, Mark};
+use venue::turns::{Follower, TurnHead};
 
 use super::find::entered;
 use super::life::{Kept, Level, Life, Reading};
-use super::queue::{self, Ahead, Changes, Op};
+use super::queue::{Ahead, Queues};
+use super::seen::{Seen, Wanted, named_level};
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
-use crate::order_name::{is_about, requested};
-use crate::scan::{self, Records, kind, scan_segments, u32_at, u64_at};
+use crate::scan::{self, Span, scan_spans};
 
 /// Segments for each processor before what they gave is looked at.
 const WAVE: usize = 2;
@@ -37,187 +36,43 @@ pub(super) struct Found {
     pub(super) segments: usize,
 }
 
-/// Where the way begins.
-struct Start {
+/// Where the way begins, and what is known on it.
+struct Start<'a> {
+    journal: &'a JournalArgs,
+    reader: Reader,
+    snapshots: Snapshots,
     names: Names,
     engine: Option<Engine>,
     /// The last turn before it.
     after: u64,
-    segments: Vec<SegmentInfo>,
+    position: Position,
+    /// Where the last segment ends.
+    end: Position,
+    marks: Vec<Mark>,
 }
 
-impl Start {
-    /// The newest place before turn `sequence` at which all books are known.
-    fn before(journal: &JournalArgs, sequence: u64) -> Result<Start, Failure> {
+impl Start<'_> {
+    /// The newest place before the turn of `head` at which all books are known.
+    fn before<'a>(journal: &'a JournalArgs, head: &TurnHead) -> Result<Start<'a>, Failure> {
         let mut reader = journal.open()?;
-        let known = Snapshots::to_read(&journal.dir, reader.log_id());
-        let fits = |head: &SnapshotHead| head.sequence < sequence;
+        let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
+        let entered = head.input.sequence;
+        let fits = |head: &SnapshotHead| head.sequence < entered.0;
         // One that cannot be used only makes the way longer.
-        let (index, _) = snapshots::index(&mut reader, &known, fits);
-        let mut segments = scan::segments(&reader)?;
-        let Some(index) = index else {
-            let names = journal.names(&reader);
-            return Ok(Start { names, engine: None, after: 0, segments });
+        let (index, _) = snapshots::index(&mut reader, &snapshots, fits);
+        let position = reader.position();
+        let last = scan::segments(&reader)?.last().map_or(0, |segment| segment.index);
+        let end = Position((last + 1) * u64::from(reader.segment_bytes()));
+        let marks = snapshots::marks(&mut reader, &snapshots, Sequence(entered.0 - 1));
+        let (names, engine, after) = match index {
+            Some(index) => {
+                let after = index.replay.place().0.0;
+                (index.names, Some(index.replay.into_engine()), after)
+            }
+            None => (journal.names(&reader), None, 0),
         };
-        let after = index.replay.place().0.0;
-        let first = scan::segment_of(&segments, after + 1).map_or(0, |segment| segment.index);
-        segments.retain(|segment| segment.index >= first);
-        let engine = Some(index.replay.into_engine());
-        Ok(Start { names: index.names, engine, after, segments })
+        Ok(Start { journal, reader, snapshots, names, engine, after, position, end, marks })
     }
-}
-
-/// What is looked for.
-struct Wanted {
-    /// Turns up to this one are not looked at.
-    after: u64,
-    session: SessionId,
-    /// The turn that entered the order: its OrderID, if it became one.
-    sequence: u64,
-    numbers: HashSet<u32>,
-    levels: Vec<Level>,
-    /// The last turn that can change the queue.
-    queue_until: u64,
-}
-
-impl Wanted {
-    fn of(head: &TurnHead, after: u64) -> Wanted {
-        let numbers = requested(&head.input.command).0;
-        Wanted {
-            after,
-            session: head.input.session,
-            sequence: head.input.sequence.0,
-            numbers: numbers.iter().map(|number| number.0).collect(),
-            levels: named_level(&head.input.command).into_iter().collect(),
-            queue_until: u64::MAX,
-        }
-    }
-
-    /// Whether anything in a frame may be about the order. The bytes say so: decoding all there is takes
-    /// many times as long.
-    fn is_in(&self, frame: &Frame<'_>) -> bool {
-        let mut records = Records(frame.payload);
-        if frame.first {
-            if frame.sequence == self.sequence {
-                return true;
-            }
-            let Some(input) = records.next() else { return false };
-            if u32_at(input, 4) == self.session.0 && self.is_asked(input) {
-                return true;
-            }
-        }
-        records.any(|record| self.is_told(record))
-    }
-
-    fn is_asked(&self, input: &[u8]) -> bool {
-        let places: &[usize] = match input[2] {
-            kind::NEW | kind::NEW_SPECIAL | kind::CANCEL | kind::STATUS => &[24],
-            kind::REPLACE | kind::REPLACE_STOP => &[24, 48],
-            kind::REFUSE => &[24, 28],
-            _ => &[],
-        };
-        places.iter().any(|at| self.numbers.contains(&u32_at(input, *at)))
-    }
-
-    fn is_told(&self, event: &[u8]) -> bool {
-        let ours = |at: usize| {
-            u32_at(event, at) == self.session.0 && self.numbers.contains(&u32_at(event, at + 4))
-        };
-        match event[2] {
-            kind::TRADED => ours(48) || ours(96),
-            kind::BUSTED => ours(32) || ours(44),
-            // Its numbers are found by its OrderID, which stays.
-            kind::REPLACED => u64_at(event, 24) == self.sequence || ours(4),
-            _ => ours(4),
-        }
-    }
-
-    fn is_ours(&self, session: SessionId, number: OrderNumber) -> bool {
-        session == self.session && self.numbers.contains(&number.0)
-    }
-}
-
-/// Where an order comes to stand if it does so as it was asked for.
-fn named_level(command: &Command) -> Option<Level> {
-    let new: &NewOrder = match command {
-        Command::New(new) | Command::NewSpecial(new, _) => new,
-        _ => return None,
-    };
-    let level = |price: Price| Level { instrument: new.instrument, side: new.side, price };
-    match new.kind {
-        OrderKind::Limit(price) => Some(level(price)),
-        _ => None,
-    }
-}
-
-/// What one segment gave.
-#[derive(Default)]
-struct Seen {
-    definitions: Vec<Kept>,
-    turns: Vec<Kept>,
-    changes: Changes,
-    cutter: Cutter,
-    time: Timestamp,
-    index: u32,
-}
-
-impl Seen {
-    fn look(&mut self, frame: &Frame<'_>, wanted: &Wanted) {
-        if frame.sequence <= wanted.after {
-            return;
-        }
-        let mut records = Records(frame.payload);
-        if frame.first {
-            let Some(input) = records.next() else { return };
-            (self.time, self.index) = (Timestamp(u64_at(input, 8)), 0);
-            if matches!(input[2], kind::DEFINE_INSTRUMENT | kind::DEFINE_SESSION) {
-                // Its checksum was right: what is no record is of another version.
-                let _ = Cutter::default().frame(frame, &mut Keep(&mut self.definitions, None));
-            }
-        }
-        if frame.sequence >= wanted.sequence {
-            let spans = !(frame.first && frame.last);
-            if spans || wanted.is_in(frame) {
-                let _ = self.cutter.frame(frame, &mut Keep(&mut self.turns, Some(wanted)));
-            }
-        }
-        if frame.sequence <= wanted.queue_until && !wanted.levels.is_empty() {
-            for record in records {
-                let at = (frame.sequence, self.index);
-                self.index += 1;
-                self.changes.record(record, at, self.time, &wanted.levels);
-            }
-        }
-    }
-}
-
-/// Keeps turns, with the events about an order or all of them.
-struct Keep<'a>(&'a mut Vec<Kept>, Option<&'a Wanted>);
-
-impl Follower for Keep<'_> {
-    fn input(&mut self, head: &TurnHead) {
-        self.0.push(Kept { head: *head, events: Vec::new() });
-    }
-
-    fn event(&mut self, _: &TurnHead, index: u32, event: &Event) {
-        let is_wanted = self.1.is_none_or(|wanted| {
-            let by_id = matches!(event, Event::Replaced(it) if it.order_id.0 == wanted.sequence);
-            by_id || is_about(event, |session, number| wanted.is_ours(session, number))
-        });
-        if is_wanted && let Some(last) = self.0.last_mut() {
-            last.events.push((index, *event));
-        }
-    }
-
-    fn end_turn(&mut self, _: &TurnHead) {}
-}
-
-/// One way through some segments.
-struct Way {
-    reading: Reading,
-    ops: Vec<Op>,
-    definitions: Vec<Kept>,
-    segments: usize,
 }
 
 /// Reads the life of the order that turn `sequence` entered, and the queue before it.
@@ -233,82 +88,174 @@ pub(super) fn look(
     let Some(head) = entered(journal, sequence)? else {
         return Err(Failure::failed(format!("turn {sequence} is not in the journal")));
     };
-    let start = Start::before(journal, sequence)?;
-    let mut wanted = Wanted::of(&head, start.after);
-    let Way { reading, mut ops, definitions, mut segments } =
-        walk(journal, &start.segments, &mut wanted, &done)?;
-    let (life, later) = reading.end()?;
+    let mut start = Start::before(journal, &head)?;
+    let named: Vec<Level> = named_level(&head.input.command).into_iter().collect();
+    let mut way = Way::begin(&start, Wanted::of(&head), &named);
+    way.go(&mut start, &done)?;
+    let mut segments = way.segments;
+    let (life, later) = way.reading.end()?;
     let mut levels: Vec<Level> = Vec::new();
     for place in &life.places {
         if !levels.contains(&place.level) {
             levels.push(place.level);
         }
     }
-    if levels.iter().all(|level| wanted.levels.contains(level)) {
-        levels.clone_from(&wanted.levels);
-    } else {
-        let lived = |segment: &&SegmentInfo| {
-            segment.first_sequence.is_some_and(|first| first <= life.queue_until)
-        };
-        let lived: Vec<SegmentInfo> = start.segments.iter().filter(lived).cloned().collect();
-        wanted.levels.clone_from(&levels);
+    let mut ahead = way.ahead;
+    if !levels.iter().all(|level| named.contains(level)) {
+        let mut wanted = way.wanted;
         wanted.queue_until = life.queue_until;
-        let again = walk(journal, &lived, &mut wanted, &done)?;
-        ops = again.ops;
+        let mut again = Way::begin(&start, wanted, &levels);
+        again.until = life.queue_until;
+        again.go(&mut start, &done)?;
+        ahead = again.ahead;
         segments += again.segments;
     }
-    ops.retain(|op| op.at.0 <= life.queue_until);
-    let mut all = start.engine.map_or_else(Vec::new, |engine| queue::standing(&engine, &levels));
-    all.append(&mut ops);
-    let mut names = start.names;
-    for Kept { head, events } in &definitions {
+    let mut names = way.names.unwrap_or(start.names);
+    for Kept { head, events } in &way.definitions {
         names.input(head);
         for (index, event) in events {
             names.event(head, *index, event);
         }
     }
-    let ahead = queue::ahead(&life, &levels, &all);
     Ok(Found { names, life, ahead, later, segments })
 }
 
-fn walk(
-    journal: &JournalArgs,
-    segments: &[SegmentInfo],
-    wanted: &mut Wanted,
-    done: &(impl Fn(u64) + Sync),
-) -> Result<Way, Failure> {
-    let (mut reading, mut ops) = (Reading::new(wanted.sequence), Vec::new());
-    let mut definitions = Vec::new();
-    for wave in segments.chunks(WAVE * scan::processors()) {
-        let before = reading.clone();
-        let mut seen = scan_wave(journal, wave, wanted, done)?;
-        loop {
-            for turn in seen.iter().flat_map(|seen| &seen.turns) {
-                reading.turn(turn);
-            }
-            let known = wanted.numbers.len();
-            wanted.numbers.extend(reading.numbers().iter().map(|number| number.0));
-            if wanted.numbers.len() == known {
-                break;
-            }
-            // A replace gave it another number. What that led to is in here too.
-            reading = before.clone();
-            seen = scan_wave(journal, wave, wanted, done)?;
-        }
-        wanted.queue_until = wanted.queue_until.min(reading.queue_until());
-        for seen in seen {
-            ops.extend(seen.changes.ops);
-            definitions.extend(seen.definitions);
-        }
-    }
-    Ok(Way { reading, ops, definitions, segments: segments.len() })
+/// One way through the journal.
+struct Way {
+    wanted: Wanted,
+    reading: Reading,
+    queues: Queues,
+    ahead: Vec<Ahead>,
+    definitions: Vec<Kept>,
+    /// Those known behind what was left out.
+    names: Option<Names>,
+    segments: usize,
+    /// It ends behind this turn.
+    until: u64,
 }
 
-fn scan_wave(
-    journal: &JournalArgs,
-    wave: &[SegmentInfo],
-    wanted: &Wanted,
-    done: &(impl Fn(u64) + Sync),
-) -> Result<Vec<Seen>, Failure> {
-    scan_segments(journal, wave, |seen: &mut Seen, frame| seen.look(frame, wanted), done)
+impl Way {
+    /// For the queues at `levels`.
+    fn begin(start: &Start<'_>, mut wanted: Wanted, levels: &[Level]) -> Way {
+        wanted.stand_at(levels);
+        wanted.has_ended = false;
+        let mut queues = Queues::new(levels);
+        if let Some(engine) = &start.engine {
+            queues.stand_as_in(engine);
+        }
+        Way {
+            reading: Reading::new(wanted.sequence),
+            wanted,
+            queues,
+            ahead: Vec::new(),
+            definitions: Vec::new(),
+            names: None,
+            segments: 0,
+            until: u64::MAX,
+        }
+    }
+
+    fn go(&mut self, start: &mut Start<'_>, done: &(impl Fn(u64) + Sync)) -> Result<(), Failure> {
+        let (mut after, mut from, mut next) = (start.after, start.position, 0);
+        while after < self.until {
+            let left_out = self.leave_out(start, after, next);
+            next += left_out;
+            if left_out > 0 {
+                let head = start.marks[next - 1].head();
+                (after, from) = (head.sequence, head.position);
+                continue;
+            }
+            let mark = start.marks.get(next).map(Mark::head);
+            let to = mark.map_or(start.end, |head| head.position);
+            after = mark.map_or(u64::MAX, |head| head.sequence);
+            let spans = scan::spans(&start.reader, from, to);
+            for wave in spans.chunks(WAVE * scan::processors()) {
+                self.wave(start.journal, wave, done)?;
+                self.segments += wave.len();
+                if self.reading.has_ended() && self.until < u64::MAX {
+                    return Ok(());
+                }
+            }
+            (from, next) = (to, next + 1);
+        }
+        Ok(())
+    }
+
+    /// How many of the stretches to the next marks are left out. The last turn before them is `after`; what is known
+    /// behind them is taken over.
+    fn leave_out(&mut self, start: &mut Start<'_>, mut after: u64, next: usize) -> usize {
+        let mut run = 0;
+        for mark in &start.marks[next..] {
+            if mark.after().0 > after || self.concerns(mark) {
+                break;
+            }
+            (after, run) = (mark.head().sequence, run + 1);
+        }
+        // A damaged one is no place to go on from.
+        while run > 0 && !self.take_over(start, next + run - 1) {
+            run -= 1;
+        }
+        run
+    }
+
+    /// Whether a stretch may change anything that is told.
+    fn concerns(&self, mark: &Mark) -> bool {
+        let session = self.wanted.session;
+        let mut numbers = self.reading.numbers().iter();
+        if numbers.len() == 0 || numbers.any(|number| mark.names(session, *number)) {
+            return true;
+        }
+        self.reading.place_now().is_some_and(|place| {
+            !mark.gives_new_places()
+                || self.queues.before(&place).any(|(session, number)| mark.names(session, number))
+        })
+    }
+
+    fn take_over(&mut self, start: &mut Start<'_>, at: usize) -> bool {
+        let Start { marks, reader, snapshots, .. } = start;
+        if self.reading.has_ended() {
+            let names = marks[at].defined().ok();
+            let is_good = names.is_some();
+            self.names = names.or(self.names.take());
+            return is_good;
+        }
+        let Ok(index) = marks[at].index(reader, snapshots) else { return false };
+        // Who stands behind the order has changed: if it comes to stand anew, that counts.
+        self.queues.stand_as_in(index.replay.engine());
+        self.names = Some(index.names);
+        true
+    }
+
+    fn wave(
+        &mut self,
+        journal: &JournalArgs,
+        wave: &[Span],
+        done: &(impl Fn(u64) + Sync),
+    ) -> Result<(), Failure> {
+        let scan = |wanted: &Wanted, spans: &[Span]| {
+            let look = |seen: &mut Seen, frame: &journal::Frame<'_>| seen.look(frame, wanted);
+            scan_spans(journal, spans, look, done)
+        };
+        let mut seen = scan(&self.wanted, wave)?;
+        for at in 0..wave.len() {
+            seen[at].turns.iter().for_each(|turn| self.reading.turn(turn));
+            let numbers = self.reading.numbers().iter();
+            let news = numbers.filter(|number| self.wanted.add(**number)).count();
+            // A replace gave it another number: the spans behind that one were read without it.
+            if news > 0 && at + 1 < wave.len() {
+                let again = scan(&self.wanted, &wave[at + 1..])?;
+                seen.splice(at + 1.., again);
+            }
+        }
+        self.wanted.queue_until = self.wanted.queue_until.min(self.reading.queue_until());
+        self.wanted.has_ended = self.reading.has_ended();
+        let places = self.reading.places();
+        for Seen { changes, definitions, .. } in &mut seen {
+            let counts = |op: &super::queue::Op| op.sequence() <= self.wanted.queue_until;
+            changes.ops.retain(counts);
+            self.queues.change(&changes.ops, &places, &mut self.ahead);
+            self.definitions.append(definitions);
+        }
+        Ok(())
+    }
 }

@@ -183,7 +183,7 @@ impl<W: Write> Sessions<W> {
             },
             _ => return None,
         };
-        let target = crate::order_name::requested(command).1;
+        let target = venue::named::requested(command).1;
         let of_target = target.and_then(|target| self.entered(turn.head.input.session, target));
         let orders = self.entry.orders(turn.head.input.session);
         let mut body = Body {

@@ -16,4 +16,5 @@ mod play;
 mod python;
 mod retiring;
 mod serve;
+mod stretches;
 mod support;
