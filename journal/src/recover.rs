@@ -738,12 +738,19 @@ fn settle_disk(
     // failed left bytes in the kernel's cache that read well, that no later sync writes, and that the end of the
     // machine takes away. What was made ahead beside a live log was blank when it was made.
     let durable = found.control.as_ref().map_or(0, |control| control.read().durable.0);
-    let blank = if found.control.is_some() { segment_bytes } else { 0 };
+    let blank = if durable > 0 { segment_bytes } else { 0 };
+    // What was synced and reads otherwise now is written again. If that fails it reads well from then on, and
+    // whoever opens the log next must not believe it.
+    let distrust = || {
+        if let Some(control) = &found.control {
+            control.set_durable(0);
+        }
+    };
     // From the last one down: a crash in between must not leave a gap. Those made whole stay, blank: a
     // full segment has one behind it.
     for index in later.into_iter().rev() {
         if index < disk_next {
-            settle_segment(options, storage, index, &[], blank)?;
+            settle_segment(options, storage, index, &[], (blank, &distrust))?;
             continue;
         }
         let file = segment::path(dir, index);
@@ -755,7 +762,8 @@ fn settle_disk(
         let used = if index == end.index { end.offset as usize } else { segment_bytes };
         let synced = durable.saturating_sub(found.geometry.base(index));
         let synced = usize::try_from(synced).unwrap_or(usize::MAX);
-        settle_segment(options, storage, index, &source[..used.min(source.len())], synced)?;
+        let wanted = &source[..used.min(source.len())];
+        settle_segment(options, storage, index, wanted, (synced, &distrust))?;
     }
     Ok(disk_next)
 }
@@ -764,13 +772,13 @@ fn settle_disk(
 const BLOCK_BYTES: usize = 64 << 10;
 
 /// Makes segment `index` on disk hold `wanted` and then zeroes, synced. The first `synced` bytes of it are
-/// synced already, and written only if they differ.
+/// synced already, and written only if they differ; `distrust` is told before.
 fn settle_segment(
     options: &Options,
     storage: &dyn Storage,
     index: u64,
     wanted: &[u8],
-    synced: usize,
+    (synced, distrust): (usize, &dyn Fn()),
 ) -> Result<(), OpenError> {
     let file = segment::path(&options.dir, index);
     let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
@@ -795,7 +803,11 @@ fn settle_segment(
             block[..len].copy_from_slice(&rest[..len]);
         }
         // A file that ends too early differs, and grows.
-        if at + block.len() > synced || map.bytes().get(at..at + block.len()) != Some(block) {
+        let differs = map.bytes().get(at..at + block.len()) != Some(block);
+        if at + block.len() > synced || differs {
+            if differs && at < synced {
+                distrust();
+            }
             opened.write_at(at as u64, block).map_err(|error| io("write", error))?;
         }
     }

@@ -11,8 +11,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use journal::open_with;
 use journal::storage::{Disk, Storage, StorageFile};
+use journal::{Options, open_with};
 
 use crate::support::{TempDir, append, read_log, sizes};
 
@@ -24,15 +24,23 @@ struct Cache {
     disk: BTreeMap<PathBuf, Vec<u8>>,
     /// Sectors that the next sync writes.
     dirty: BTreeMap<PathBuf, BTreeSet<usize>>,
-    fails: bool,
+    /// The next sync of this file fails.
+    fails: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct CachedDisk(Arc<Mutex<Cache>>);
 
 impl CachedDisk {
-    fn fail_next_sync(&self) {
-        self.0.lock().unwrap().fails = true;
+    fn fail_next_sync(&self, path: &Path) {
+        self.0.lock().unwrap().fails = Some(path.to_path_buf());
+    }
+
+    /// A byte of a file goes bad, on the disk.
+    fn turn_a_bit(&self, path: &Path, at: usize) {
+        let mut cache = self.0.lock().unwrap();
+        cache.disk.get_mut(path).unwrap()[at] ^= 1;
+        std::fs::write(path, &cache.disk[path]).unwrap();
     }
 
     /// The machine ends: the cache is gone.
@@ -87,7 +95,8 @@ impl StorageFile for CachedFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut cache = self.disk.0.lock().unwrap();
         let dirty = cache.dirty.remove(&self.path).unwrap_or_default();
-        if std::mem::take(&mut cache.fails) {
+        if cache.fails.as_ref() == Some(&self.path) {
+            cache.fails = None;
             return Err(io::Error::other("injected"));
         }
         let held = std::fs::read(&self.path)?;
@@ -110,7 +119,7 @@ fn what_a_failed_sync_left_in_the_cache_is_written_again() {
     append(&mut opened.writer, 1, 400, 1000);
     opened.syncer.step().unwrap();
     append(&mut opened.writer, 2, 4_000, 1000);
-    disk.fail_next_sync();
+    disk.fail_next_sync(&options.dir.join("0000000000000000.seg"));
     assert!(opened.syncer.step().is_err());
     drop(opened);
 
@@ -125,4 +134,31 @@ fn what_a_failed_sync_left_in_the_cache_is_written_again() {
     disk.end();
     std::fs::remove_dir_all(&options.live_dir).unwrap();
     assert_eq!(sizes(&read_log(&open().log)), recovered);
+}
+
+/// Found by `vesta simulate` (seed 3017216 at the time): a byte of a synced segment turns round, the recovery
+/// that mends it cannot sync, and the next one finds it mended in the cache.
+#[test]
+fn what_a_recovery_mended_and_could_not_sync_is_mended_again() {
+    let temp = TempDir::new();
+    let disk = CachedDisk::default();
+    // More than what recovery compares at once.
+    let options = Options { segment_bytes: 256 << 10, ..temp.options() };
+    let open = || open_with(&options, Arc::new(disk.clone()));
+
+    let mut opened = open().unwrap();
+    append(&mut opened.writer, 1, 100_000, 1000);
+    append(&mut opened.writer, 2, 400, 1000);
+    opened.syncer.step().unwrap();
+    let recovered = sizes(&read_log(&opened.log));
+    drop(opened);
+
+    let segment = options.dir.join("0000000000000000.seg");
+    disk.turn_a_bit(&segment, 2_000);
+    disk.fail_next_sync(&segment);
+    assert!(open().is_err());
+    assert_eq!(sizes(&read_log(&open().unwrap().log)), recovered);
+    disk.end();
+    std::fs::remove_dir_all(&options.live_dir).unwrap();
+    assert_eq!(sizes(&read_log(&open().unwrap().log)), recovered);
 }
