@@ -9,8 +9,9 @@ use std::time::Duration;
 use journal::{Log, Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
 use matcher::record::RECORD_VERSION;
 use matcher::{Engine, MsgSeqNum, Sequence, SessionId, Timestamp};
-use venue::Core;
 use venue::ring::{Requests, Taken};
+use venue::threads::{Sleeper, Sleepers};
+use venue::{Core, FILL_PAUSE};
 
 use crate::machine::memory_folder;
 use crate::measure::pin;
@@ -91,6 +92,7 @@ impl Folder {
             segment_bytes,
             record_version: RECORD_VERSION,
             live_segments_kept: 2,
+            written_ahead: true,
         }
     }
 
@@ -111,9 +113,11 @@ impl Drop for Folder {
     }
 }
 
-/// The threads that bring a log to disk and make its segments ahead.
+/// The threads that bring a log to disk and make its segments ahead, as a venue has them.
 pub struct Helpers {
     shared: Arc<Flags>,
+    syncers: Sleepers,
+    preparer: Arc<Sleeper>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -123,69 +127,83 @@ struct Flags {
     syncs: AtomicU64,
 }
 
+/// Who does not wake a thread is served after this.
+const SLEEP_MAX: Duration = Duration::from_millis(1);
+
 impl Helpers {
-    /// Starts both, the syncer on `cpu` if there is one for it: woken on the CPU of a writer that spins, it
-    /// would wait for a tick of the scheduler. With nothing to do the syncer sleeps until [`Helpers::wake`].
+    /// Starts them, on `cpu` if there is one for them: woken on the CPU of a writer that spins, they would wait for a
+    /// tick of the scheduler, or make it wait. Two lanes of the syncer. With nothing to do they sleep until [`Helpers::wake`].
     #[must_use]
     pub fn start(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
-        Helpers::start_resting(syncer, preparer, cpu, Duration::ZERO)
+        Helpers::start_resting(syncer, preparer, cpu, 2, Duration::ZERO)
     }
 
-    /// The same, but after a sync the syncer rests for 2 ms, as the venue's does where nobody waits for it.
+    /// The same, but with one lane, which rests for 2 ms after a sync, as the venue's does where nobody waits
+    /// for it.
     #[must_use]
     pub fn start_lazy(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
-        Helpers::start_resting(syncer, preparer, cpu, Duration::from_millis(2))
+        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(2))
     }
 
     fn start_resting(
-        mut syncer: Syncer,
+        syncer: Syncer,
         mut preparer: Preparer,
         cpu: Option<usize>,
+        lanes: usize,
         rest: Duration,
     ) -> Helpers {
         let shared = Arc::new(Flags::default());
-        let flags = Arc::clone(&shared);
-        let sync = std::thread::spawn(move || {
+        let (syncers, prepare) = (Sleepers::parked(lanes), Sleeper::parked());
+        let mut threads = Vec::new();
+        for me in syncers.each() {
+            let (flags, me, mut lane) = (Arc::clone(&shared), Arc::clone(me), syncer.lane());
+            threads.push(std::thread::spawn(move || {
+                if let Some(cpu) = cpu {
+                    pin(cpu);
+                }
+                loop {
+                    // Read before the step: what was committed before the stop is still synced.
+                    let stopping = flags.stopping.load(Ordering::Acquire);
+                    match lane.step().expect("a sync") {
+                        Synced::Advanced(_) => {
+                            flags.syncs.fetch_add(1, Ordering::Relaxed);
+                            if !rest.is_zero() && !stopping {
+                                std::thread::park_timeout(rest);
+                            }
+                        }
+                        Synced::Idle if stopping => return,
+                        Synced::Idle => me.park(SLEEP_MAX, || lane.is_wanted()),
+                    }
+                }
+            }));
+        }
+        let (flags, me) = (Arc::clone(&shared), Arc::clone(&prepare));
+        threads.push(std::thread::spawn(move || {
             if let Some(cpu) = cpu {
                 pin(cpu);
             }
-            loop {
-                // Read before the step: what was committed before the stop is still synced.
-                let stopping = flags.stopping.load(Ordering::Acquire);
-                match syncer.step().expect("a sync") {
-                    Synced::Advanced(_) => {
-                        flags.syncs.fetch_add(1, Ordering::Relaxed);
-                        if !rest.is_zero() && !stopping {
-                            std::thread::park_timeout(rest);
-                        }
-                    }
-                    Synced::Idle if stopping => return,
-                    // No longer, so that whoever does not wake it is served too.
-                    Synced::Idle => std::thread::park_timeout(Duration::from_millis(1)),
-                }
-            }
-        });
-        let flags = Arc::clone(&shared);
-        let prepare = std::thread::spawn(move || {
             while !flags.stopping.load(Ordering::Acquire) {
-                if preparer.step().expect("a segment") != Prepared::Made {
-                    // No longer, for who does not tell it that a segment was taken.
-                    std::thread::park_timeout(Duration::from_millis(1));
+                if preparer.step().expect("a segment") == Prepared::Made {
+                    if preparer.is_filling() {
+                        std::thread::park_timeout(FILL_PAUSE);
+                    }
+                } else {
+                    me.park(SLEEP_MAX, || preparer.is_wanted());
                 }
             }
-        });
-        Helpers { shared, threads: vec![sync, prepare] }
+        }));
+        Helpers { shared, syncers, preparer: prepare, threads }
     }
 
-    /// Something is committed: a system call only if the syncer sleeps.
+    /// Something is committed: a system call only if a lane of the syncer sleeps.
     pub fn wake(&self) {
-        self.threads[0].thread().unpark();
+        self.syncers.wake_one();
     }
 
     /// Lets the writer of `log` wake the preparer when it takes a segment, as the venue does.
     pub fn prepare_when_taken(&self, log: &Log) {
-        let preparer = self.threads[1].thread().clone();
-        log.on_segment_taken(move || preparer.unpark());
+        let preparer = Arc::clone(&self.preparer);
+        log.on_segment_taken(move || preparer.wake());
     }
 
     /// Syncs so far.
@@ -194,7 +212,7 @@ impl Helpers {
         self.shared.syncs.load(Ordering::Relaxed)
     }
 
-    /// Ends both; everything committed is on disk then.
+    /// Ends them; everything committed is on disk then.
     ///
     /// # Panics
     ///

@@ -62,7 +62,7 @@ pub use snapshots::{
     SNAPSHOT_FILE_VERSION, SNAPSHOT_PARTS_MAX, Snapshot, SnapshotHead, SnapshotWriter, Snapshots,
     frame_checksum,
 };
-pub use syncer::{Synced, Syncer};
+pub use syncer::{Synced, Syncer, Written};
 pub use tail::Tail;
 pub use writer::{RECORD_BYTES_MAX, Turn, Writer};
 
@@ -81,6 +81,10 @@ pub struct Options {
     pub record_version: u16,
     /// Full, synced segments that stay in memory for readers that are behind.
     pub live_segments_kept: u32,
+    /// Whether the segments that a log begins with are written with zeroes before it is open, as later ones
+    /// are before they are needed: the syncs of a new log take as long as those of an old one then, and
+    /// opening it as long as it takes to write three segments.
+    pub written_ahead: bool,
 }
 
 /// The usual size of a segment. Unit: bytes.

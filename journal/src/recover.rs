@@ -20,13 +20,13 @@ use crate::frame::{self, FrameFault};
 use crate::log::{Position, Shared};
 use crate::mmap::{Cursor, Fresh, ReadMap};
 use crate::order::Order;
-use crate::preparer::{self, Prepared, Preparer};
+use crate::preparer::{self, Filling, Prepared, Preparer};
 use crate::retained::{self, Retained};
 use crate::retire::Retirer;
 use crate::scan::{self, Cut, CutReason, Proof, Stop};
 use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
-use crate::storage::{Storage, UNIQUE_FROM};
+use crate::storage::{self, Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
 use crate::tail::{check_header, deny_unmade, map_begun, map_file, map_segment};
 use crate::writer::Writer;
@@ -105,6 +105,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         disk_next,
         options.live_segments_kept,
     );
+    preparer.is_patient = options.written_ahead;
     loop {
         match preparer.step()? {
             Prepared::Made => {}
@@ -116,6 +117,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
             Prepared::NoSpace { .. } => break,
         }
     }
+    preparer.is_patient = false;
     Ok(Opened {
         writer: Writer::new(Arc::clone(&shared), segment, end.sequence),
         snapshots,
@@ -702,6 +704,11 @@ fn create(options: &Options, storage: &dyn Storage) -> Result<Found, OpenError> 
     let opened = storage.open(&file).map_err(|error| io("open", error))?;
     opened.write_at(0, &bytes).map_err(|error| io("write", error))?;
     opened.sync_data().map_err(|error| io("sync", error))?;
+    if options.written_ahead {
+        let opened = storage.open_blocks(&file).map_err(|error| io("open", error))?;
+        let mut filling = Filling::new(opened, storage::BLOCK_BYTES as u64);
+        while !filling.step(options.segment_bytes).map_err(|error| io("fill", error))? {}
+    }
     Ok(Found {
         geometry: Geometry { segment_bytes: options.segment_bytes },
         log_id: header.log_id,

@@ -3,10 +3,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 
 /// Files that survive the machine. [`Disk`] is the real one.
 pub trait Storage: Send + Sync + std::fmt::Debug {
@@ -25,6 +25,16 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     ///
     /// Those of the operating system.
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Opens a file for writes of whole blocks alone: their offset, their length and their place in memory
+    /// are multiples of [`BLOCK_BYTES`]. That may go past the kernel's cache.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn open_blocks(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        self.open(path)
+    }
 
     /// Removes a file; that is durable on return.
     ///
@@ -78,8 +88,37 @@ pub trait StorageFile: Send + std::fmt::Debug {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;
 
+/// What a file is written in by [`Storage::open_blocks`]: no block device asks for more. Unit: bytes.
+pub const BLOCK_BYTES: usize = 4096;
+
+/// Memory that begins where a block may.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    memory: Vec<u8>,
+    begin: usize,
+    bytes: usize,
+}
+
+impl Blocks {
+    /// `bytes` zeroes, a multiple of [`BLOCK_BYTES`].
+    pub(crate) fn zeroed(bytes: usize) -> Blocks {
+        assert!(bytes.is_multiple_of(BLOCK_BYTES));
+        let memory = vec![0; bytes + BLOCK_BYTES];
+        let begin = memory.as_ptr().align_offset(BLOCK_BYTES);
+        Blocks { memory, begin, bytes }
+    }
+
+    pub(crate) fn get(&self) -> &[u8] {
+        &self.memory[self.begin..self.begin + self.bytes]
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.begin..self.begin + self.bytes]
+    }
+}
+
 /// Zeroes are written in pieces of this size. Unit: bytes.
-pub(crate) const ZEROES_BYTES: usize = 1 << 20;
+const ZEROES_BYTES: usize = 1 << 20;
 
 fn write_zeroes(file: &File, bytes: u64) -> io::Result<()> {
     let zeroes = vec![0; ZEROES_BYTES];
@@ -88,6 +127,12 @@ fn write_zeroes(file: &File, bytes: u64) -> io::Result<()> {
         file.write_all_at(&zeroes[..len], at)?;
     }
     Ok(())
+}
+
+/// Whether a file opened with `O_DIRECT` takes it: some file systems say so only when it is read or written.
+fn is_direct(file: &File) -> bool {
+    let mut block = Blocks::zeroed(BLOCK_BYTES);
+    file.read_at(block.get_mut(), 0).is_ok()
 }
 
 impl Storage for Disk {
@@ -106,6 +151,19 @@ impl Storage for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    /// Past the cache, where the file system can: half of a buffered sync is the cache's own work.
+    fn open_blocks(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        #[allow(clippy::cast_possible_wrap)] // Flags.
+        let direct = options.clone().custom_flags(OFlags::DIRECT.bits() as i32).open(path);
+        match direct {
+            Ok(file) if is_direct(&file) => Ok(Box::new(file)),
+            // Not here: as every other file. What is really wrong shows itself again.
+            _ => Ok(Box::new(options.open(path)?)),
+        }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -1,15 +1,20 @@
-//! From memory to disk: one write and one sync per batch.
+//! From memory to disk: one write and one sync per batch, two batches on their way at once.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::JournalError;
 use crate::log::{Position, Shared};
 use crate::mmap::Window;
 use crate::segment;
-use crate::storage::{Storage, StorageFile};
+use crate::storage::{BLOCK_BYTES, Blocks, Storage, StorageFile};
 
 /// Copies what is committed to the segments on disk and moves the durable cursor.
+///
+/// One batch is a write of whole blocks, those of before its first byte as they were, and a sync. Batches
+/// are written one after the other, since two of them share a block. Their syncs overlap if several lanes
+/// step, each on its own thread: a disk takes a write beside a flush, and what was committed during one
+/// sync need not wait for its end. The durable cursor moves in the order of the batches.
 ///
 /// A segment is synced before a byte of the next one is written: a begun segment on disk proves that
 /// all before it are whole.
@@ -17,17 +22,12 @@ use crate::storage::{Storage, StorageFile};
 pub struct Syncer {
     shared: Arc<Shared>,
     storage: Arc<dyn Storage>,
-    /// Everything before is on disk and synced; unlike the durable cursor it may be inside a turn.
-    written: u64,
-    /// The segment being copied.
-    open: Option<OpenSegment>,
-}
-
-#[derive(Debug)]
-struct OpenSegment {
-    index: u64,
-    window: Window,
-    file: Box<dyn StorageFile>,
+    lanes: Arc<Lanes>,
+    /// The segment that this lane wrote last. Each lane its own file: the kernel tells an error in writing
+    /// once to each.
+    file: Option<(u64, Box<dyn StorageFile>)>,
+    /// Written by this lane, not synced.
+    batch: Option<Batch>,
 }
 
 /// What a [`Syncer::step`] did.
@@ -39,58 +39,232 @@ pub enum Synced {
     Advanced(Position),
 }
 
+/// What a [`Syncer::write`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// There was nothing to do.
+    Idle,
+    /// The next bytes belong to another segment, and not every batch of this one is synced.
+    Waits,
+    /// A batch waits for [`Syncer::sync`].
+    Batch,
+}
+
+#[derive(Debug)]
+struct Lanes {
+    /// Everything before is written; unlike the durable cursor it may be inside a turn. Stored by who holds
+    /// `writing`.
+    written: AtomicU64,
+    writing: Mutex<Writing>,
+    /// How many batches are synced.
+    synced: Mutex<u64>,
+    one_more: Condvar,
+}
+
+impl Lanes {
+    /// Waits until so many batches are synced, or something failed.
+    fn wait(
+        &self,
+        shared: &Shared,
+        enough: impl Fn(u64) -> bool,
+    ) -> Result<MutexGuard<'_, u64>, JournalError> {
+        let mut synced = lock(&self.synced);
+        loop {
+            shared.check()?;
+            if enough(*synced) {
+                return Ok(synced);
+            }
+            synced = self.one_more.wait(synced).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Writing {
+    /// How many batches were written.
+    batches: u64,
+    /// The segment being copied.
+    source: Option<(u64, Window)>,
+    blocks: Blocks,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    /// How many there were before.
+    number: u64,
+    /// The end of the last turn that is on disk after it.
+    turn_end: u64,
+}
+
+/// A batch is written in pieces of this size. Unit: bytes.
+const PIECE_BYTES: usize = 256 << 10;
+
 impl Syncer {
     pub(crate) fn new(shared: Arc<Shared>, storage: Arc<dyn Storage>) -> Syncer {
-        let written = shared.committed.get();
-        Syncer { shared, storage, written, open: None }
+        let lanes = Lanes {
+            written: AtomicU64::new(shared.committed.get()),
+            writing: Mutex::new(Writing {
+                batches: 0,
+                source: None,
+                blocks: Blocks::zeroed(PIECE_BYTES),
+            }),
+            synced: Mutex::new(0),
+            one_more: Condvar::new(),
+        };
+        Syncer { shared, storage, lanes: Arc::new(lanes), file: None, batch: None }
+    }
+
+    /// Another lane of the same syncer, for a thread of its own.
+    #[must_use]
+    pub fn lane(&self) -> Syncer {
+        Syncer {
+            shared: Arc::clone(&self.shared),
+            storage: Arc::clone(&self.storage),
+            lanes: Arc::clone(&self.lanes),
+            file: None,
+            batch: None,
+        }
+    }
+
+    /// Whether something is committed that no lane has written.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.lanes.written.load(Ordering::Relaxed) < self.shared.committed.get()
+    }
+
+    /// Whether this lane wrote a batch that it has not synced.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.batch.is_some()
     }
 
     /// Copies and syncs everything committed in the present segment, and moves the durable cursor to
-    /// the end of the last turn that is whole on disk.
+    /// the end of the last turn that is whole on disk. Waits for the batches that other lanes wrote before.
     ///
     /// # Errors
     ///
     /// Final: the failure is remembered, nothing is tried again.
     pub fn step(&mut self) -> Result<Synced, JournalError> {
-        self.shared.check()?;
-        let durable = self.shared.durable.get();
-        let committed = self.shared.committed.get();
-        // Each round copies one segment; only a turn longer than a segment takes several.
-        while self.written < committed {
-            let reached = match self.copy(committed) {
-                Ok(reached) => reached,
-                Err(error) => return Err(self.shared.fail(error)),
-            };
-            if reached > durable {
-                self.shared.durable.set(reached);
-                self.shared.control.set_durable(reached);
-                return Ok(Synced::Advanced(Position(reached)));
+        // Each round is one batch; only a turn longer than a segment takes several.
+        loop {
+            match self.write()? {
+                Written::Idle => return Ok(Synced::Idle),
+                Written::Waits => self.await_others()?,
+                Written::Batch => {
+                    if let advanced @ Synced::Advanced(_) = self.sync()? {
+                        return Ok(advanced);
+                    }
+                }
             }
         }
-        Ok(Synced::Idle)
     }
 
-    /// Copies up to `committed`, or to the end of the segment; returns the end of the last turn that
-    /// is on disk now.
-    fn copy(&mut self, committed: u64) -> Result<u64, JournalError> {
-        let segment_bytes = u64::from(self.shared.geometry.segment_bytes);
-        let index = self.written / segment_bytes;
-        let base = self.shared.geometry.base(index);
-        let file = segment::path(&self.shared.dir, index);
-        let io = |doing, error| JournalError::Io { doing, file: file.clone(), error };
-
-        let mut open = match self.open.take() {
-            Some(open) if open.index == index => open,
-            _ => {
-                let map = self.shared.live_segment(index);
-                let map = map.expect("a live segment stays until it is durable");
-                let file = self.storage.open(&file).map_err(|error| io("open", error))?;
-                OpenSegment { index, window: Window::new(map), file }
+    /// The first half of a [`step`](Syncer::step): writes the next batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Syncer::step`].
+    ///
+    /// # Panics
+    ///
+    /// If this lane has a batch that it has not synced.
+    pub fn write(&mut self) -> Result<Written, JournalError> {
+        self.shared.check()?;
+        assert!(self.batch.is_none(), "a batch of this lane waits for its sync");
+        let lanes = Arc::clone(&self.lanes);
+        let mut writing = lock(&lanes.writing);
+        let written = lanes.written.load(Ordering::Relaxed);
+        let committed = self.shared.committed.get();
+        if written >= committed {
+            return Ok(Written::Idle);
+        }
+        let index = written / u64::from(self.shared.geometry.segment_bytes);
+        let others = writing.source.as_ref().is_some_and(|(source, _)| *source != index);
+        if others && *lock(&lanes.synced) < writing.batches {
+            return Ok(Written::Waits);
+        }
+        match self.copy(&mut writing, index, written, committed) {
+            Ok((written, turn_end)) => {
+                lanes.written.store(written, Ordering::Relaxed);
+                self.batch = Some(Batch { number: writing.batches, turn_end });
+                writing.batches += 1;
+                Ok(Written::Batch)
             }
-        };
-        let map = open.window.map();
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// The second half: syncs the batch that this lane wrote, and moves the durable cursor once those before
+    /// it are synced too. [`Synced::Idle`] if it is the end of no turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Syncer::step`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no batch.
+    pub fn sync(&mut self) -> Result<Synced, JournalError> {
+        let (batch, (index, file)) = self.batch.zip(self.file.as_ref()).expect("a written batch");
+        if let Err(error) = file.sync_data() {
+            let file = segment::path(&self.shared.dir, *index);
+            return Err(self.fail(JournalError::Io { doing: "sync", file, error }));
+        }
+        let mut synced = self.lanes.wait(&self.shared, |synced| synced == batch.number)?;
+        *synced += 1;
+        self.lanes.one_more.notify_all();
+        self.batch = None;
+        let moves = batch.turn_end > self.shared.durable.get();
+        if moves {
+            self.shared.durable.set(batch.turn_end);
+            self.shared.control.set_durable(batch.turn_end);
+        }
+        Ok(if moves { Synced::Advanced(Position(batch.turn_end)) } else { Synced::Idle })
+    }
+
+    fn await_others(&self) -> Result<(), JournalError> {
+        let batches = lock(&self.lanes.writing).batches;
+        self.lanes.wait(&self.shared, |synced| synced >= batches).map(drop)
+    }
+
+    /// Nothing gets durable after it.
+    #[cold]
+    fn fail(&self, error: JournalError) -> JournalError {
+        // Under the lock: who looks before it waits sees the failure, or is woken.
+        let _synced = lock(&self.lanes.synced);
+        let error = self.shared.fail(error);
+        self.lanes.one_more.notify_all();
+        error
+    }
+
+    /// Writes from `written` on in segment `index`, up to `committed` or the end of the segment; returns up
+    /// to where, and the end of the last turn that is on disk then.
+    fn copy(
+        &mut self,
+        writing: &mut Writing,
+        index: u64,
+        written: u64,
+        committed: u64,
+    ) -> Result<(u64, u64), JournalError> {
+        let segment_bytes = u64::from(self.shared.geometry.segment_bytes);
+        let base = self.shared.geometry.base(index);
+        let path = segment::path(&self.shared.dir, index);
+        let io = |doing, error| JournalError::Io { doing, file: path.clone(), error };
+
+        if writing.source.as_ref().is_none_or(|(source, _)| *source != index) {
+            let map = self.shared.live_segment(index);
+            let map = map.expect("a live segment stays until it is durable");
+            writing.source = Some((index, Window::new(map)));
+        }
+        if self.file.as_ref().is_none_or(|(file, _)| *file != index) {
+            let file = self.storage.open_blocks(&path).map_err(|error| io("open", error))?;
+            self.file = Some((index, file));
+        }
+        let ((_, source), (_, file)) =
+            writing.source.as_mut().zip(self.file.as_ref()).expect("both were set above");
+        let map = source.map();
         let goes_on = committed > base + segment_bytes;
-        let (to, turn_end, written) = if goes_on {
+        let (to, turn_end, end) = if goes_on {
             let turn_end = map.turn_end.load(Ordering::Relaxed);
             let used = map.used.load(Ordering::Relaxed);
             (u64::from(used), base + u64::from(turn_end), base + segment_bytes)
@@ -98,18 +272,35 @@ impl Syncer {
             (committed - base, committed, committed)
         };
         #[allow(clippy::cast_possible_truncation)] // Both are at most `segment_bytes`.
-        let (from, to) = ((self.written - base) as u32, to as u32);
+        let (from, to) = ((written - base) as u32, to as u32);
         if from < to {
-            assert!(open.window.readable(to) >= to);
-            let bytes = open.window.bytes(from, to);
-            let result = open.file.write_at(u64::from(from), bytes);
-            result.map_err(|error| io("write", error))?;
-            open.file.sync_data().map_err(|error| io("sync", error))?;
+            assert!(source.readable(to) >= to);
+            let first = from / BLOCK_BYTES as u32 * BLOCK_BYTES as u32;
+            for at in (first..to).step_by(PIECE_BYTES) {
+                let bytes = source.bytes(at, to.min(at + PIECE_BYTES as u32));
+                let whole = bytes.len().next_multiple_of(BLOCK_BYTES);
+                let blocks = &mut writing.blocks.get_mut()[..whole];
+                blocks[..bytes.len()].copy_from_slice(bytes);
+                // What follows in the last block is not written yet.
+                blocks[bytes.len()..].fill(0);
+                file.write_at(u64::from(at), blocks).map_err(|error| io("write", error))?;
+            }
         }
-        self.written = written;
-        if !goes_on {
-            self.open = Some(open);
-        }
-        Ok(turn_end)
+        Ok((end, turn_end))
     }
 }
+
+impl Drop for Syncer {
+    /// A lane that goes without having synced what it wrote: no other may wait for it.
+    fn drop(&mut self) {
+        if self.batch.is_some() {
+            self.fail(JournalError::Failed("a lane of the syncer ended before its sync".into()));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const _: () = assert!(PIECE_BYTES.is_multiple_of(BLOCK_BYTES));

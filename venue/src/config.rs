@@ -51,6 +51,8 @@ pub struct Config {
     pub core_cpu: Option<usize>,
     /// CPU of the gateway's thread where it has one of its own.
     pub gateway_cpu: Option<usize>,
+    /// CPU of the threads that write and sync the journal and make its segments ahead.
+    pub sync_cpu: Option<usize>,
     /// The FIX listener.
     pub fix: Fix,
     /// The ITCH feed over SoupBinTCP, if any.
@@ -293,11 +295,18 @@ struct FileThreads {
     wait: Wait,
     core_cpu: Option<usize>,
     gateway_cpu: Option<usize>,
+    sync_cpu: Option<usize>,
 }
 
 impl Default for FileThreads {
     fn default() -> Self {
-        FileThreads { layout: Layout::Auto, wait: Wait::Park, core_cpu: None, gateway_cpu: None }
+        FileThreads {
+            layout: Layout::Auto,
+            wait: Wait::Park,
+            core_cpu: None,
+            gateway_cpu: None,
+            sync_cpu: None,
+        }
     }
 }
 
@@ -584,6 +593,7 @@ impl Checker<'_> {
             wait: file.threads.wait,
             core_cpu: file.threads.core_cpu,
             gateway_cpu: file.threads.gateway_cpu,
+            sync_cpu: file.threads.sync_cpu,
             fix,
             soup,
             mold,

@@ -90,6 +90,40 @@ impl Sleeper {
     }
 }
 
+/// Threads of which any can do the work that comes.
+#[derive(Clone)]
+pub struct Sleepers(Arc<[Arc<Sleeper>]>);
+
+impl Sleepers {
+    /// So many, each for a thread that sleeps in [`Sleeper::park`].
+    #[must_use]
+    pub fn parked(count: usize) -> Sleepers {
+        Sleepers((0..count).map(|_| Sleeper::parked()).collect())
+    }
+
+    /// Each of them, for its thread.
+    pub fn each(&self) -> impl Iterator<Item = &Arc<Sleeper>> {
+        self.0.iter()
+    }
+
+    /// Wakes the first that sleeps. Call after publishing what they wait for.
+    #[inline]
+    pub fn wake_one(&self) {
+        fence(Ordering::SeqCst);
+        for sleeper in self.0.iter() {
+            if sleeper.sleeping.load(Ordering::Relaxed) {
+                sleeper.wake_sleeping();
+                return;
+            }
+        }
+    }
+
+    /// Wakes all of them.
+    pub fn wake(&self) {
+        self.0.iter().for_each(|sleeper| sleeper.wake());
+    }
+}
+
 /// Whether the venue goes on, and why not.
 #[derive(Default)]
 pub struct Fate {

@@ -9,6 +9,7 @@ mod damage;
 mod follow;
 mod format;
 mod full;
+mod lanes;
 mod open;
 mod retire;
 mod snapshots;

@@ -44,6 +44,7 @@ impl TempDir {
             segment_bytes: SEGMENT_BYTES,
             record_version: 1,
             live_segments_kept: 1,
+            written_ahead: false,
         }
     }
 

@@ -49,6 +49,7 @@ pub(super) fn archive(args: &ArchiveArgs) -> Result<(), Failure> {
         segment_bytes,
         record_version: RECORD_VERSION,
         live_segments_kept: 0,
+        written_ahead: false,
     });
     let opened = opened.map_err(|error| match error {
         OpenError::InUse { .. } => Failure::failed(format!(

@@ -20,9 +20,6 @@ use crate::random::Random;
 /// What a disk writes whole or not, mostly.
 pub(super) const SECTOR_BYTES: usize = 512;
 
-/// What recovery writes at once.
-const BLOCK_BYTES: usize = 64 << 10;
-
 type Sector = [u8; SECTOR_BYTES];
 
 /// Sectors of a file, with what they held when they were durable.
@@ -297,13 +294,11 @@ impl Storage for VirtualDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        match self.state().fate() {
-            Fate::Done => {}
-            Fate::Ends => return Err(gone()),
-            Fate::Fails => return Err(broken()),
-        }
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Box::new(VirtualFile { disk: self.clone(), path: path.to_path_buf(), file }))
+        self.file(path, false)
+    }
+
+    fn open_blocks(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        self.file(path, true)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -354,11 +349,25 @@ impl Storage for VirtualDisk {
     }
 }
 
+impl VirtualDisk {
+    fn file(&self, path: &Path, appends: bool) -> io::Result<Box<dyn StorageFile>> {
+        match self.state().fate() {
+            Fate::Done => {}
+            Fate::Ends => return Err(gone()),
+            Fate::Fails => return Err(broken()),
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Box::new(VirtualFile { disk: self.clone(), path: path.to_path_buf(), file, appends }))
+    }
+}
+
 #[derive(Debug)]
 struct VirtualFile {
     disk: VirtualDisk,
     path: PathBuf,
     file: File,
+    /// Whether the journal appends to it.
+    appends: bool,
 }
 
 impl StorageFile for VirtualFile {
@@ -369,10 +378,8 @@ impl StorageFile for VirtualFile {
             Fate::Done => bytes.len(),
             _ => usize::try_from(state.random.below(bytes.len() as u64 + 1)).unwrap_or(0),
         };
-        // Whole blocks, zeroes and other files are no appends: recovery, segments made ahead, snapshots.
-        let whole = bytes.len() == BLOCK_BYTES && offset.is_multiple_of(BLOCK_BYTES as u64);
-        let segment = self.path.extension().is_some_and(|extension| extension == "seg");
-        if segment && !whole && bytes.iter().any(|byte| *byte != 0) {
+        // What is not written in blocks is no append, nor are zeroes: recovery, snapshots, segments made ahead.
+        if self.appends && bytes.iter().any(|byte| *byte != 0) {
             state.appended.entry(self.path.clone()).or_insert(offset);
         }
         if len > 0 {

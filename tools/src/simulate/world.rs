@@ -128,7 +128,8 @@ enum Place {
 
 struct Running {
     joined: Joined<VirtualNetwork>,
-    syncer: Syncer,
+    /// Those that wrote a batch and have not synced it come first, the oldest before the others.
+    lanes: [Syncer; 2],
     preparer: Preparer,
     log: Log,
     release: Release,
@@ -523,23 +524,37 @@ impl World {
         }
     }
 
+    /// One half of a batch: two of them are on their way at times, as in a venue, and the oldest ends first.
     fn step_syncer(&mut self) -> Result<(), String> {
         let now = self.now;
         let Some(running) = &mut self.running else { return Ok(()) };
         running.sync_at = None;
-        match running.syncer.step() {
-            Ok(Synced::Advanced(_)) => {
+        let written = running.lanes.iter().filter(|lane| lane.is_written()).count();
+        let writes = match written {
+            0 => true,
+            written if written < running.lanes.len() => self.random.below(3) == 0,
+            _ => false,
+        };
+        let done = if writes {
+            running.lanes[written].write().map(|_| None)
+        } else {
+            let done = running.lanes[0].sync().map(Some);
+            running.lanes.rotate_left(1);
+            done
+        };
+        match done {
+            Ok(Some(Synced::Advanced(_))) => {
                 running.venue_at = running.venue_at.min(now + US);
                 running.prepare_at.get_or_insert(now + 10 * US);
                 if running.keeper.is_due() && !running.space.is_full() {
                     running.keep_at.get_or_insert(now + 3 * MS);
                 }
-                self.wake_helpers();
-                Ok(())
             }
-            Ok(Synced::Idle) => Ok(()),
-            Err(error) => self.failed(&error.to_string()),
+            Ok(_) => {}
+            Err(error) => return self.failed(&error.to_string()),
         }
+        self.wake_helpers();
+        Ok(())
     }
 
     fn step_preparer(&mut self) -> Result<(), String> {

@@ -91,6 +91,7 @@ fn forge(from: &Path, to: &Path, change: impl Fn(&mut Event) -> bool) -> u64 {
         segment_bytes: reader.segment_bytes(),
         record_version,
         live_segments_kept: 1,
+        written_ahead: false,
     };
     let mut opened = journal::open_with(&options, Arc::new(storage::Disk)).unwrap();
     let mut forged = 0;

@@ -19,6 +19,7 @@ fn options(folder: &Folder) -> Options {
         segment_bytes: 64 << 10,
         record_version: matcher::record::RECORD_VERSION,
         live_segments_kept: 0,
+        written_ahead: false,
     }
 }
 

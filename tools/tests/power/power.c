@@ -158,7 +158,8 @@ int open64(const char *path, int flags, ...) {
     va_end(args);
     const char *name = name_in_folder(path);
     int made = name && (flags & O_CREAT) && access(path, F_OK) != 0;
-    int fd = real_open(path, flags, mode);
+    /* Sectors are what is written here, from anywhere in memory: not for O_DIRECT. */
+    int fd = real_open(path, name ? flags & ~O_DIRECT : flags, mode);
     pthread_mutex_lock(&lock);
     if (fd >= 0 && fd < FDS) {
         by_fd[fd] = 0;

@@ -34,6 +34,7 @@ impl Folder {
             segment_bytes: 1 << 20,
             record_version: RECORD_VERSION,
             live_segments_kept: 1,
+            written_ahead: false,
         }
     }
 }

@@ -29,6 +29,7 @@ fn retire(config: &Config, retention: RetentionConfig) -> u64 {
         segment_bytes: config.segment_bytes,
         record_version: matcher::record::RECORD_VERSION,
         live_segments_kept: 0,
+        written_ahead: false,
     });
     let opened = opened.unwrap();
     let every_bytes = 1 << 30;

@@ -50,15 +50,21 @@ impl World {
             return Ok(());
         }
         running.joined.end();
-        loop {
-            match running.syncer.step() {
-                Ok(Synced::Advanced(_)) => {}
-                Ok(Synced::Idle) => break,
-                Err(error) => {
-                    let why = error.to_string();
-                    return self.failed(&why);
-                }
+        let mut synced = Ok(Synced::Idle);
+        for lane in &mut running.lanes {
+            if lane.is_written() {
+                synced = synced.and_then(|_| lane.sync());
             }
+        }
+        while synced.is_ok() {
+            synced = running.lanes[0].step();
+            if let Ok(Synced::Idle) = synced {
+                break;
+            }
+        }
+        if let Err(error) = synced {
+            let why = error.to_string();
+            return self.failed(&why);
         }
         let due = running.keeper.is_due_at_end();
         let log = running.log.clone();

@@ -92,6 +92,7 @@ impl World {
             segment_bytes: config.segment_bytes,
             record_version: RECORD_VERSION,
             live_segments_kept: if self.plan.retention.is_some() { 0 } else { 2 },
+            written_ahead: false,
         };
         let opened = journal::open_with(&options, Arc::new(self.disk.clone()))
             .map_err(StartError::Journal)?;
@@ -159,7 +160,7 @@ impl World {
         self.turns = history.turns;
         self.running = Some(Running {
             joined,
-            syncer,
+            lanes: [syncer.lane(), syncer],
             preparer,
             log,
             release,
