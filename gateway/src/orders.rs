@@ -5,7 +5,7 @@ mod saved;
 
 use foldhash::quality::RandomState;
 use matcher::{
-    Command, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Peg, Price, Qty,
+    Command, Liquidity, NewOrder, Notional, OrderId, OrderKind, OrderNumber, Peg, Price, Qty, Side,
     TimeInForce, Trigger,
 };
 use std::collections::BTreeMap;
@@ -577,6 +577,19 @@ impl Orders {
         page.extend_from_slice(account);
         u32::try_from(at).expect("2^20 pages hold ORDERS_PER_SESSION_MAX texts")
     }
+}
+
+/// PegOffsetValue(211) of an order that trails or is pegged, `None` for others. Ours is a distance, that of FIX is
+/// added to what is followed: a stop follows from behind, a peg stands behind.
+#[must_use]
+pub fn peg_offset(side: Side, trigger: Trigger, peg: Peg) -> Option<Price> {
+    let (distance, adds) = match (trigger, peg) {
+        (Trigger::Trailing(distance), _) => (distance, Side::Buy),
+        (_, Peg::Primary(distance) | Peg::Midpoint(distance)) => (distance, Side::Sell),
+        _ => return None,
+    };
+    let distance = i64::try_from(distance).unwrap_or(i64::MAX);
+    Some(Price::from_ticks(if side == adds { distance } else { -distance }))
 }
 
 /// The terms that a number entered by `command` has.

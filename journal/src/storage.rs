@@ -153,7 +153,7 @@ impl Storage for Disk {
         Ok(Box::new(OpenOptions::new().write(true).open(path)?))
     }
 
-    /// Past the cache, where the file system can: half of a buffered sync is the cache's own work.
+    /// Past the cache, where the file system can: through it a write and its sync take a third longer (ext4 here).
     fn open_blocks(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);

@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use gateway::fix::{Encoder, Header, Identity, Note, tag};
 use gateway::order_entry::{Inputs, OrderEntry, Told};
+use gateway::orders::peg_offset;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Command, Event, Input, InstrumentId, MassCancelScope, MsgSeqNum, NewOrder, OrderKind,
-    OrderNumber, Peg, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
+    OrderNumber, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
     Trigger,
 };
 use venue::turns::{TurnHead, read_head};
@@ -367,16 +368,8 @@ impl Body<'_> {
         } else if expire_at != Timestamp(0) {
             self.message.utc_ns(tag::EXPIRE_TIME, expire_at);
         }
-        // Added to what is followed: by a buyer who trails, by a seller who is pegged.
-        let offset = match (trigger, peg) {
-            (Trigger::Trailing(offset), _) => Some((offset, Side::Buy)),
-            (_, Peg::Primary(offset) | Peg::Midpoint(offset)) => Some((offset, Side::Sell)),
-            _ => None,
-        };
-        if let Some((offset, adds)) = offset {
-            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-            let signed = Price::from_ticks(if new.side == adds { offset } else { -offset });
-            self.number(tag::PEG_OFFSET_VALUE, &text::price(signed, instrument));
+        if let Some(offset) = peg_offset(new.side, trigger, peg) {
+            self.number(tag::PEG_OFFSET_VALUE, &text::price(offset, instrument));
         }
     }
 

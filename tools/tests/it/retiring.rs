@@ -3,29 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use journal::{Opened, Options, Prepared, Snapshots, Synced};
+use journal::{Opened, Prepared, Snapshots, Synced};
 use matcher::testing::flow::{Profile, record};
 use matcher::{Command, Engine, Sequence, Timestamp};
 use venue::ring::ring;
 use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::{Core, Turned};
 
-use crate::support::{Folder, run};
-
-fn options(folder: &Folder) -> Options {
-    Options {
-        dir: folder.path().join("journal"),
-        live_dir: folder.path().join("live"),
-        segment_bytes: 64 << 10,
-        record_version: matcher::record::RECORD_VERSION,
-        live_segments_kept: 0,
-        written_ahead: false,
-    }
-}
+use crate::support::{Folder, run, small_segments};
 
 /// A journal of many small segments, with three snapshots in its second half.
 fn long_journal(folder: &Folder) -> (PathBuf, Snapshots) {
-    let opened = journal::open(&options(folder)).unwrap();
+    let opened = journal::open(&small_segments(folder)).unwrap();
     let Opened { writer, mut syncer, mut preparer, log, snapshots, retirer, .. } = opened;
     let (mut requests, taken) = ring(1 << 12);
     let mut core = Core::new(Engine::new(), writer, vec![taken], (Sequence(0), Timestamp(0)));
@@ -179,7 +168,7 @@ fn a_journal_that_is_in_use_or_has_no_good_snapshot_is_left_alone() {
         "1",
     ];
     let before = fs::read_dir(&journal).unwrap().count();
-    let opened = journal::open(&options(&folder)).unwrap();
+    let opened = journal::open(&small_segments(&folder)).unwrap();
     run(&args).assert_says(1, &["is in use", "keep_mib"]);
     drop(opened);
     let all = snapshots.list().unwrap();

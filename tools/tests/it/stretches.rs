@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use journal::{Opened, Options, Prepared, Preparer, Reader, Retirer, Snapshots, Synced, Syncer};
+use journal::{Opened, Prepared, Preparer, Reader, Retirer, Snapshots, Synced, Syncer};
 use matcher::testing::flow::{Profile, instrument, record};
 use matcher::testing::mix::{self, Mix};
 use matcher::{
@@ -18,7 +18,7 @@ use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::turns::{Cutter, Follower, TurnHead};
 use venue::{Core, Turned};
 
-use crate::support::{Folder, run};
+use crate::support::{Folder, run, small_segments};
 
 /// A core with its journal, in small segments.
 struct Market {
@@ -31,22 +31,11 @@ struct Market {
     sent: u64,
 }
 
-fn options(folder: &Folder) -> Options {
-    Options {
-        dir: folder.path().join("journal"),
-        live_dir: folder.path().join("live"),
-        segment_bytes: 64 << 10,
-        record_version: matcher::record::RECORD_VERSION,
-        live_segments_kept: 0,
-        written_ahead: false,
-    }
-}
-
 impl Market {
     /// Of the snapshots that it makes the newest three stay, and the indexes of all.
     fn open() -> Market {
         let folder = Folder::new();
-        let opened = journal::open(&options(&folder)).unwrap();
+        let opened = journal::open(&small_segments(&folder)).unwrap();
         let Opened { writer, syncer, preparer, log, snapshots, retirer, .. } = opened;
         let (requests, taken) = ring(1 << 12);
         let core = Core::new(Engine::new(), writer, vec![taken], (Sequence(0), Timestamp(0)));
@@ -364,7 +353,7 @@ fn a_long_way_has_indexes_and_a_damaged_one_is_passed_over() {
     market.send_all(inputs.iter());
     let (folder, events) = market.end();
     let dir = folder.path().join("journal").to_str().unwrap().to_owned();
-    let Opened { log, snapshots, retirer, .. } = journal::open(&options(&folder)).unwrap();
+    let Opened { log, snapshots, retirer, .. } = journal::open(&small_segments(&folder)).unwrap();
     let every = log.durable().0 / 2;
     keeper(&log, &snapshots, &retirer, every).make(|| true).unwrap().unwrap();
     let (whole, all) = (snapshots.list().unwrap(), snapshots.list_all().unwrap());

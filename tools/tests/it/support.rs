@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use gateway::fix::tag;
+use journal::Options;
 use serde_json::Value;
 use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 use venue::{Config, Venue, clock};
@@ -282,6 +283,18 @@ impl Market {
         self.venue.stop().unwrap();
         assert!(!folder.path().join("live").exists(), "a stop in order leaves no live log");
         folder.path().join("journal")
+    }
+}
+
+/// How a journal in a folder is cut that is to have many segments.
+pub(crate) fn small_segments(folder: &Folder) -> Options {
+    Options {
+        dir: folder.path().join("journal"),
+        live_dir: folder.path().join("live"),
+        segment_bytes: 64 << 10,
+        record_version: matcher::record::RECORD_VERSION,
+        live_segments_kept: 0,
+        written_ahead: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    Command, Instrument, InstrumentId, NewOrder, OrderKind, OrderNumber, Peg, Price, Qty, Side,
+    Command, Instrument, InstrumentId, NewOrder, OrderKind, OrderNumber, Price, Qty, Side,
     Timestamp, Trigger,
 };
 
@@ -11,7 +11,7 @@ use super::field::{put_price, put_qty};
 use crate::fix::{Encoder, tag};
 use crate::order_entry::echo::echo;
 use crate::order_entry::{Inputs, Told, Unreadable, number_of};
-use crate::orders::{Restatement, Terms, terms_of};
+use crate::orders::{Restatement, Terms, peg_offset, terms_of};
 
 /// An order as it was entered under one of its numbers.
 pub(super) struct Entered<'b> {
@@ -182,16 +182,8 @@ impl Entered<'_> {
         if expire_at != Timestamp(0) {
             message.utc(tag::EXPIRE_TIME, expire_at);
         }
-        // Ours is a distance; that of FIX is added to what is followed. A stop follows from behind.
-        let offset = match (trigger, peg) {
-            (Trigger::Trailing(offset), _) => Some((offset, Side::Buy)),
-            (_, Peg::Primary(offset) | Peg::Midpoint(offset)) => Some((offset, Side::Sell)),
-            _ => None,
-        };
-        if let Some((offset, adds)) = offset {
-            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-            let signed = if self.side() == Some(adds) { offset } else { -offset };
-            put_price(message, tag::PEG_OFFSET_VALUE, Price::from_ticks(signed), instrument);
+        if let Some(offset) = self.side().and_then(|side| peg_offset(side, trigger, peg)) {
+            put_price(message, tag::PEG_OFFSET_VALUE, offset, instrument);
         }
     }
 }
