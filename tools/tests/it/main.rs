@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod config;
+mod conformance;
 mod demo;
 mod differing;
 mod dissecting;
