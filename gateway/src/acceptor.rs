@@ -4,6 +4,7 @@
 //! what time it is. Nothing in here waits: no room in the ring to the core means that bytes stay in
 //! the kernel; a peer that does not read is cut.
 
+mod admission;
 mod serve;
 mod tell;
 
@@ -21,6 +22,8 @@ use crate::fix::{Fields, Profile, Session};
 use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
+use admission::Admission;
+pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
 use serve::{Border, FixShell};
 
 /// Submits that a call into a session may need at most.
@@ -147,6 +150,9 @@ pub struct AcceptorStats {
 struct Peer<S> {
     connection: Connection<S>,
     address: SocketAddr,
+    /// Unlike its index never used again.
+    serial: u64,
+    admission: Admission,
     session: Option<SessionId>,
     opened: Timestamp,
     garbled: u32,
@@ -169,6 +175,8 @@ struct Peer<S> {
 struct Slot {
     session: Session,
     peer: Option<usize>,
+    /// A Logon for it is being compared.
+    asked: bool,
     cancel_on_disconnect: bool,
     resends: VecDeque<(u32, u32)>,
     /// The first number that was not said because too much was waiting: it and all after it come from
@@ -194,6 +202,10 @@ pub struct Acceptor<N: Network = Sockets> {
     slots: Vec<Option<Slot>>,
     by_comp_id: HashMap<Vec<u8>, SessionId>,
     entry: OrderEntry,
+    credentials: Box<dyn Credentials + Send>,
+    /// Connections whose Logon waits until somebody can look at it.
+    waiting: Vec<usize>,
+    serials: u64,
     fields: Fields,
     disconnects: VecDeque<SessionId>,
     deadline: Option<Timestamp>,
@@ -227,6 +239,9 @@ impl<N: Network> Acceptor<N> {
             slots: Vec::new(),
             by_comp_id: HashMap::new(),
             entry,
+            credentials: Box::new(NoSecrets),
+            waiting: Vec::new(),
+            serials: 0,
             fields: Fields::new(),
             disconnects: VecDeque::new(),
             deadline: None,
@@ -248,12 +263,19 @@ impl<N: Network> Acceptor<N> {
             acceptor.slots[index] = Some(Slot {
                 session,
                 peer: None,
+                asked: false,
                 cancel_on_disconnect: setup.cancel_on_disconnect,
                 resends: VecDeque::new(),
                 lag: None,
             });
         }
         acceptor
+    }
+
+    /// The same, with `credentials` to decide who may speak for a session.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Box<dyn Credentials + Send>) -> Acceptor<N> {
+        Acceptor { credentials, ..self }
     }
 
     /// Where its connections come from.
@@ -301,7 +323,10 @@ impl<N: Network> Acceptor<N> {
     /// Whether [`Acceptor::serve`] would find something without another poll.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.dirty.is_empty() || !self.resending.is_empty()
+        !self.ready.is_empty()
+            || !self.dirty.is_empty()
+            || !self.resending.is_empty()
+            || self.credentials.has_verdict()
     }
 
     /// When [`Acceptor::tick`] wants to be called next.
@@ -381,9 +406,12 @@ impl<N: Network> Acceptor<N> {
                 continue;
             }
             self.stats.accepted += 1;
+            self.serials += 1;
             self.peers[index] = Some(Peer {
                 connection,
                 address,
+                serial: self.serials,
+                admission: Admission::Open,
                 session: None,
                 opened: now,
                 garbled: 0,
@@ -551,7 +579,11 @@ impl<N: Network> Acceptor<N> {
     fn drop_peer(&mut self, index: usize, mut peer: Peer<N::Stream>) {
         self.network.forget(peer.connection.stream_mut());
         self.free.push(index);
-        let Some(id) = peer.session else { return };
+        let Some(id) = peer.session else {
+            // It may have brought a password.
+            let len = peer.connection.input().len();
+            return peer.connection.erase(len);
+        };
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
         slot.resends.clear();

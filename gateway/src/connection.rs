@@ -1,5 +1,7 @@
 //! One TCP connection: bytes in, bytes out, both bounded, never waited for.
 
+mod secret;
+
 use std::io::{self, ErrorKind};
 
 use mio::net::TcpStream;

@@ -32,6 +32,7 @@ pub mod order_name;
 pub mod output;
 pub mod own_venue;
 pub mod paint;
+pub mod password;
 pub mod play;
 pub mod random;
 pub mod replay;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use venue::{Config, Durability, Layout, Venue};
 
 use crate::failure::Failure;
@@ -20,6 +21,11 @@ pub struct ServeArgs {
     /// The configuration file; `venue/vesta.toml` is a commented one.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    /// Lets a crash leave a core dump, and other processes of the user look into the memory. Passwords of the
+    /// sessions that log on at that moment may be in it.
+    #[arg(long)]
+    core_dumps: bool,
 }
 
 /// Runs the command.
@@ -28,6 +34,9 @@ pub struct ServeArgs {
 ///
 /// If the configuration cannot be used, the venue does not start, or it fails.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    if !args.core_dumps {
+        keep_memory_to_itself();
+    }
     let config = Config::load(&args.config).map_err(Failure::usage)?;
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let venue = Venue::start(&config).map_err(Failure::failed)?;
@@ -42,6 +51,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     venue.stop().map_err(Failure::failed)?;
     say!("stopped");
     Ok(())
+}
+
+/// No core dump and no debugger of another process: what clients send to log on is in the memory for a moment.
+fn keep_memory_to_itself() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        eprintln!("vesta: a crash may leave a core dump: {error}");
+    }
 }
 
 fn announce(config: &Config, venue: &Venue) {

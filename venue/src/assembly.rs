@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::acceptor::{Acceptor, AcceptorConfig, SessionSetup};
+use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, SessionSetup};
 use gateway::fix::{Identity, Profile, UnknownTags};
 use gateway::network::Network;
 use journal::{Log, Opened, Preparer, Recovery, Syncer};
@@ -45,6 +45,8 @@ pub struct Outside<N: Network> {
     pub venue_cells: usize,
     /// Bytes and messages that the feed keeps encoded.
     pub feed_window: (usize, usize),
+    /// Whoever knows the sessions' secrets.
+    pub credentials: Box<dyn Credentials + Send>,
     /// When a day ended last, instead of what the journal says: to see that somebody notices.
     pub day_ended: Option<Timestamp>,
 }
@@ -180,7 +182,8 @@ impl<N: Network> Assembly<N> {
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
         let gateway = GatewayLoop::new(
-            Acceptor::new(outside.fix, fix, setups(config, &core), folds.entry),
+            Acceptor::new(outside.fix, fix, setups(config, &core), folds.entry)
+                .with_credentials(outside.credentials),
             outside.border_clock.clone(),
             (gateway_ring, Arc::clone(&space)),
             &log,
@@ -331,8 +334,9 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
             id,
             profile: Profile {
                 identity,
-                username: session.username.clone().map(String::into_bytes),
-                password: session.password.clone().map(String::into_bytes),
+                // Whoever knows the secrets is asked before a session hears of a Logon.
+                username: None,
+                password: None,
                 heartbeat_s_min: config.fix.heartbeat_s_min,
                 heartbeat_s_max: config.fix.heartbeat_s_max,
                 latency_s_max: config.fix.latency_s_max,

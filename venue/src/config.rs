@@ -15,7 +15,9 @@ use matcher::{
 };
 use serde::Deserialize;
 use toml::Spanned;
+use zeroize::Zeroizing;
 
+use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
@@ -129,6 +131,8 @@ pub struct Fix {
     pub orders_per_session_max: u32,
     /// Whether a tag that FIX 4.4 does not know is refused (else ignored).
     pub reject_unknown_tags: bool,
+    /// The file with the sessions' secrets, if there is one.
+    pub credentials: Option<PathBuf>,
 }
 
 /// The ITCH feed over SoupBinTCP.
@@ -162,10 +166,8 @@ pub struct SessionConfig {
     pub comp_id: String,
     /// The firm it trades for.
     pub participant: String,
-    /// Username(553), if asked for.
-    pub username: Option<String>,
-    /// Password(554), if asked for.
-    pub password: Option<String>,
+    /// What it proves itself with.
+    pub credentials: Credentials,
     /// Whether its orders are canceled when its connection ends.
     pub cancel_on_disconnect: bool,
     /// Sessions of one group are one owner; 0: the firm is.
@@ -330,6 +332,10 @@ struct FileFix {
     slow_peer_s: Spanned<u32>,
     #[serde(default = "default_true")]
     reject_unknown_tags: bool,
+    #[serde(default)]
+    credentials: Option<PathBuf>,
+    #[serde(default)]
+    plain_passwords: bool,
 }
 
 fn default_heartbeat_min() -> Spanned<u32> {
@@ -426,7 +432,7 @@ struct FileSession {
     #[serde(default)]
     username: Option<String>,
     #[serde(default)]
-    password: Option<String>,
+    password: Option<Zeroizing<String>>,
     #[serde(default)]
     cancel_on_disconnect: bool,
     #[serde(default)]
@@ -460,10 +466,8 @@ impl Config {
     /// If it cannot be read, is not TOML, has an unknown key, or a value is out of range.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
-            file: file.clone(),
-            line: None,
-            what: format!("cannot be read: {error}"),
+        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+            ConfigError { file: file.clone(), line: None, what: format!("cannot be read: {error}") }
         })?;
         let mut config = Config::parse(&file, &text)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -471,11 +475,16 @@ impl Config {
             config.journal_dir = folder.join(&config.journal_dir);
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
             config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
+            config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
+        }
+        if let Some(file) = &config.fix.credentials {
+            credentials::read(file, &mut config.sessions)?;
         }
         Ok(config)
     }
 
-    /// Reads and checks a configuration from its text; `file` is named in errors.
+    /// Reads and checks a configuration from its text; `file` is named in errors. A file with secrets that it
+    /// names is not read.
     ///
     /// # Errors
     ///
@@ -490,7 +499,7 @@ impl Config {
     }
 }
 
-fn line_of(text: &str, offset: usize) -> Option<usize> {
+pub(crate) fn line_of(text: &str, offset: usize) -> Option<usize> {
     let before = text.get(..offset)?;
     Some(before.bytes().filter(|byte| *byte == b'\n').count() + 1)
 }
@@ -538,7 +547,7 @@ impl Checker<'_> {
         let name = file.venue.name.get_ref().clone();
         self.comp_id(&name, "venue.name", file.venue.name.span().start)?;
         let (instruments, rules) = self.instruments(&file.instrument, &limits)?;
-        let sessions = self.sessions(&file.session, &limits)?;
+        let sessions = self.sessions(&file.session, file.fix.plain_passwords, &limits)?;
         let fix = Fix {
             listen: file.fix.listen,
             heartbeat_s_min: self.range(&file.fix.heartbeat_s_min, "heartbeat_s_min", 1, 3_600)?,
@@ -556,6 +565,7 @@ impl Checker<'_> {
                 u32::MAX - 1,
             )?,
             reject_unknown_tags: file.fix.reject_unknown_tags,
+            credentials: file.fix.credentials,
         };
         if fix.heartbeat_s_min > fix.heartbeat_s_max {
             let at = file.fix.heartbeat_s_min.span().start;
@@ -835,6 +845,7 @@ impl Checker<'_> {
     fn sessions(
         &self,
         from: &[Spanned<FileSession>],
+        plain_passwords: bool,
         limits: &Limits,
     ) -> Result<Vec<SessionConfig>, ConfigError> {
         let mut sessions: Vec<SessionConfig> = Vec::new();
@@ -845,11 +856,22 @@ impl Checker<'_> {
             if sessions.iter().any(|other| other.comp_id == file.comp_id) {
                 return Err(self.error(at, format!("comp_id {} is used twice", file.comp_id)));
             }
+            let password = file.password.as_ref().map(|text| {
+                if plain_passwords && !text.starts_with('$') {
+                    return Ok(Password::Plain(Secret::new(text.as_bytes().to_vec())));
+                }
+                let named = |what| self.error(at, format!("session {}: {what}", file.comp_id));
+                Password::parse(text).map_err(named)
+            });
+            let password = password.transpose()?;
             sessions.push(SessionConfig {
                 comp_id: file.comp_id.clone(),
                 participant: file.participant.clone(),
-                username: file.username.clone(),
-                password: file.password.clone(),
+                credentials: Credentials {
+                    username: file.username.clone(),
+                    password,
+                    hmac_key: None,
+                },
                 cancel_on_disconnect: file.cancel_on_disconnect,
                 group: file.group,
                 self_trade: file.self_trade.into(),

@@ -11,6 +11,7 @@ pub mod build;
 pub mod clock;
 pub mod config;
 mod core;
+pub mod credentials;
 pub mod feed_thread;
 mod gateway_thread;
 pub mod huge_pages;

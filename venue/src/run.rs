@@ -18,6 +18,7 @@ use crate::assembly::{Assembly, Joined, Operator, Outside, TURNS_A_ROUND};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Durability, Layout, Wait};
 use crate::core::{Core, Space, Turned};
+use crate::credentials::Comparer;
 use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
 use crate::recovery::{Names, RecoveryError};
@@ -61,6 +62,10 @@ const DESCRIPTORS_BESIDE: u64 = 128;
 
 /// Priority of the thread that makes snapshots: the lowest.
 const NICE: i32 = 19;
+
+/// Priority of the thread that compares passwords: a tenth of a busy CPU's time, so that it goes on beside a loop
+/// that spins and takes little from one that matches.
+const LOGON_NICE: i32 = 10;
 
 /// How often a full disk is looked at again.
 const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
@@ -185,6 +190,7 @@ impl Venue {
         } else {
             None
         };
+        let (credentials, comparing) = Comparer::new(config, clock::now());
         let outside = Outside {
             clock,
             border_clock: Clock::Machine,
@@ -194,6 +200,7 @@ impl Venue {
             gateway_cells: GATEWAY_CELLS,
             venue_cells: VENUE_CELLS,
             feed_window: feed_thread::WINDOW,
+            credentials: Box::new(credentials),
             day_ended: None,
         };
         let Assembly {
@@ -243,7 +250,13 @@ impl Venue {
             gateway_ended: Arc::new(AtomicBool::new(false)),
             last_state: Arc::clone(&snapshots.core),
         };
-        let mut loops = Vec::new();
+        // It ends when the gateway's loop has ended: nobody can ask then.
+        let gateway = Arc::clone(&gateway_sleeper);
+        let mut loops = vec![spawn("vesta-logon", None, &fate, move || {
+            // Of this thread alone; where it is refused a burst of Logons costs the others more.
+            let _ = rustix::process::setpriority_process(None, LOGON_NICE);
+            comparing.run(&gateway);
+        })];
         if joined {
             let me = gateway_sleeper;
             loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use matcher::{Command, MsgSeqNum, SessionId, Timestamp};
 
+use super::admission::{Admission, Admitted, Claim, Credentials, Ticket, Verdict};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
     Requests, Slot,
@@ -19,6 +20,7 @@ impl<N: Network> Acceptor<N> {
     /// Reads what came in and hands it to the sessions, as far as `requests` has room.
     pub fn serve(&mut self, now: Timestamp, requests: &mut impl Requests) {
         self.cancel_for_disconnects(requests);
+        self.hear_verdicts();
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
@@ -56,6 +58,9 @@ impl<N: Network> Acceptor<N> {
         now: Timestamp,
         requests: &mut impl Requests,
     ) -> Served {
+        if matches!(peer.admission, Admission::Asked | Admission::Waits) {
+            return Served::Waits;
+        }
         let mut filled = None;
         for _ in 0..MESSAGES_A_ROUND {
             if requests.room() < ROOM_MIN {
@@ -84,13 +89,25 @@ impl<N: Network> Acceptor<N> {
                         Some(id) => border.receive(id, now, &message).is_some(),
                         // Its last connection's orders are canceled before this one's are taken.
                         None if !self.disconnects.is_empty() => return Served::More,
-                        None => match border.logon(&self.by_comp_id, index, now, &message) {
-                            Ok(id) => {
+                        None => match border.admit(
+                            (&self.by_comp_id, &mut *self.credentials),
+                            (index, peer.serial, peer.admission),
+                            now,
+                            &message,
+                        ) {
+                            Admitted::In(id) => {
                                 peer.session = Some(id);
                                 self.deadline = Some(now);
                                 border.receive(id, now, &message).is_some()
                             }
-                            Err(refusal) => {
+                            Admitted::Later(admission) => {
+                                peer.admission = admission;
+                                if admission == Admission::Waits {
+                                    self.waiting.push(index);
+                                }
+                                return Served::Waits;
+                            }
+                            Admitted::Refused(refusal) => {
                                 self.stats.logons_refused += 1;
                                 self.notice(
                                     now,
@@ -101,8 +118,12 @@ impl<N: Network> Acceptor<N> {
                             }
                         },
                     };
+                    let secret = message.msg_type() == b"A";
                     if gone {
                         return Served::Gone;
+                    }
+                    if secret {
+                        peer.connection.erase(used);
                     }
                     used
                 }
@@ -160,28 +181,62 @@ pub(super) struct Border<'a, R> {
 }
 
 impl<R: Requests> Border<'_, R> {
-    /// Whose Logon this is, if it is a good one and the session has no connection yet.
-    fn logon(
+    /// Whether a connection's first message makes it speak for a session.
+    fn admit(
         &mut self,
+        (by_comp_id, credentials): (&HashMap<Vec<u8>, SessionId>, &mut dyn Credentials),
+        (peer, serial, admission): (usize, u64, Admission),
+        now: Timestamp,
+        logon: &Message<'_>,
+    ) -> Admitted {
+        let (id, slot) = match Self::slot_of(self.slots, by_comp_id, now, logon) {
+            Ok(found) => found,
+            Err(refusal) => return Admitted::Refused(refusal),
+        };
+        let verdict = match admission {
+            Admission::Decided(true) => Verdict::Good,
+            Admission::Decided(false) => Verdict::Bad,
+            // One at a time: who guesses at a session does so in a row.
+            _ if slot.asked => Verdict::Busy,
+            _ => {
+                let ticket = Ticket::new(id, peer, serial);
+                credentials.check(ticket, &Claim { session: id, now, logon })
+            }
+        };
+        match verdict {
+            Verdict::Good => {
+                slot.session.connect(now);
+                slot.peer = Some(peer);
+                Admitted::In(id)
+            }
+            Verdict::Bad => Admitted::Refused(LogonRefusal::Credentials),
+            Verdict::Later => {
+                slot.asked = true;
+                Admitted::Later(Admission::Asked)
+            }
+            Verdict::Busy => Admitted::Later(Admission::Waits),
+        }
+    }
+
+    /// Whose Logon this is, if it is a good one and the session has no connection yet.
+    fn slot_of<'s>(
+        slots: &'s mut [Option<Slot>],
         by_comp_id: &HashMap<Vec<u8>, SessionId>,
-        peer: usize,
         now: Timestamp,
         message: &Message<'_>,
-    ) -> Result<SessionId, LogonRefusal> {
+    ) -> Result<(SessionId, &'s mut Slot), LogonRefusal> {
         if message.msg_type() != b"A" {
             return Err(LogonRefusal::NotLogon);
         }
         let id = message.get(49).and_then(|comp_id| by_comp_id.get(comp_id));
         let id = *id.ok_or(LogonRefusal::CompId)?;
-        let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
+        let slot = slots.get_mut(id.index()).and_then(Option::as_mut);
         let slot = slot.ok_or(LogonRefusal::CompId)?;
         if slot.peer.is_some() {
             return Err(LogonRefusal::AlreadyConnected);
         }
         slot.session.check_logon(now, message)?;
-        slot.session.connect(now);
-        slot.peer = Some(peer);
-        Ok(id)
+        Ok((id, slot))
     }
 
     fn receive(

@@ -46,6 +46,8 @@ tags! {
     TEXT = 58;
     TIME_IN_FORCE = 59;
     TRANSACT_TIME = 60;
+    RAW_DATA_LENGTH = 95;
+    RAW_DATA = 96;
     STOP_PX = 99;
     POSS_RESEND = 97;
     ENCRYPT_METHOD = 98;

@@ -335,14 +335,19 @@ fn place(args: &PlayArgs) -> Result<Place, Failure> {
     if config.sessions.is_empty() {
         return Err(unfit("has no sessions"));
     }
-    let login = |session: &venue::config::SessionConfig| Login {
-        comp_id: session.comp_id.clone(),
-        username: session.username.clone(),
-        password: session.password.clone(),
+    let login = |session: &venue::config::SessionConfig| {
+        let comp_id = session.comp_id.clone();
+        let known = &session.credentials;
+        let password = known.password.as_ref().map(|password| password.plain().map(str::to_owned));
+        if known.hmac_key.is_some() || password == Some(None) {
+            let what = format!("cannot log on as {comp_id}: its secret is not in the file");
+            return Err(unfit(&what));
+        }
+        Ok(Login { comp_id, username: known.username.clone(), password: password.flatten() })
     };
     Ok(Place::Running(Target {
         fix: fix(config.fix.listen, &config.name),
-        logins: config.sessions.iter().map(login).collect(),
+        logins: config.sessions.iter().map(login).collect::<Result<_, _>>()?,
         soup: soup.listen,
         soup_login: (soup.username.clone(), soup.password.clone()),
         symbol: args.symbol.clone().or(first).ok_or_else(|| unfit("has no instruments"))?,

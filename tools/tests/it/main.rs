@@ -16,6 +16,7 @@ mod looking;
 mod play;
 mod python;
 mod retiring;
+mod secrets;
 mod serve;
 mod stretches;
 mod support;

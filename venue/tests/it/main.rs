@@ -5,6 +5,7 @@
 mod config;
 mod determinism;
 mod folder;
+mod logon;
 mod loopback;
 mod peer;
 mod replay;

@@ -4,9 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use base64ct::{Base64, Encoding};
 use feed::{Message as ItchMessage, Mirror, decode as decode_itch};
 use gateway::fix::{DecodeError, Encoder, Fields, decode};
 use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
+use hmac::{Hmac, KeyInit, Mac};
+use matcher::Timestamp;
+use sha2::Sha256;
 use venue::clock;
 
 /// How long a test waits for what must come. Only a failing test ever waits that long.
@@ -61,22 +65,63 @@ impl Peer {
         (peer, answer)
     }
 
+    /// A Logon signed with `key` over what the venue says is signed; not sent yet.
+    pub(crate) fn signed_logon(
+        &mut self,
+        key: &str,
+        sent: Timestamp,
+        more: &[(u32, &str)],
+    ) -> Vec<u8> {
+        let mut time = Vec::new();
+        let mut message = Encoder::begin(&mut time, b"FIX.4.4", b"A");
+        message.utc(52, sent);
+        message.finish();
+        let time = String::from_utf8(time).unwrap();
+        let time = time.split('\x01').find_map(|field| field.strip_prefix("52=")).unwrap();
+        let mut text =
+            format!("{time}\x01A\x01{}\x01{}\x01VESTA", self.next_out, self.comp_id).into_bytes();
+        if let Some((_, password)) = more.iter().find(|(tag, _)| *tag == 554) {
+            text.push(1);
+            text.extend_from_slice(password.as_bytes());
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(&Base64::decode_vec(key).unwrap()).unwrap();
+        mac.update(&text);
+        let signature = Base64::encode_string(&mac.finalize().into_bytes());
+        let len = signature.len().to_string();
+        let mut fields = vec![(98, "0"), (108, "30"), (95, len.as_str()), (96, &signature)];
+        fields.extend(more);
+        self.encode_at(sent, "A", &fields)
+    }
+
     pub(crate) fn send(&mut self, msg_type: &str, fields: &[(u32, &str)]) {
         let bytes = self.encode(msg_type, fields);
         self.stream.write_all(&bytes).unwrap();
     }
 
     pub(crate) fn encode(&mut self, msg_type: &str, fields: &[(u32, &str)]) -> Vec<u8> {
+        self.encode_at(clock::now(), msg_type, fields)
+    }
+
+    fn encode_at(&mut self, sent: Timestamp, msg_type: &str, fields: &[(u32, &str)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut message = Encoder::begin(&mut bytes, b"FIX.4.4", msg_type.as_bytes());
         message.uint(34, self.next_out.into()).bytes(49, self.comp_id.as_bytes());
-        message.utc(52, clock::now()).bytes(56, b"VESTA");
+        message.utc(52, sent).bytes(56, b"VESTA");
         for (tag, value) in fields {
             message.bytes(*tag, value.as_bytes());
         }
         message.finish();
         self.next_out += 1;
         bytes
+    }
+
+    /// Whether nothing has come that was not read.
+    pub(crate) fn has_heard_nothing(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let nothing =
+            self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        self.stream.set_nonblocking(false).unwrap();
+        nothing
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {

@@ -83,7 +83,7 @@ impl fmt::Display for LogonRefusal {
             LogonRefusal::SendingTime => "SendingTime(52) is too far from our clock",
             LogonRefusal::EncryptMethod => "EncryptMethod(98) is not 0",
             LogonRefusal::HeartBtInt => "HeartBtInt(108) is outside the bounds of the session",
-            LogonRefusal::Credentials => "Username(553) or Password(554) is wrong",
+            LogonRefusal::Credentials => "Username(553), Password(554) or RawData(96) is wrong",
             LogonRefusal::ResetNumber => "ResetSeqNumFlag(141)=Y with MsgSeqNum(34) other than 1",
         })
     }

@@ -3,6 +3,8 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
+use venue::credentials::AtOnce;
+
 use super::*;
 
 impl World {
@@ -106,6 +108,7 @@ impl World {
             gateway_cells: 1 << 9,
             venue_cells: 1 << 8,
             feed_window: self.plan.feed_window,
+            credentials: Box::new(AtOnce::new(&config, self.border_clock.now())),
             day_ended: twice.then_some(Timestamp(self.plan.began)),
         };
         Assembly::new(&config, opened, outside)

@@ -1,0 +1,102 @@
+//! `vesta password`: what a venue keeps of a password, or a key for logons by HMAC.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use clap::Args;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use venue::credentials::{Password, new_key};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use crate::say;
+
+/// Characters of a password, at least. Source: NIST SP 800-63B, section 5.1.1.1.
+const LEN_MIN: usize = 8;
+
+/// Bytes of a password, at most: it has to fit into a Logon(A) beside everything else.
+const LEN_MAX: usize = 1_024;
+
+/// Hashes a password for a venue's configuration.
+///
+/// The password is read from the terminal, twice and unseen, or from the first line of what is piped in; never from
+/// the command line, which every user of the machine can see.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  vesta password\n  vesta password < password.txt\n  vesta password --hmac-key"
+)]
+pub struct PasswordArgs {
+    /// Make a new key for logons by HMAC instead.
+    #[arg(long)]
+    hmac_key: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the password cannot be used, or the two are not the same.
+pub fn run(args: &PasswordArgs) -> Result<(), Failure> {
+    if args.hmac_key {
+        say!("{}", new_key().map_err(Failure::failed)?);
+        return Ok(());
+    }
+    let password = read()?;
+    if password.chars().count() < LEN_MIN {
+        return Err(Failure::usage(format!("a password has {LEN_MIN} characters at least")));
+    }
+    if password.len() > LEN_MAX || password.bytes().any(|byte| byte < b' ') {
+        let what = format!("a password has {LEN_MAX} bytes at most, and no control characters");
+        return Err(Failure::usage(what));
+    }
+    say!("{}", Password::hash(password.as_bytes()).map_err(Failure::failed)?);
+    Ok(())
+}
+
+fn read() -> Result<Zeroizing<String>, Failure> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return line("");
+    }
+    let _unseen = Unseen::begin()?;
+    let password = line("password: ")?;
+    if *password != *line("again: ")? {
+        return Err(Failure::usage("the two are not the same"));
+    }
+    Ok(password)
+}
+
+fn line(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut terminal = std::io::stderr();
+    let _ = write!(terminal, "{prompt}");
+    // Room for all of it: a text that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(LEN_MAX + 3));
+    let read = std::io::stdin().lock().read_line(&mut text).map_err(Failure::failed)?;
+    if !prompt.is_empty() {
+        let _ = writeln!(terminal);
+    }
+    if read == 0 {
+        return Err(Failure::usage("no password was given"));
+    }
+    let end = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(end);
+    Ok(text)
+}
+
+/// What is typed is not shown, as long as this lives.
+struct Unseen(Termios);
+
+impl Unseen {
+    fn begin() -> Result<Unseen, Failure> {
+        let before = tcgetattr(std::io::stdin()).map_err(Failure::failed)?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &unseen).map_err(Failure::failed)?;
+        Ok(Unseen(before))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a client proves itself with is nowhere but in the configuration.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use gateway::fix::Encoder;
+use venue::clock;
+
+use crate::support::{Ended, Folder, Running, config_text, vesta};
+
+const PASSWORD: &str = "tr0ub4dor-and-3";
+const WRONG: &str = "tr0ub4dor-and-4";
+const NEW: &str = "tr0ub4dor-and-5";
+
+fn password(args: &[&str], input: &str) -> Ended {
+    let mut command = vesta();
+    command.arg("password").args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Ended::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_password_is_read_from_its_input_and_only_its_hash_is_said() {
+    let ended = password(&[], &format!("{PASSWORD}\n"));
+    ended.assert_good();
+    assert!(ended.out.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", ended.out);
+    assert!(!ended.out.contains(PASSWORD) && ended.err.is_empty(), "{}", ended.err);
+    password(&[], "short\n").assert_says(2, &["8 characters"]);
+    password(&[], "").assert_says(2, &["no password"]);
+    password(&[], "tab\tinside\n").assert_says(2, &["control"]);
+    // Not from the command line: others see it there.
+    assert_eq!(password(&[PASSWORD], "").code, Some(2));
+    let keys = [(); 2].map(|()| password(&["--hmac-key"], "").out);
+    assert!(keys[0] != keys[1] && keys.iter().all(|key| key.trim_end().len() == 44), "{keys:?}");
+}
+
+fn send(stream: &mut TcpStream, number: u64, msg_type: &str, fields: &[(u32, &str)]) {
+    let mut bytes = Vec::new();
+    let mut message = Encoder::begin(&mut bytes, b"FIX.4.4", msg_type.as_bytes());
+    message.uint(34, number).bytes(49, b"A").utc(52, clock::now()).bytes(56, b"VESTA");
+    for (tag, value) in fields {
+        message.bytes(*tag, value.as_bytes());
+    }
+    message.finish();
+    stream.write_all(&bytes).unwrap();
+}
+
+/// Reads until a message of this type; `false` if the venue closes first.
+fn read_until(stream: &mut TcpStream, msg_type: &str) -> bool {
+    let (mut got, field) = (Vec::new(), format!("\x0135={msg_type}\x01"));
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&got).contains(&field) {
+        match stream.read(&mut buffer).expect("the venue went silent") {
+            0 => return false,
+            read => got.extend_from_slice(&buffer[..read]),
+        }
+    }
+    true
+}
+
+fn every_byte_below(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            every_byte_below(&path, see);
+        } else {
+            see(&path, &std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn no_secret_of_a_logon_reaches_a_log_or_the_journal() {
+    let folder = Folder::new();
+    let hash = password(&[], &format!("{PASSWORD}\n")).out;
+    let text = config_text(&folder, &["A"]) + &format!("password = \"{}\"\n", hash.trim_end());
+    let file = folder.write("vesta.toml", &text);
+    let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(file));
+    let line = venue.line("fix");
+    let address = line.split_whitespace().find(|word| word.starts_with("127.")).unwrap();
+    let address = address.trim_end_matches(',').to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    };
+    let logon = |password| [(98, "0"), (108, "30"), (553, "kim"), (554, password), (925, NEW)];
+
+    let mut refused = connect();
+    send(&mut refused, 1, "A", &logon(WRONG));
+    assert!(!read_until(&mut refused, "A"));
+    let mut stream = connect();
+    send(&mut stream, 1, "A", &logon(PASSWORD));
+    assert!(read_until(&mut stream, "A"));
+    // Where there is no session to take them: each is answered, none is kept.
+    let request = [(923, "r1"), (924, "3"), (553, "kim"), (554, PASSWORD), (925, NEW)];
+    send(&mut stream, 2, "BE", &request);
+    assert!(read_until(&mut stream, "j"));
+    send(&mut stream, 3, "A", &logon(PASSWORD));
+    assert!(read_until(&mut stream, "5"));
+
+    let hears = [PASSWORD, WRONG, NEW];
+    let has = |bytes: &[u8], secret: &str| {
+        bytes.windows(secret.len()).any(|part| part == secret.as_bytes())
+    };
+    let mut files = 0;
+    let mut look = |path: &Path, bytes: &[u8]| {
+        files += 1;
+        for secret in hears {
+            assert!(!has(bytes, secret), "{secret} is in {}", path.display());
+        }
+    };
+    every_byte_below(folder.path(), &mut look);
+    venue.signal("-TERM");
+    let ended = venue.end();
+    ended.assert_good();
+    assert!(ended.err.contains("logon refused"), "{}", ended.err);
+    for secret in hears {
+        assert!(!ended.err.contains(secret) && !ended.out.contains(secret), "{secret}");
+    }
+    every_byte_below(folder.path(), &mut look);
+    assert!(files > 4, "{files}");
+}

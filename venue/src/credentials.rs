@@ -1,0 +1,282 @@
+//! What sessions prove themselves with: passwords, kept as argon2id hashes, and keys for logons by HMAC.
+//!
+//! A secret of ours is overwritten when it goes, is in no log, no journal and no command line, and its `Debug`
+//! shows nothing.
+
+mod comparer;
+mod file;
+
+use std::fmt;
+
+use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher};
+use base64ct::{Base64, Encoding};
+use gateway::acceptor::{Claim, Ticket, Verdict};
+use hmac::{Hmac, KeyInit, Mac};
+use matcher::{SessionId, Timestamp};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+
+pub use comparer::AtOnce;
+pub(crate) use comparer::Comparer;
+pub(crate) use file::read;
+
+/// Bytes of a key for HMAC, at least. Source: RFC 2104, section 3: the length of the hash's output.
+const KEY_BYTES_MIN: usize = 32;
+
+/// Most memory that comparing a password may take.
+///
+/// Unit: KiB.
+const MEMORY_KIB_MAX: u32 = 256 << 10;
+
+/// Most passes over that memory.
+const PASSES_MAX: u32 = 32;
+
+/// Text or bytes that nobody is to see.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// These bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Secret {
+        Secret(Zeroizing::new(bytes))
+    }
+
+    /// Whether they are `given`, in a time that tells nothing about where they differ.
+    fn is(&self, given: &[u8]) -> bool {
+        let mut differs = u8::from(self.0.len() != given.len());
+        for (i, byte) in given.iter().enumerate() {
+            differs |= byte ^ self.0.get(i).copied().unwrap_or(!byte);
+        }
+        std::hint::black_box(differs) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// A password as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// An argon2id hash.
+    Hash(Box<PasswordHash>),
+    /// The password itself: only where `[fix] plain_passwords` says so.
+    Plain(Secret),
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+impl Password {
+    /// Reads a hash as `vesta password` prints it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without its text.
+    pub fn parse(text: &str) -> Result<Password, &'static str> {
+        let hash = PasswordHash::new(text).map_err(|_| {
+            "password must be a hash in the PHC format, as `vesta password` prints it; a password in plain \
+             text is taken only with plain_passwords = true under [fix], which is for tries"
+        })?;
+        if hash.algorithm != ARGON2ID_IDENT {
+            return Err("password must be an argon2id hash, as `vesta password` prints it");
+        }
+        let params =
+            Params::try_from(&hash).map_err(|_| "password has parameters argon2 has not")?;
+        if hash.hash.is_none() || hash.salt.is_none() {
+            return Err("password is a hash without its salt or its end: was it cut off?");
+        }
+        if params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX {
+            return Err(
+                "password would take more than 256 MiB or 32 passes to compare: hash it anew",
+            );
+        }
+        Ok(Password::Hash(Box::new(hash)))
+    }
+
+    /// The password itself, where it is kept.
+    #[must_use]
+    pub fn plain(&self) -> Option<&str> {
+        match self {
+            Password::Plain(password) => std::str::from_utf8(&password.0).ok(),
+            Password::Hash(_) => None,
+        }
+    }
+
+    /// The hash of a new password, with a new salt, as text.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random bytes.
+    pub fn hash(password: &[u8]) -> Result<String, String> {
+        let hashed = Argon2::default().hash_password(password);
+        hashed.map(|hash: PasswordHash| hash.to_string()).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether `password` has this hash. Takes as long as the hash's parameters say: tens of milliseconds.
+fn has_hash(password: &[u8], hash: &PasswordHash) -> bool {
+    Argon2::default().verify_password(password, hash).is_ok()
+}
+
+/// What a session is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// Username(553), if asked for.
+    pub username: Option<String>,
+    /// Password(554), if asked for.
+    pub password: Option<Password>,
+    /// Key of the signature in RawData(96), if asked for.
+    pub hmac_key: Option<Secret>,
+}
+
+impl Credentials {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.username.is_none() && self.password.is_none() && self.hmac_key.is_none()
+    }
+}
+
+/// Reads a key as `vesta password --hmac-key` prints it: Base64.
+///
+/// # Errors
+///
+/// What is wrong with it, without its text.
+pub(crate) fn parse_key(text: &str) -> Result<Secret, &'static str> {
+    let key = Base64::decode_vec(text).map(Secret::new).map_err(|_| "hmac_key is not Base64")?;
+    if key.0.len() < KEY_BYTES_MIN {
+        return Err("hmac_key is shorter than 32 bytes");
+    }
+    Ok(key)
+}
+
+/// A new key for logons by HMAC, as text.
+///
+/// # Errors
+///
+/// If the system has no random bytes.
+pub fn new_key() -> Result<String, String> {
+    let mut key = Zeroizing::new([0; KEY_BYTES_MIN]);
+    getrandom::fill(&mut *key).map_err(|error| error.to_string())?;
+    Ok(Base64::encode_string(&*key))
+}
+
+/// A claim whose password is still to be compared.
+pub(crate) struct Question {
+    ticket: Ticket,
+    hash: Box<PasswordHash>,
+    password: Zeroizing<Vec<u8>>,
+    /// Whether everything else was right. The password is compared all the same: whoever guesses does not
+    /// learn from the time which part was wrong.
+    rest_is_good: bool,
+}
+
+impl Question {
+    fn answer(&self) -> (Ticket, bool) {
+        (self.ticket, has_hash(&self.password, &self.hash) & self.rest_is_good)
+    }
+}
+
+/// Every session's credentials, and when each was last proved by HMAC.
+pub(crate) struct Known {
+    sessions: Vec<(Credentials, Timestamp)>,
+}
+
+impl Known {
+    pub(crate) fn new(config: &Config, began: Timestamp) -> Known {
+        let of = |session: &crate::config::SessionConfig| (session.credentials.clone(), began);
+        Known { sessions: config.sessions.iter().map(of).collect() }
+    }
+
+    /// What can be said at once, or what has to be asked.
+    fn look(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Result<Verdict, Question> {
+        let Some((known, last)) = index(claim.session).and_then(|at| self.sessions.get_mut(at))
+        else {
+            return Ok(Verdict::Bad);
+        };
+        let mut good = known
+            .username
+            .as_ref()
+            .is_none_or(|username| Secret::new(username.clone().into_bytes()).is(claim.username()));
+        if let Some(key) = &known.hmac_key {
+            let signed = is_signed(key, claim);
+            // A signature is good once, and none from before this start: whoever heard it cannot say it again.
+            let sent = claim.sending_time();
+            good &= signed & (sent > *last);
+            if signed {
+                *last = sent.max(*last);
+            }
+        }
+        match &known.password {
+            Some(Password::Hash(hash)) => Err(Question {
+                ticket,
+                hash: hash.clone(),
+                password: Zeroizing::new(claim.password().to_vec()),
+                rest_is_good: good,
+            }),
+            Some(Password::Plain(password)) => Ok(verdict(good & password.is(claim.password()))),
+            None => Ok(verdict(good)),
+        }
+    }
+}
+
+fn index(session: SessionId) -> Option<usize> {
+    session.index().checked_sub(1)
+}
+
+fn verdict(good: bool) -> Verdict {
+    if good { Verdict::Good } else { Verdict::Bad }
+}
+
+/// Whether RawData(96) is the signature of the Logon's fields, in Base64.
+fn is_signed(key: &Secret, claim: &Claim<'_>) -> bool {
+    is_signature(key, &claim.signed(), claim.signature())
+}
+
+fn is_signature(key: &Secret, signed: &[u8], signature: &[u8]) -> bool {
+    let mut bytes = [0; 64];
+    let Ok(given) = Base64::decode(signature, &mut bytes) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key.0) else { return false };
+    mac.update(signed);
+    mac.verify_slice(given).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values are those of Python's hmac and base64.
+    #[test]
+    fn a_signature_is_hmac_sha256_in_base64() {
+        let key = parse_key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let signed = b"20260102-03:04:05.678\x01A\x011\x01CLIENT1\x01VESTA\x01pass";
+        let signature = b"FNfw6adT+V/uojXYGPyjoAkpMFH6DANXcudi1PGNdvg=";
+        assert!(is_signature(&key, signed, signature));
+        assert!(!is_signature(&key, &signed[1..], signature));
+        assert!(!is_signature(&key, signed, &signature[..43]));
+        assert!(!is_signature(&key, signed, b"FNfw6adT+V8="));
+        assert!(!is_signature(&key, signed, b""));
+    }
+
+    #[test]
+    fn a_hash_knows_its_password_and_two_have_different_salts() {
+        let texts = [(); 2].map(|()| Password::hash(b"correct horse").unwrap());
+        assert_ne!(texts[0], texts[1]);
+        for text in texts {
+            let Password::Hash(hash) = Password::parse(&text).unwrap() else { panic!("{text}") };
+            assert!(has_hash(b"correct horse", &hash));
+            assert!(!has_hash(b"correct horsf", &hash));
+        }
+    }
+}

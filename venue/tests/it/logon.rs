@@ -1,0 +1,235 @@
+//! Who may speak for a session: passwords, signatures, and what is kept of them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
+use matcher::Timestamp;
+use venue::config::SAMPLE;
+use venue::credentials::{Credentials, Password, new_key};
+use venue::{Config, Layout, Venue, clock};
+
+use crate::folder::Folder;
+use crate::loopback::config;
+use crate::peer::Peer;
+
+const SECRET: &str = "correct horse battery";
+
+/// A venue whose first session has these credentials.
+fn start(folder: &Folder, layout: Layout, credentials: Credentials) -> Venue {
+    let mut config = Config { layout, ..config(folder) };
+    config.sessions[0].credentials = credentials;
+    Venue::start(&config).unwrap()
+}
+
+fn hashed(passes: u32) -> Option<Password> {
+    let params = Params::new(16 << 10, passes, 1, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash: PasswordHash = argon2.hash_password(SECRET.as_bytes()).unwrap();
+    Some(Password::parse(&hash.to_string()).unwrap())
+}
+
+/// Sends a Logon with more fields; the type of what comes back, `None` if the venue closes in silence.
+fn log_on(venue: &Venue, next_out: u32, more: &[(u32, &str)]) -> (Peer, Option<String>) {
+    let mut peer = Peer::connect(venue.fix_addr(), "CLIENT1", next_out);
+    peer.send("A", &[&[(98, "0"), (108, "30")], more].concat());
+    let answer = peer.try_read().map(|got| got.msg_type().to_owned());
+    (peer, answer)
+}
+
+#[test]
+fn a_password_is_kept_as_a_hash_and_asked_for_in_every_layout() {
+    for layout in [Layout::Joined, Layout::Split] {
+        let folder = Folder::new();
+        let username = Some("kim".to_owned());
+        let credentials = Credentials { username, password: hashed(1), hmac_key: None };
+        let venue = start(&folder, layout, credentials);
+        let kim = (553, "kim");
+        for wrong in [
+            &[kim][..],
+            &[kim, (554, "correct horse")],
+            &[kim, (554, "correct horse battery ")],
+            &[(553, "jim"), (554, SECRET)],
+            &[(554, SECRET)],
+        ] {
+            assert_eq!(log_on(&venue, 1, wrong).1, None, "{wrong:?}");
+        }
+        let (mut peer, answer) = log_on(&venue, 1, &[kim, (554, SECRET)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        peer.order("a", "1", "1", "100");
+        assert_eq!(peer.report().get(11), "a");
+        assert_eq!(log_on(&venue, 1, &[kim, (554, SECRET)]).1, None, "it has a connection");
+        venue.stop().unwrap();
+    }
+}
+
+#[test]
+fn others_are_served_while_a_password_is_compared() {
+    for layout in [Layout::Joined, Layout::Split] {
+        let folder = Folder::new();
+        // Some hundred times the work of what the other session asks for.
+        let credentials = Credentials { password: hashed(32), ..Credentials::default() };
+        let venue = start(&folder, layout, credentials);
+        let (mut other, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+        let mut slow = Peer::connect(venue.fix_addr(), "CLIENT1", 1);
+        slow.send("A", &[(98, "0"), (108, "30"), (554, SECRET)]);
+        // Orders right behind it are not read before the verdict.
+        slow.order("behind", "1", "1", "90");
+        // A second one does not get in its way.
+        let mut second = Peer::connect(venue.fix_addr(), "CLIENT1", 1);
+        second.send("A", &[(98, "0"), (108, "30"), (554, "wrong, and it waits")]);
+        for id in ["a", "b", "c"] {
+            other.order(id, "1", "1", "100");
+            assert_eq!(other.report().get(11), id);
+        }
+        assert!(slow.has_heard_nothing(), "the hash is too cheap for this test");
+        assert_eq!(slow.read().msg_type(), "A");
+        assert_eq!(slow.report().get(11), "behind");
+        assert!(second.try_read().is_none());
+        venue.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_peer_that_leaves_before_the_verdict_leaves_room_for_the_next() {
+    let folder = Folder::new();
+    let credentials = Credentials { password: hashed(2), ..Credentials::default() };
+    let venue = start(&folder, Layout::Joined, credentials);
+    for _ in 0..5 {
+        let mut peer = Peer::connect(venue.fix_addr(), "CLIENT1", 1);
+        peer.send("A", &[(98, "0"), (108, "30"), (554, SECRET)]);
+    }
+    // Those that left were let in and found gone, or are: the session is free in the end.
+    let answers = || log_on(&venue, 1, &[(141, "Y"), (554, SECRET)]).1.is_some();
+    assert!((0..100).any(|_| answers()));
+    venue.stop().unwrap();
+}
+
+#[test]
+fn a_logon_can_be_signed() {
+    let folder = Folder::new();
+    let key = new_key().unwrap();
+    let mut config = config(&folder);
+    config.fix.credentials = None;
+    let file = credentials_file(
+        &folder,
+        &format!("[[credential]]\ncomp_id = \"CLIENT1\"\nhmac_key = \"{key}\"\n"),
+    );
+    let text = SAMPLE.replace("[fix]\n", &format!("[fix]\ncredentials = \"{}\"\n", file.display()));
+    config.sessions = load(&folder, &text).unwrap().sessions;
+    let venue = Venue::start(&config).unwrap();
+    let answer_to = |venue: &Venue, bytes: &[u8]| {
+        let mut peer = Peer::connect(venue.fix_addr(), "CLIENT1", 2);
+        peer.write(bytes).unwrap();
+        let answer = peer.try_read().map(|got| got.msg_type().to_owned());
+        (peer, answer)
+    };
+    let signed = |key: &str, sent: Timestamp, more: &[(u32, &str)]| {
+        Peer::connect(venue.fix_addr(), "CLIENT1", 1).signed_logon(key, sent, more)
+    };
+
+    assert_eq!(log_on(&venue, 1, &[]).1, None, "no signature");
+    assert_eq!(
+        answer_to(&venue, &signed(&new_key().unwrap(), clock::now(), &[])).1,
+        None,
+        "another key"
+    );
+    let early = Timestamp(clock::now().0 - 60_000_000_000);
+    assert_eq!(answer_to(&venue, &signed(&key, early, &[])).1, None, "from before the start");
+    // A password that nobody asks for is signed too, as Coinbase's clients do.
+    let good = signed(&key, clock::now(), &[(554, "passphrase"), (141, "Y")]);
+    let (mut peer, answer) = answer_to(&venue, &good);
+    assert_eq!(answer.as_deref(), Some("A"));
+    peer.order("a", "1", "1", "100");
+    assert_eq!(peer.report().get(11), "a");
+    peer.log_out();
+    assert_eq!(answer_to(&venue, &good).1, None, "said again by whoever heard it");
+    // Not within the millisecond that the last one was signed in.
+    let later = Timestamp(clock::now().0 + 2_000_000);
+    let next = signed(&key, later, &[(141, "Y")]);
+    assert_eq!(answer_to(&venue, &next).1.as_deref(), Some("A"));
+    venue.stop().unwrap();
+
+    while clock::now() < later {}
+    let venue = Venue::start(&config).unwrap();
+    assert_eq!(answer_to(&venue, &next).1, None, "heard before a restart");
+    venue.stop().unwrap();
+}
+
+fn load(folder: &Folder, text: &str) -> Result<Config, String> {
+    let path = folder.path().join("vesta.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path).map_err(|error| error.to_string())
+}
+
+fn credentials_file(folder: &Folder, text: &str) -> PathBuf {
+    let path = folder.path().join("credentials.toml");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+#[test]
+fn a_password_in_plain_text_is_taken_only_where_that_is_asked_for() {
+    let folder = Folder::new();
+    let plain =
+        SAMPLE.replace("# password = \"$argon2id$...\"", &format!("password = \"{SECRET}\""));
+    assert_ne!(plain, SAMPLE);
+    let error = load(&folder, &plain).unwrap_err();
+    assert!(error.contains("CLIENT1") && error.contains("`vesta password`"), "{error}");
+    assert!(error.contains("plain_passwords") && !error.contains(SECRET), "{error}");
+    let taken = plain.replace("[fix]\n", "[fix]\nplain_passwords = true\n");
+    let mut config = config(&folder);
+    config.sessions = load(&folder, &taken).unwrap().sessions;
+    assert!(!format!("{config:?}").contains(SECRET));
+    let venue = Venue::start(&config).unwrap();
+    assert_eq!(log_on(&venue, 1, &[(554, "correct horse batterx")]).1, None);
+    assert_eq!(log_on(&venue, 1, &[(554, SECRET)]).1.as_deref(), Some("A"));
+    venue.stop().unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_secrets_is_said_without_them() {
+    let folder = Folder::new();
+    let hash = Password::hash(SECRET.as_bytes()).unwrap();
+    let end = hash.rsplit('$').next().unwrap();
+    for (password, why) in [
+        (hash.replace("argon2id", "argon2i"), "argon2id"),
+        (hash.replace("m=19456", "m=999999999"), "256 MiB"),
+        (hash.replace("t=2", "t=99"), "32 passes"),
+        (hash.trim_end_matches(end).trim_end_matches('$').to_owned(), "cut off"),
+        (format!("{hash}$more"), "PHC"),
+    ] {
+        let text =
+            SAMPLE.replace("# password = \"$argon2id$...\"", &format!("password = \"{password}\""));
+        let error = load(&folder, &text).unwrap_err();
+        assert!(error.contains(why), "{why}: {error}");
+        assert!(error.contains("vesta.toml:") && !error.contains(end), "{error}");
+    }
+    let with_file = SAMPLE.replace("[fix]\n", "[fix]\ncredentials = \"credentials.toml\"\n");
+    assert!(load(&folder, &with_file).unwrap_err().contains("credentials.toml: cannot be read"));
+    let one =
+        |comp_id: &str, rest: &str| format!("[[credential]]\ncomp_id = \"{comp_id}\"\n{rest}\n");
+    let good = one("CLIENT1", &format!("password = \"{hash}\""));
+    for (text, line, why) in [
+        (one("CLIENT9", "password = \"x\""), 1, "no session \"CLIENT9\""),
+        (one("CLIENT1", ""), 1, "neither"),
+        (one("CLIENT1", "password = \"hunter22\""), 1, "`vesta password`"),
+        (one("CLIENT1", "hmac_key = \"hunter22\""), 1, "32 bytes"),
+        (one("CLIENT1", "hmac_key = \"hunter22!\""), 1, "Base64"),
+        (one("CLIENT1", "password = hunter22"), 3, "[[credential]]"),
+        (one("CLIENT1", "passwort = \"hunter22\""), 3, "[[credential]]"),
+        (format!("{good}{good}"), 4, "twice"),
+    ] {
+        credentials_file(&folder, &text);
+        let error = load(&folder, &with_file).unwrap_err();
+        assert!(error.contains(&format!("credentials.toml:{line}: ")), "{error}");
+        assert!(error.contains(why) && !error.contains("hunter22"), "{error}");
+    }
+    let path = credentials_file(&folder, &good);
+    let config = load(&folder, &with_file).unwrap();
+    assert!(matches!(config.sessions[0].credentials.password, Some(Password::Hash(_))));
+    assert!(!format!("{config:?}").contains(end));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(load(&folder, &with_file).unwrap_err().contains("chmod 600"));
+}
