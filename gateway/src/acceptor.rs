@@ -5,18 +5,20 @@
 //! the kernel; a peer that does not read is cut.
 
 mod admission;
+mod lockout;
 mod serve;
 mod tell;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use matcher::{Command, MassCancelScope, MsgSeqNum, SessionId, Timestamp};
 
+use crate::address::AddressRange;
 use crate::connection::{Connection, Flush};
 use crate::fix::{Fields, Profile, Session};
 use crate::network::{Network, Ready, Sockets};
@@ -24,6 +26,8 @@ use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
 use admission::Admission;
 pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
+pub use lockout::Lockout;
+use lockout::{Failures, Networks};
 use serve::{Border, FixShell};
 
 /// Submits that a call into a session may need at most.
@@ -44,6 +48,9 @@ const RESENDS_A_ROUND: usize = 64;
 /// Stretches of a logged-on peer's bytes that are no message, before it is cut: each costs a search
 /// for the next message.
 const GARBLED_MAX: u32 = 1_000;
+
+/// Connections of one network where nothing else is set, but for those of this machine.
+const OF_NETWORK_MAX: usize = 64;
 
 /// How long no connection is taken after the kernel had no descriptor for one.
 ///
@@ -103,6 +110,12 @@ pub trait History: Inputs {
 pub struct AcceptorConfig {
     /// Connections at once; one more is closed at once.
     pub connections_max: usize,
+    /// Of them those without a Logon: for one more the oldest of these is closed.
+    pub before_logon_max: usize,
+    /// Of them those of one network: one more is closed at once. `None`: 64, and any number from this machine.
+    pub of_network_max: Option<usize>,
+    /// When who fails to log on is locked out.
+    pub lockout: Lockout,
     /// Bytes that may wait for a slow peer. Beyond them nothing is read from it, and what it is to be
     /// told waits in the journal.
     pub out_buffer_bytes: usize,
@@ -124,6 +137,8 @@ pub struct SessionSetup {
     pub last_outbound: MsgSeqNum,
     /// Whether its orders are canceled when its connection ends.
     pub cancel_on_disconnect: bool,
+    /// From where it may log on; empty: from anywhere.
+    pub addresses: Vec<AddressRange>,
 }
 
 /// What happened at the border since the start.
@@ -177,6 +192,10 @@ struct Slot {
     peer: Option<usize>,
     /// A Logon for it is being compared.
     asked: bool,
+    addresses: Vec<AddressRange>,
+    failures: Failures,
+    /// From where it logged on last.
+    proved_from: Option<IpAddr>,
     cancel_on_disconnect: bool,
     resends: VecDeque<(u32, u32)>,
     /// The first number that was not said because too much was waiting: it and all after it come from
@@ -206,6 +225,11 @@ pub struct Acceptor<N: Network = Sockets> {
     /// Connections whose Logon waits until somebody can look at it.
     waiting: Vec<usize>,
     serials: u64,
+    networks: Networks,
+    /// Connections that speak for a session.
+    logged_on: usize,
+    /// Those that did not when they came, oldest first, by serial: some do now, some are gone.
+    newcomers: VecDeque<(usize, u64)>,
     fields: Fields,
     disconnects: VecDeque<SessionId>,
     deadline: Option<Timestamp>,
@@ -242,6 +266,9 @@ impl<N: Network> Acceptor<N> {
             credentials: Box::new(NoSecrets),
             waiting: Vec::new(),
             serials: 0,
+            networks: Networks::default(),
+            logged_on: 0,
+            newcomers: VecDeque::new(),
             fields: Fields::new(),
             disconnects: VecDeque::new(),
             deadline: None,
@@ -264,6 +291,9 @@ impl<N: Network> Acceptor<N> {
                 session,
                 peer: None,
                 asked: false,
+                addresses: setup.addresses,
+                failures: Failures::default(),
+                proved_from: None,
                 cancel_on_disconnect: setup.cancel_on_disconnect,
                 resends: VecDeque::new(),
                 lag: None,
@@ -394,6 +424,11 @@ impl<N: Network> Acceptor<N> {
                 self.notice(now, address, "closed: too many connections");
                 continue;
             }
+            if let Some(why) = self.turns_away(address.ip(), now) {
+                self.stats.over_limit += 1;
+                self.notice(now, address, why);
+                continue;
+            }
             let Ok(mut connection) = Connection::new(stream, self.config.out_buffer_bytes) else {
                 continue;
             };
@@ -407,6 +442,8 @@ impl<N: Network> Acceptor<N> {
             }
             self.stats.accepted += 1;
             self.serials += 1;
+            self.networks.connected(address.ip());
+            self.newcomers.push_back((index, self.serials));
             self.peers[index] = Some(Peer {
                 connection,
                 address,
@@ -425,9 +462,48 @@ impl<N: Network> Acceptor<N> {
             });
             self.ready.push(index);
             self.deadline = Some(now);
+            self.make_room_for_newcomers(now);
         }
         // More may wait; edge-triggered readiness would not say so again.
         self.accept_later(now);
+    }
+
+    /// Why nobody from there may connect at present, if so.
+    fn turns_away(&self, address: IpAddr, now: Timestamp) -> Option<&'static str> {
+        let here = address.to_canonical().is_loopback();
+        let most = self.config.of_network_max;
+        let most = most.unwrap_or(if here { usize::MAX } else { OF_NETWORK_MAX });
+        if self.networks.connections(address) >= most {
+            return Some("closed: too many connections from this address");
+        }
+        let locked = self.networks.locked(address, now, &self.config.lockout);
+        locked.map(|_| "closed: too many failed Logons from this address")
+    }
+
+    /// Closes the oldest connections without a Logon as long as there are too many.
+    fn make_room_for_newcomers(&mut self, now: Timestamp) {
+        let is_new = |peers: &[Option<Peer<N::Stream>>], (index, serial): (usize, u64)| {
+            let peer = peers.get(index).and_then(Option::as_ref);
+            peer.is_some_and(|peer| peer.serial == serial && peer.session.is_none())
+        };
+        while let Some(oldest) = self.newcomers.front().copied() {
+            let is_new = is_new(&self.peers, oldest);
+            if is_new && self.connections() - self.logged_on <= self.config.before_logon_max {
+                break;
+            }
+            self.newcomers.pop_front();
+            // One whose password is being compared has its verdict soon.
+            let asked = |peer: &Peer<N::Stream>| peer.admission == Admission::Asked;
+            if is_new && let Some(peer) = self.peers[oldest.0].take_if(|peer| !asked(peer)) {
+                self.stats.logon_timeouts += 1;
+                self.notice(now, peer.address, "closed: no Logon, and others wait to log on");
+                self.drop_peer(oldest.0, peer);
+            }
+        }
+        if self.newcomers.len() > 2 * self.config.connections_max.max(64) {
+            let peers = &self.peers;
+            self.newcomers.retain(|newcomer| is_new(peers, *newcomer));
+        }
     }
 
     fn accept_later(&mut self, at: Timestamp) {
@@ -579,11 +655,13 @@ impl<N: Network> Acceptor<N> {
     fn drop_peer(&mut self, index: usize, mut peer: Peer<N::Stream>) {
         self.network.forget(peer.connection.stream_mut());
         self.free.push(index);
+        self.networks.disconnected(peer.address.ip());
         let Some(id) = peer.session else {
             // It may have brought a password.
             let len = peer.connection.input().len();
             return peer.connection.erase(len);
         };
+        self.logged_on -= 1;
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
         slot.resends.clear();

@@ -1,6 +1,7 @@
 //! gateway
 
 pub mod acceptor;
+pub mod address;
 pub mod connection;
 pub mod fix;
 pub mod network;

@@ -177,6 +177,9 @@ impl<N: Network> Assembly<N> {
 
         let fix = AcceptorConfig {
             connections_max: outside.connections_max,
+            before_logon_max: config.fix.connections_before_logon,
+            of_network_max: config.fix.connections_per_address,
+            lockout: config.fix.lockout,
             out_buffer_bytes: config.fix.out_buffer_bytes,
             slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
@@ -349,6 +352,7 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
             last_inbound: state.last_inbound,
             last_outbound: state.last_outbound,
             cancel_on_disconnect: session.cancel_on_disconnect,
+            addresses: session.addresses.clone(),
         });
     }
     setups

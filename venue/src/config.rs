@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
+use gateway::acceptor::Lockout;
+use gateway::address::AddressRange;
 use gateway::fix::parse_scaled;
 use matcher::{
     Instrument, LIMITS_MAX, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol,
@@ -122,6 +124,12 @@ pub struct Fix {
     pub logon_timeout_s: u32,
     /// Connections at once.
     pub connections_max: usize,
+    /// Of them those without a Logon; the oldest makes room for a new one.
+    pub connections_before_logon: usize,
+    /// Of them those of one address; `None`: 64, and any number from this machine.
+    pub connections_per_address: Option<usize>,
+    /// When who fails to log on is locked out.
+    pub lockout: Lockout,
     /// Bytes that may wait for a slow peer; beyond them nothing is read from it, and what it is to be told
     /// waits in the journal.
     pub out_buffer_bytes: usize,
@@ -170,6 +178,8 @@ pub struct SessionConfig {
     pub credentials: Credentials,
     /// Whether its orders are canceled when its connection ends.
     pub cancel_on_disconnect: bool,
+    /// From where it may log on; empty: from anywhere.
+    pub addresses: Vec<AddressRange>,
     /// Sessions of one group are one owner; 0: the firm is.
     pub group: u32,
     /// What happens where two orders of one owner would trade.
@@ -326,6 +336,14 @@ struct FileFix {
     logon_timeout_s: u32,
     #[serde(default = "default_connections")]
     connections_max: Spanned<usize>,
+    #[serde(default = "default_before_logon")]
+    connections_before_logon: Spanned<usize>,
+    #[serde(default)]
+    connections_per_address: Option<Spanned<usize>>,
+    #[serde(default = "default_lockout_after")]
+    lockout_after: u32,
+    #[serde(default = "default_lockout")]
+    lockout_s_max: Spanned<u32>,
     #[serde(default = "default_out_buffer")]
     out_buffer_kib: Spanned<usize>,
     #[serde(default = "default_slow_peer")]
@@ -352,6 +370,15 @@ fn default_logon_timeout() -> u32 {
 }
 fn default_connections() -> Spanned<usize> {
     spanless(4_096)
+}
+fn default_before_logon() -> Spanned<usize> {
+    spanless(1_024)
+}
+fn default_lockout_after() -> u32 {
+    10
+}
+fn default_lockout() -> Spanned<u32> {
+    spanless(900)
 }
 fn default_out_buffer() -> Spanned<usize> {
     spanless(1_024)
@@ -435,6 +462,8 @@ struct FileSession {
     password: Option<Zeroizing<String>>,
     #[serde(default)]
     cancel_on_disconnect: bool,
+    #[serde(default)]
+    addresses: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     group: u32,
     #[serde(default)]
@@ -555,6 +584,22 @@ impl Checker<'_> {
             latency_s_max: file.fix.latency_s_max,
             logon_timeout_s: file.fix.logon_timeout_s,
             connections_max: self.range(&file.fix.connections_max, "connections_max", 1, 65_536)?,
+            connections_before_logon: self.range(
+                &file.fix.connections_before_logon,
+                "connections_before_logon",
+                1,
+                65_536,
+            )?,
+            connections_per_address: match &file.fix.connections_per_address {
+                Some(most) => Some(self.range(most, "connections_per_address", 1, 65_536)?),
+                None => None,
+            },
+            lockout: Lockout {
+                after: file.fix.lockout_after,
+                first_ns: 1_000_000_000,
+                most_ns: 1_000_000_000
+                    * u64::from(self.range(&file.fix.lockout_s_max, "lockout_s_max", 1, 86_400)?),
+            },
             out_buffer_bytes: 1024
                 * self.range(&file.fix.out_buffer_kib, "out_buffer_kib", 16, 1 << 20)?,
             slow_peer_s: self.range(&file.fix.slow_peer_s, "slow_peer_s", 1, 3_600)?,
@@ -842,6 +887,19 @@ impl Checker<'_> {
         Ok(scaled / i64::from(step))
     }
 
+    fn addresses(&self, file: &FileSession) -> Result<Vec<AddressRange>, ConfigError> {
+        let Some(texts) = &file.addresses else { return Ok(Vec::new()) };
+        let at = texts.span().start;
+        if texts.get_ref().is_empty() {
+            let what = "addresses is empty: nobody could log on; leave it out to let everybody";
+            return Err(self.error(at, what));
+        }
+        let range = |text: &String| {
+            text.parse().map_err(|error| self.error(at, format!("address {text:?} {error}")))
+        };
+        texts.get_ref().iter().map(range).collect()
+    }
+
     fn sessions(
         &self,
         from: &[Spanned<FileSession>],
@@ -873,6 +931,7 @@ impl Checker<'_> {
                     hmac_key: None,
                 },
                 cancel_on_disconnect: file.cancel_on_disconnect,
+                addresses: self.addresses(file)?,
                 group: file.group,
                 self_trade: file.self_trade.into(),
             });

@@ -3,10 +3,15 @@
 //! A password at rest takes tens of milliseconds to compare. So the answer may come later: the Logon stays in
 //! its connection's buffer, nothing else of that connection is read, and everybody else is served meanwhile.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+
 use matcher::{SessionId, Timestamp};
 use zeroize::Zeroizing;
 
-use super::Acceptor;
+use super::lockout::{Failures, Lockout, Networks};
+use super::{Acceptor, Peer, Slot};
 use crate::fix::{LogonRefusal, Message, parse_utc, tag};
 use crate::network::Network;
 
@@ -17,12 +22,6 @@ pub struct Ticket {
     pub session: SessionId,
     peer: usize,
     serial: u64,
-}
-
-impl Ticket {
-    pub(super) fn new(session: SessionId, peer: usize, serial: u64) -> Ticket {
-        Ticket { session, peer, serial }
-    }
 }
 
 /// What a Logon brings to prove whose it is.
@@ -152,7 +151,172 @@ pub(super) enum Admitted {
     /// It waits, for this.
     Later(Admission),
     /// It is closed.
-    Refused(LogonRefusal),
+    Refused(Refusal),
+}
+
+/// Why a connection's first message makes it speak for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The Logon is not good.
+    Logon(LogonRefusal),
+    /// The session may not be spoken for from there.
+    Address,
+    /// The address or the session has had too many failed Logons, until this time.
+    LockedOut {
+        /// Since when it is not looked at.
+        now: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl Refusal {
+    /// Whether it is what one who guesses would get.
+    fn is_guess(&self) -> bool {
+        match self {
+            Refusal::Logon(refusal) => {
+                matches!(refusal, LogonRefusal::CompId | LogonRefusal::Credentials)
+            }
+            Refusal::Address => true,
+            Refusal::LockedOut { .. } => false,
+        }
+    }
+}
+
+impl From<LogonRefusal> for Refusal {
+    fn from(refusal: LogonRefusal) -> Refusal {
+        Refusal::Logon(refusal)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Logon(refusal) => refusal.fmt(f),
+            Refusal::Address => f.write_str("the session may not log on from this address"),
+            Refusal::LockedOut { now, until } => {
+                let left_ms = until.0.saturating_sub(now.0).div_ceil(1_000_000);
+                write!(f, "too many failed Logons: locked out for {left_ms} ms more")
+            }
+        }
+    }
+}
+
+/// What a first message has to get past.
+pub(super) struct Doorway<'a> {
+    pub(super) slots: &'a mut [Option<Slot>],
+    pub(super) by_comp_id: &'a HashMap<Vec<u8>, SessionId>,
+    pub(super) credentials: &'a mut dyn Credentials,
+    pub(super) networks: &'a mut Networks,
+    pub(super) lockout: &'a Lockout,
+}
+
+impl Doorway<'_> {
+    /// Whether the first message of `peer` makes it speak for a session.
+    pub(super) fn admit<S>(
+        &mut self,
+        (index, peer): (usize, &Peer<S>),
+        now: Timestamp,
+        logon: &Message<'_>,
+    ) -> Admitted {
+        let address = peer.address.ip();
+        let session =
+            logon.get(tag::SENDER_COMP_ID).and_then(|id| self.by_comp_id.get(id)).copied();
+        let admitted = self.look(session, (index, peer), now, logon);
+        let slot = session.and_then(|id| self.slots.get_mut(id.index())).and_then(Option::as_mut);
+        match &admitted {
+            Admitted::In(_) => {
+                self.networks.succeeded(address);
+                if let Some(slot) = slot {
+                    slot.failures = Failures::default();
+                    slot.proved_from = Some(address);
+                }
+            }
+            Admitted::Refused(refusal) if refusal.is_guess() => {
+                self.networks.failed(address, now, self.lockout);
+                // From where it may not log on nobody locks it out.
+                if let Some(slot) = slot.filter(|_| *refusal != Refusal::Address) {
+                    slot.failures.add(now, self.lockout);
+                }
+            }
+            Admitted::Refused(_) | Admitted::Later(_) => {}
+        }
+        admitted
+    }
+
+    fn look<S>(
+        &mut self,
+        session: Option<SessionId>,
+        (index, peer): (usize, &Peer<S>),
+        now: Timestamp,
+        logon: &Message<'_>,
+    ) -> Admitted {
+        let address = peer.address.ip();
+        let (id, slot) = match self.slot_of(session, address, now, logon) {
+            Ok(found) => found,
+            Err(refusal) => return Admitted::Refused(refusal),
+        };
+        let verdict = match peer.admission {
+            Admission::Decided(true) => Verdict::Good,
+            Admission::Decided(false) => Verdict::Bad,
+            // One at a time: who guesses at a session does so in a row.
+            _ if self.slots[slot].as_ref().is_some_and(|slot| slot.asked) => Verdict::Busy,
+            _ => {
+                let ticket = Ticket { session: id, peer: index, serial: peer.serial };
+                self.credentials.check(ticket, &Claim { session: id, now, logon })
+            }
+        };
+        let Some(slot) = &mut self.slots[slot] else {
+            return Admitted::Refused(LogonRefusal::CompId.into());
+        };
+        match verdict {
+            Verdict::Good => {
+                slot.session.connect(now);
+                slot.peer = Some(index);
+                Admitted::In(id)
+            }
+            Verdict::Bad => Admitted::Refused(LogonRefusal::Credentials.into()),
+            Verdict::Later => {
+                slot.asked = true;
+                Admitted::Later(Admission::Asked)
+            }
+            Verdict::Busy => Admitted::Later(Admission::Waits),
+        }
+    }
+
+    /// Whose Logon this is, if it is a good one and may be looked at.
+    fn slot_of(
+        &self,
+        session: Option<SessionId>,
+        address: IpAddr,
+        now: Timestamp,
+        logon: &Message<'_>,
+    ) -> Result<(SessionId, usize), Refusal> {
+        if logon.msg_type() != b"A" {
+            return Err(LogonRefusal::NotLogon.into());
+        }
+        // Asked here and not only when it connected: one can open many connections first, then guess on each.
+        if let Some(until) = self.networks.locked(address, now, self.lockout) {
+            return Err(Refusal::LockedOut { now, until });
+        }
+        let id = session.ok_or(LogonRefusal::CompId)?;
+        let slot = self.slots.get(id.index()).and_then(Option::as_ref);
+        let slot = slot.ok_or(LogonRefusal::CompId)?;
+        if !slot.addresses.is_empty() && !slot.addresses.iter().any(|it| it.contains(address)) {
+            return Err(Refusal::Address);
+        }
+        // Whoever proved itself last is not kept out by strangers who guess.
+        if slot.proved_from != Some(address)
+            && let Some(until) = slot.failures.locked(now, self.lockout)
+        {
+            return Err(Refusal::LockedOut { now, until });
+        }
+        if slot.peer.is_some() {
+            return Err(LogonRefusal::AlreadyConnected.into());
+        }
+        slot.session.check_logon(now, logon)?;
+        Ok((id, id.index()))
+    }
 }
 
 impl<N: Network> Acceptor<N> {

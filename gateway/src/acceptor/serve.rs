@@ -1,18 +1,16 @@
 //! Bytes → messages → sessions → the ring.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use matcher::{Command, MsgSeqNum, SessionId, Timestamp};
 
-use super::admission::{Admission, Admitted, Claim, Credentials, Ticket, Verdict};
+use super::admission::{Admission, Admitted, Doorway};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
     Requests, Slot,
 };
 use crate::connection::Fill;
-use crate::fix::{
-    CloseReason, DecodeError, Fields, LogonRefusal, Message, Session, Shell, Taken, decode,
-};
+use crate::fix::{CloseReason, DecodeError, Fields, Message, Session, Shell, Taken, decode};
 use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
 
@@ -82,42 +80,45 @@ impl<N: Network> Acceptor<N> {
                     return Served::More;
                 }
                 Ok((message, used)) => {
+                    let id = match peer.session {
+                        Some(id) => id,
+                        // Its last connection's orders are canceled before this one's are taken.
+                        None if !self.disconnects.is_empty() => return Served::More,
+                        None => {
+                            let mut doorway = Doorway {
+                                slots: &mut self.slots,
+                                by_comp_id: &self.by_comp_id,
+                                credentials: &mut *self.credentials,
+                                networks: &mut self.networks,
+                                lockout: &self.config.lockout,
+                            };
+                            match doorway.admit((index, &*peer), now, &message) {
+                                Admitted::In(id) => {
+                                    self.logged_on += 1;
+                                    self.deadline = Some(now);
+                                    id
+                                }
+                                Admitted::Later(admission) => {
+                                    peer.admission = admission;
+                                    if admission == Admission::Waits {
+                                        self.waiting.push(index);
+                                    }
+                                    return Served::Waits;
+                                }
+                                Admitted::Refused(refusal) => {
+                                    self.stats.logons_refused += 1;
+                                    let what = format_args!("logon refused: {refusal}");
+                                    self.notice(now, peer.address, what);
+                                    return Served::Gone;
+                                }
+                            }
+                        }
+                    };
+                    peer.session = Some(id);
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
                     let mut border =
                         Border { slots, entry, requests, resending: &mut self.resending };
-                    let gone = match peer.session {
-                        Some(id) => border.receive(id, now, &message).is_some(),
-                        // Its last connection's orders are canceled before this one's are taken.
-                        None if !self.disconnects.is_empty() => return Served::More,
-                        None => match border.admit(
-                            (&self.by_comp_id, &mut *self.credentials),
-                            (index, peer.serial, peer.admission),
-                            now,
-                            &message,
-                        ) {
-                            Admitted::In(id) => {
-                                peer.session = Some(id);
-                                self.deadline = Some(now);
-                                border.receive(id, now, &message).is_some()
-                            }
-                            Admitted::Later(admission) => {
-                                peer.admission = admission;
-                                if admission == Admission::Waits {
-                                    self.waiting.push(index);
-                                }
-                                return Served::Waits;
-                            }
-                            Admitted::Refused(refusal) => {
-                                self.stats.logons_refused += 1;
-                                self.notice(
-                                    now,
-                                    peer.address,
-                                    format_args!("logon refused: {refusal}"),
-                                );
-                                return Served::Gone;
-                            }
-                        },
-                    };
+                    let gone = border.receive(id, now, &message).is_some();
                     let secret = message.msg_type() == b"A";
                     if gone {
                         return Served::Gone;
@@ -181,64 +182,6 @@ pub(super) struct Border<'a, R> {
 }
 
 impl<R: Requests> Border<'_, R> {
-    /// Whether a connection's first message makes it speak for a session.
-    fn admit(
-        &mut self,
-        (by_comp_id, credentials): (&HashMap<Vec<u8>, SessionId>, &mut dyn Credentials),
-        (peer, serial, admission): (usize, u64, Admission),
-        now: Timestamp,
-        logon: &Message<'_>,
-    ) -> Admitted {
-        let (id, slot) = match Self::slot_of(self.slots, by_comp_id, now, logon) {
-            Ok(found) => found,
-            Err(refusal) => return Admitted::Refused(refusal),
-        };
-        let verdict = match admission {
-            Admission::Decided(true) => Verdict::Good,
-            Admission::Decided(false) => Verdict::Bad,
-            // One at a time: who guesses at a session does so in a row.
-            _ if slot.asked => Verdict::Busy,
-            _ => {
-                let ticket = Ticket::new(id, peer, serial);
-                credentials.check(ticket, &Claim { session: id, now, logon })
-            }
-        };
-        match verdict {
-            Verdict::Good => {
-                slot.session.connect(now);
-                slot.peer = Some(peer);
-                Admitted::In(id)
-            }
-            Verdict::Bad => Admitted::Refused(LogonRefusal::Credentials),
-            Verdict::Later => {
-                slot.asked = true;
-                Admitted::Later(Admission::Asked)
-            }
-            Verdict::Busy => Admitted::Later(Admission::Waits),
-        }
-    }
-
-    /// Whose Logon this is, if it is a good one and the session has no connection yet.
-    fn slot_of<'s>(
-        slots: &'s mut [Option<Slot>],
-        by_comp_id: &HashMap<Vec<u8>, SessionId>,
-        now: Timestamp,
-        message: &Message<'_>,
-    ) -> Result<(SessionId, &'s mut Slot), LogonRefusal> {
-        if message.msg_type() != b"A" {
-            return Err(LogonRefusal::NotLogon);
-        }
-        let id = message.get(49).and_then(|comp_id| by_comp_id.get(comp_id));
-        let id = *id.ok_or(LogonRefusal::CompId)?;
-        let slot = slots.get_mut(id.index()).and_then(Option::as_mut);
-        let slot = slot.ok_or(LogonRefusal::CompId)?;
-        if slot.peer.is_some() {
-            return Err(LogonRefusal::AlreadyConnected);
-        }
-        slot.session.check_logon(now, message)?;
-        Ok((id, slot))
-    }
-
     fn receive(
         &mut self,
         id: SessionId,

@@ -5,6 +5,8 @@
 
 mod connection;
 mod decode;
+mod desk;
+mod doorway;
 mod hostile;
 mod order_entry;
 mod orders;

@@ -139,6 +139,7 @@ impl Plan {
              orders_per_session = 100000\n\
              [fix]\nlisten = \"127.0.0.1:1\"\nheartbeat_s_min = 1\nslow_peer_s = 10\n\
              logon_timeout_s = 5\nconnections_max = 24\n\
+             connections_before_logon = 16\nlockout_after = 4\nlockout_s_max = 2\n\
              [itch.soup]\nlisten = \"127.0.0.1:2\"\nconnections_max = 8\n\
              [schedule]\nvolatility_auction_s = 3\nindicative_interval_ms = 700\n"
         );

@@ -51,7 +51,7 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     .chain(["[instrument.bands]", "static_ticks", "dynamic_ticks", "action = ", "self_trade"])
     .chain(["group = 1", "[[risk]]", "participant = ", "instrument = ", "order_qty_max_lots"])
     .chain(["order_notional_max", "collar_ticks", "open_orders_max", "open_notional_max"])
-    .chain(["position_max_lots"]);
+    .chain(["position_max_lots", "addresses", "connections_per_address"]);
     let mut text = SAMPLE.to_owned();
     for key in shown {
         let commented = format!("\n# {key}");
@@ -69,6 +69,10 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     assert_eq!(config.rules[1], InstrumentRules::default());
     assert_eq!(config.sessions[0].self_trade, SelfTradePrevention::CancelNewest);
     assert_eq!((config.sessions[0].group, config.sessions[1].group), (1, 0));
+    let addresses: Vec<String> =
+        config.sessions[0].addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["192.0.2.0/24", "2001:db8::7/128"]);
+    assert_eq!(config.fix.connections_per_address, Some(64));
     let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
     assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
     assert_eq!(risk.limits.position_max, 1_000_000);
