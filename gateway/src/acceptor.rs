@@ -6,6 +6,7 @@
 
 mod admission;
 mod lockout;
+mod rights;
 mod serve;
 mod tell;
 
@@ -28,6 +29,8 @@ use admission::Admission;
 pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
 pub use lockout::Lockout;
 use lockout::{Failures, Networks};
+use rights::Rate;
+pub use rights::{OverRate, RateLimit, Rights};
 use serve::{Border, FixShell};
 
 /// Submits that a call into a session may need at most.
@@ -139,6 +142,10 @@ pub struct SessionSetup {
     pub cancel_on_disconnect: bool,
     /// From where it may log on; empty: from anywhere.
     pub addresses: Vec<AddressRange>,
+    /// What it may ask for.
+    pub rights: Rights,
+    /// How often, if there is a limit.
+    pub rate: Option<RateLimit>,
 }
 
 /// What happened at the border since the start.
@@ -156,6 +163,8 @@ pub struct AcceptorStats {
     pub slow_peers: u64,
     /// Peers cut because they sent no Logon in time.
     pub logon_timeouts: u64,
+    /// Messages beyond the rate of their session, refused, put off or the last of a connection.
+    pub over_rate: u64,
     /// Times that input waited because the ring was full.
     pub ring_full: u64,
     /// Messages that could not be written because the journal could not be read.
@@ -175,6 +184,8 @@ struct Peer<S> {
     ready: bool,
     /// It is not read because it does not read.
     paused: bool,
+    /// It is not read before this time: it has sent too much.
+    delayed: Option<Timestamp>,
     /// It waits in `dirty`.
     dirty: bool,
     /// Close once everything is written.
@@ -193,6 +204,8 @@ struct Slot {
     /// A Logon for it is being compared.
     asked: bool,
     addresses: Vec<AddressRange>,
+    rights: Rights,
+    rate: Option<Rate>,
     failures: Failures,
     /// From where it logged on last.
     proved_from: Option<IpAddr>,
@@ -226,6 +239,9 @@ pub struct Acceptor<N: Network = Sockets> {
     waiting: Vec<usize>,
     serials: u64,
     networks: Networks,
+    /// Connections that are not read before a time of theirs, and the first of these times.
+    delayed: Vec<usize>,
+    delayed_until: Option<Timestamp>,
     /// Connections that speak for a session.
     logged_on: usize,
     /// Those that did not when they came, oldest first, by serial: some do now, some are gone.
@@ -267,6 +283,8 @@ impl<N: Network> Acceptor<N> {
             waiting: Vec::new(),
             serials: 0,
             networks: Networks::default(),
+            delayed: Vec::new(),
+            delayed_until: None,
             logged_on: 0,
             newcomers: VecDeque::new(),
             fields: Fields::new(),
@@ -292,6 +310,8 @@ impl<N: Network> Acceptor<N> {
                 peer: None,
                 asked: false,
                 addresses: setup.addresses,
+                rights: setup.rights,
+                rate: setup.rate.map(Rate::new),
                 failures: Failures::default(),
                 proved_from: None,
                 cancel_on_disconnect: setup.cancel_on_disconnect,
@@ -359,10 +379,10 @@ impl<N: Network> Acceptor<N> {
             || self.credentials.has_verdict()
     }
 
-    /// When [`Acceptor::tick`] wants to be called next.
+    /// When [`Acceptor::serve`] and [`Acceptor::tick`] want to be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.deadline
+        [self.deadline, self.delayed_until].into_iter().flatten().min()
     }
 
     /// Waits for sockets, at most `timeout`.
@@ -454,6 +474,7 @@ impl<N: Network> Acceptor<N> {
                 garbled: 0,
                 ready: true,
                 paused: false,
+                delayed: None,
                 dirty: false,
                 closing: false,
                 blocked: false,
@@ -647,7 +668,8 @@ impl<N: Network> Acceptor<N> {
             let (entry, resends) = (&mut self.entry, &mut slot.resends);
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let session = SessionId(index as u32);
-            let mut shell = FixShell { session, entry, requests, resends, close: None };
+            let rights = &slot.rights;
+            let mut shell = FixShell::new(session, (entry, requests), resends, rights);
             slot.session.stop(now, text, &mut shell);
         }
     }

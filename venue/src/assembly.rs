@@ -353,6 +353,8 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
             last_outbound: state.last_outbound,
             cancel_on_disconnect: session.cancel_on_disconnect,
             addresses: session.addresses.clone(),
+            rights: session.rights.clone(),
+            rate: session.rate,
         });
     }
     setups

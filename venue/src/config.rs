@@ -3,13 +3,14 @@
 //! The file is TOML; `venue/vesta.toml` is the commented sample. An unknown key, a wrong type and a
 //! value out of range are each one error that names the line.
 
+mod access;
 mod rules;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use gateway::acceptor::Lockout;
+use gateway::acceptor::{Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
 use gateway::fix::parse_scaled;
 use matcher::{
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
+use access::{FilePermission, FileRate};
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
 
@@ -180,6 +182,10 @@ pub struct SessionConfig {
     pub cancel_on_disconnect: bool,
     /// From where it may log on; empty: from anywhere.
     pub addresses: Vec<AddressRange>,
+    /// What it may ask for.
+    pub rights: Rights,
+    /// How many application messages it may send, if there is a limit.
+    pub rate: Option<RateLimit>,
     /// Sessions of one group are one owner; 0: the firm is.
     pub group: u32,
     /// What happens where two orders of one owner would trade.
@@ -465,6 +471,12 @@ struct FileSession {
     #[serde(default)]
     addresses: Option<Spanned<Vec<String>>>,
     #[serde(default)]
+    permissions: Option<Spanned<Vec<FilePermission>>>,
+    #[serde(default)]
+    instruments: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    rate: Option<Spanned<FileRate>>,
+    #[serde(default)]
     group: u32,
     #[serde(default)]
     self_trade: FileSelfTrade,
@@ -576,7 +588,8 @@ impl Checker<'_> {
         let name = file.venue.name.get_ref().clone();
         self.comp_id(&name, "venue.name", file.venue.name.span().start)?;
         let (instruments, rules) = self.instruments(&file.instrument, &limits)?;
-        let sessions = self.sessions(&file.session, file.fix.plain_passwords, &limits)?;
+        let plain_passwords = file.fix.plain_passwords;
+        let sessions = self.sessions(&file.session, &instruments, plain_passwords, &limits)?;
         let fix = Fix {
             listen: file.fix.listen,
             heartbeat_s_min: self.range(&file.fix.heartbeat_s_min, "heartbeat_s_min", 1, 3_600)?,
@@ -887,22 +900,10 @@ impl Checker<'_> {
         Ok(scaled / i64::from(step))
     }
 
-    fn addresses(&self, file: &FileSession) -> Result<Vec<AddressRange>, ConfigError> {
-        let Some(texts) = &file.addresses else { return Ok(Vec::new()) };
-        let at = texts.span().start;
-        if texts.get_ref().is_empty() {
-            let what = "addresses is empty: nobody could log on; leave it out to let everybody";
-            return Err(self.error(at, what));
-        }
-        let range = |text: &String| {
-            text.parse().map_err(|error| self.error(at, format!("address {text:?} {error}")))
-        };
-        texts.get_ref().iter().map(range).collect()
-    }
-
     fn sessions(
         &self,
         from: &[Spanned<FileSession>],
+        instruments: &[Instrument],
         plain_passwords: bool,
         limits: &Limits,
     ) -> Result<Vec<SessionConfig>, ConfigError> {
@@ -931,7 +932,13 @@ impl Checker<'_> {
                     hmac_key: None,
                 },
                 cancel_on_disconnect: file.cancel_on_disconnect,
-                addresses: self.addresses(file)?,
+                addresses: self.addresses(file.addresses.as_ref())?,
+                rights: self.rights(
+                    file.permissions.as_ref(),
+                    file.instruments.as_ref(),
+                    instruments,
+                )?,
+                rate: file.rate.as_ref().map(|rate| self.rate(rate)).transpose()?,
                 group: file.group,
                 self_trade: file.self_trade.into(),
             });

@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 
-use matcher::{Command, MsgSeqNum, SessionId, Timestamp};
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
 use super::admission::{Admission, Admitted, Doorway};
+use super::rights::{self, Pace, Rate, Rights};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
     Requests, Slot,
 };
 use crate::connection::Fill;
-use crate::fix::{CloseReason, DecodeError, Fields, Message, Session, Shell, Taken, decode};
+use crate::fix::{
+    CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode, tag,
+};
 use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
 
@@ -19,6 +23,7 @@ impl<N: Network> Acceptor<N> {
     pub fn serve(&mut self, now: Timestamp, requests: &mut impl Requests) {
         self.cancel_for_disconnects(requests);
         self.hear_verdicts();
+        self.end_delays(now);
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
@@ -31,6 +36,16 @@ impl<N: Network> Acceptor<N> {
                 Served::More => {
                     self.hasten(&peer);
                     self.ready.push(index);
+                    self.peers[index] = Some(peer);
+                }
+                Served::Delayed(until) => {
+                    peer.ready = false;
+                    if peer.delayed.replace(until).is_none() {
+                        self.delayed.push(index);
+                    }
+                    let first = self.delayed_until.map_or(until, |first| first.min(until));
+                    self.delayed_until = Some(first);
+                    self.hasten(&peer);
                     self.peers[index] = Some(peer);
                 }
                 Served::Gone => self.drop_peer(index, peer),
@@ -49,6 +64,34 @@ impl<N: Network> Acceptor<N> {
         }
     }
 
+    /// Connections that had sent too much are read again.
+    fn end_delays(&mut self, now: Timestamp) {
+        if self.delayed_until.is_none_or(|first| first > now) {
+            return;
+        }
+        self.delayed_until = None;
+        let mut delayed = std::mem::take(&mut self.delayed);
+        delayed.retain(|index| {
+            let Some(Some(peer)) = self.peers.get_mut(*index) else { return false };
+            match peer.delayed {
+                Some(until) if until > now => {
+                    let first = self.delayed_until.map_or(until, |first| first.min(until));
+                    self.delayed_until = Some(first);
+                    true
+                }
+                Some(_) => {
+                    peer.delayed = None;
+                    if !std::mem::replace(&mut peer.ready, true) {
+                        self.ready.push(*index);
+                    }
+                    false
+                }
+                None => false,
+            }
+        });
+        self.delayed = delayed;
+    }
+
     fn serve_peer(
         &mut self,
         index: usize,
@@ -58,6 +101,9 @@ impl<N: Network> Acceptor<N> {
     ) -> Served {
         if matches!(peer.admission, Admission::Asked | Admission::Waits) {
             return Served::Waits;
+        }
+        if let Some(until) = peer.delayed.filter(|until| *until > now) {
+            return Served::Delayed(until);
         }
         let mut filled = None;
         for _ in 0..MESSAGES_A_ROUND {
@@ -114,12 +160,30 @@ impl<N: Network> Acceptor<N> {
                             }
                         }
                     };
+                    let secret = message.msg_type() == b"A";
                     peer.session = Some(id);
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
                     let mut border =
                         Border { slots, entry, requests, resending: &mut self.resending };
-                    let gone = border.receive(id, now, &message).is_some();
-                    let secret = message.msg_type() == b"A";
+                    let pace =
+                        match border.slots[id.index()].as_mut().and_then(|it| it.rate.as_mut()) {
+                            Some(rate) => rate.pace(now, &message),
+                            None => Pace::Go,
+                        };
+                    self.stats.over_rate += u64::from(pace != Pace::Go);
+                    let gone = match pace {
+                        Pace::Go => border.receive(id, now, &message, None).is_some(),
+                        Pace::Reject(wait_ns) => {
+                            border.receive(id, now, &message, Some(wait_ns)).is_some()
+                        }
+                        Pace::Delay(until) => return Served::Delayed(until),
+                        Pace::Disconnect(wait_ns) => {
+                            border.log_out_for_rate(id, now, wait_ns);
+                            let what = format_args!("session {id} logged out: too many messages");
+                            self.notice(now, peer.address, what);
+                            false
+                        }
+                    };
                     if gone {
                         return Served::Gone;
                     }
@@ -169,6 +233,8 @@ enum Served {
     Waits,
     /// It has, or may have: its next turn is after the others'.
     More,
+    /// It has sent too much: it is read on then.
+    Delayed(Timestamp),
     /// The connection is over.
     Gone,
 }
@@ -187,9 +253,12 @@ impl<R: Requests> Border<'_, R> {
         id: SessionId,
         now: Timestamp,
         message: &Message<'_>,
+        over_rate: Option<u64>,
     ) -> Option<CloseReason> {
         self.with(id, |session, shell| {
+            shell.over_rate = over_rate;
             session.receive(now, message, shell);
+            shell.over_rate = None;
             let mut fields = None;
             while shell.close.is_none() && shell.requests.room() >= ROOM_MIN {
                 let Some(bytes) = session.next_queued() else { break };
@@ -199,6 +268,13 @@ impl<R: Requests> Border<'_, R> {
                 }
             }
         })
+    }
+
+    /// It has sent far too much: it is told when to come back.
+    fn log_out_for_rate(&mut self, id: SessionId, now: Timestamp, wait_ns: u64) {
+        let rate = self.slots.get(id.index()).and_then(Option::as_ref).and_then(|it| it.rate);
+        let text = rate.map(|rate| rate.text(wait_ns)).unwrap_or_default();
+        self.with(id, |session, shell| session.stop(now, text.as_bytes(), shell));
     }
 
     pub(super) fn tick(&mut self, id: SessionId, now: Timestamp) -> Option<CloseReason> {
@@ -212,8 +288,8 @@ impl<R: Requests> Border<'_, R> {
     ) -> Option<CloseReason> {
         let slot = self.slots.get_mut(id.index())?.as_mut()?;
         let (entry, requests) = (&mut *self.entry, &mut *self.requests);
-        let mut shell =
-            FixShell { session: id, entry, requests, resends: &mut slot.resends, close: None };
+        let mut shell = FixShell::new(id, (entry, requests), &mut slot.resends, &slot.rights);
+        shell.rate = slot.rate.as_ref();
         call(&mut slot.session, &mut shell);
         let close = shell.close;
         if !slot.resends.is_empty() && !self.resending.contains(&id) {
@@ -229,6 +305,41 @@ pub(super) struct FixShell<'a, R> {
     pub(super) requests: &'a mut R,
     pub(super) resends: &'a mut VecDeque<(u32, u32)>,
     pub(super) close: Option<CloseReason>,
+    rights: &'a Rights,
+    rate: Option<&'a Rate>,
+    /// What comes now is beyond the session's rate; the next would be taken after so many ns.
+    over_rate: Option<u64>,
+}
+
+impl<'a, R> FixShell<'a, R> {
+    pub(super) fn new(
+        session: SessionId,
+        (entry, requests): (&'a mut OrderEntry, &'a mut R),
+        resends: &'a mut VecDeque<(u32, u32)>,
+        rights: &'a Rights,
+    ) -> FixShell<'a, R> {
+        let (close, rate, over_rate) = (None, None, None);
+        FixShell { session, entry, requests, resends, close, rights, rate, over_rate }
+    }
+}
+
+impl<R: Requests> FixShell<'_, R> {
+    /// BusinessMessageReject(j) with a text made for it.
+    #[cold]
+    fn reject_for_rate(&mut self, inbound: MsgSeqNum, message: &Message<'_>, wait_ns: u64) {
+        let text = self.rate.map(|rate| rate.text(wait_ns)).unwrap_or_default();
+        let note = Note::BusinessReject {
+            ref_msg: inbound.0,
+            ref_msg_type: message.msg_type(),
+            ref_id: message.get(tag::CL_ORD_ID).unwrap_or_default(),
+            reason: rights::OTHER,
+            text: text.as_bytes(),
+        };
+        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+        let len = note.encode(&mut attachment);
+        let command = Command::Note(Numbering::Next);
+        self.requests.submit(self.session, inbound, &command, &attachment[..len]);
+    }
 }
 
 impl<R: Requests> Shell for FixShell<'_, R> {
@@ -242,6 +353,14 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         message: &Message<'m>,
         poss_resend: bool,
     ) -> Taken<'m> {
+        if let Some(wait_ns) = self.over_rate {
+            self.reject_for_rate(inbound, message, wait_ns);
+            return Taken::Submitted;
+        }
+        if let Some(text) = self.rights.refusal(message) {
+            let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();
+            return Taken::BusinessReject { reason: rights::NOT_AUTHORIZED, text, ref_id };
+        }
         let throttled = self.requests.room() < ROOM_FOR_ORDERS;
         let mut attachment = [0; matcher::record::ATTACHMENT_BYTES_MAX];
         match self.entry.request(self.session, message, poss_resend, throttled, &mut attachment) {

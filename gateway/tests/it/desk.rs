@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use gateway::acceptor::{
-    Acceptor, AcceptorConfig, AcceptorStats, Credentials, Lockout, Requests, SessionSetup,
+    Acceptor, AcceptorConfig, AcceptorStats, Credentials, Lockout, Requests, Rights, SessionSetup,
 };
 use gateway::fix::{DecodeError, Encoder, Fields, Identity, Profile, UnknownTags, decode};
 use gateway::network::Sockets;
@@ -103,6 +103,8 @@ pub(crate) fn session(number: u32) -> SessionSetup {
         last_outbound: MsgSeqNum::NONE,
         cancel_on_disconnect: false,
         addresses: Vec::new(),
+        rights: Rights::default(),
+        rate: None,
     }
 }
 
@@ -249,6 +251,17 @@ impl Desk {
                 self.acceptor.take_notices()
             );
         }
+    }
+
+    /// What has come for `client` by now, after a few rounds.
+    pub(crate) fn try_read(&mut self, client: &mut Client) -> Option<String> {
+        for _ in 0..3 {
+            if let Some(got) = client.take() {
+                return got;
+            }
+            self.round(Duration::from_millis(1));
+        }
+        None
     }
 
     /// Reads messages up to one of this type and gives it.

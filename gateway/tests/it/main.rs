@@ -11,5 +11,6 @@ mod hostile;
 mod order_entry;
 mod orders;
 mod random;
+mod rights;
 mod session;
 mod soup;

@@ -1,5 +1,6 @@
 //! A configuration is right, or one error that names the line.
 
+use gateway::acceptor::{OverRate, RateLimit};
 use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention};
 use venue::Config;
 use venue::config::{InstrumentRules, SAMPLE};
@@ -51,7 +52,8 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     .chain(["[instrument.bands]", "static_ticks", "dynamic_ticks", "action = ", "self_trade"])
     .chain(["group = 1", "[[risk]]", "participant = ", "instrument = ", "order_qty_max_lots"])
     .chain(["order_notional_max", "collar_ticks", "open_orders_max", "open_notional_max"])
-    .chain(["position_max_lots", "addresses", "connections_per_address"]);
+    .chain(["position_max_lots", "addresses", "connections_per_address", "permissions"])
+    .chain(["rate"]);
     let mut text = SAMPLE.to_owned();
     for key in shown {
         let commented = format!("\n# {key}");
@@ -73,6 +75,9 @@ fn what_the_sample_shows_in_comments_is_right_too() {
         config.sessions[0].addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["192.0.2.0/24", "2001:db8::7/128"]);
     assert_eq!(config.fix.connections_per_address, Some(64));
+    assert_eq!(config.sessions[0].rights.instruments, [config.instruments[0].symbol]);
+    let rate = RateLimit { per_s: 100, burst: 200, over: OverRate::Reject };
+    assert_eq!((config.sessions[0].rate, config.sessions[1].rate), (Some(rate), None));
     let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
     assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
     assert_eq!(risk.limits.position_max, 1_000_000);

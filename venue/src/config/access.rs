@@ -1,0 +1,102 @@
+//! What a session may do, from where, and how often.
+
+use gateway::acceptor::{OverRate, RateLimit, Rights};
+use gateway::address::AddressRange;
+use matcher::Instrument;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Checker, ConfigError};
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum FilePermission {
+    Trade,
+    Cancel,
+    /// Nothing asks for it yet.
+    MarketData,
+    /// Nothing asks for it yet.
+    DropCopy,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileRate {
+    per_s: Spanned<u32>,
+    #[serde(default)]
+    burst: Option<Spanned<u32>>,
+    over: FileOver,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FileOver {
+    Reject,
+    Delay,
+    Disconnect,
+}
+
+impl Checker<'_> {
+    pub(super) fn addresses(
+        &self,
+        texts: Option<&Spanned<Vec<String>>>,
+    ) -> Result<Vec<AddressRange>, ConfigError> {
+        let Some(texts) = texts else { return Ok(Vec::new()) };
+        let at = texts.span().start;
+        if texts.get_ref().is_empty() {
+            let what = "addresses is empty: nobody could log on; leave it out to let everybody";
+            return Err(self.error(at, what));
+        }
+        let range = |text: &String| {
+            text.parse().map_err(|error| self.error(at, format!("address {text:?} {error}")))
+        };
+        texts.get_ref().iter().map(range).collect()
+    }
+
+    pub(super) fn rights(
+        &self,
+        permissions: Option<&Spanned<Vec<FilePermission>>>,
+        symbols: Option<&Spanned<Vec<String>>>,
+        instruments: &[Instrument],
+    ) -> Result<Rights, ConfigError> {
+        let may = |permission| permissions.is_none_or(|it| it.get_ref().contains(&permission));
+        let mut rights = Rights {
+            trade: may(FilePermission::Trade),
+            cancel: may(FilePermission::Trade) || may(FilePermission::Cancel),
+            instruments: Vec::new(),
+        };
+        if let Some(empty) = permissions.filter(|it| it.get_ref().is_empty()) {
+            let what = "permissions is empty: leave it out for \"trade\"";
+            return Err(self.error(empty.span().start, what));
+        }
+        let Some(symbols) = symbols else { return Ok(rights) };
+        let at = symbols.span().start;
+        if symbols.get_ref().is_empty() {
+            let what =
+                "instruments is empty: leave it out for all, or permissions without \"trade\"";
+            return Err(self.error(at, what));
+        }
+        for symbol in symbols.get_ref() {
+            let known = instruments.iter().find(|it| it.symbol.as_str() == symbol);
+            let known = known
+                .ok_or_else(|| self.error(at, format!("no instrument {symbol} is defined")))?;
+            rights.instruments.push(known.symbol);
+        }
+        Ok(rights)
+    }
+
+    pub(super) fn rate(&self, rate: &Spanned<FileRate>) -> Result<RateLimit, ConfigError> {
+        let rate = rate.get_ref();
+        let per_s = self.range(&rate.per_s, "rate.per_s", 1, 10_000_000)?;
+        let burst = match &rate.burst {
+            Some(burst) => self.range(burst, "rate.burst", 1, 100_000_000)?,
+            None => per_s,
+        };
+        let over = match rate.over {
+            FileOver::Reject => OverRate::Reject,
+            FileOver::Delay => OverRate::Delay,
+            FileOver::Disconnect => OverRate::Disconnect,
+        };
+        Ok(RateLimit { per_s, burst, over })
+    }
+}
