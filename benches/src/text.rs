@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use gateway::fix::{Encoder, Fields, Header, Identity, decode};
+use gateway::fix::{Encoder, Fields, Header, Identity, Version, decode};
 use gateway::order_entry::{OrderEntry, Request};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
@@ -46,7 +46,7 @@ impl Texts {
         let client = format!("CLIENT{session}").into_bytes();
         let (from, to) =
             if ours { (&b"VESTA"[..], &client[..]) } else { (&client[..], &b"VESTA"[..]) };
-        Identity::new(b"FIX.4.4", from, to).expect("good names")
+        Identity::new(Version::Fix44, from, to).expect("good names")
     }
 
     /// Appends the message of `operation` to `out`; returns whose it is.

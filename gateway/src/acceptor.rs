@@ -297,7 +297,10 @@ impl<N: Network> Acceptor<N> {
             notices: Vec::new(),
             noticed: (0, 0),
         };
-        for setup in sessions {
+        for mut setup in sessions {
+            if let Some(version) = acceptor.entry.version(setup.id) {
+                setup.profile.identity.version = version;
+            }
             let index = setup.id.index();
             if acceptor.slots.len() <= index {
                 acceptor.slots.resize_with(index + 1, || None);

@@ -21,7 +21,7 @@ use matcher::{
     OrderNumber, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated, SessionId, Symbol,
 };
 
-use crate::fix::{Header, Identity, Message, tag};
+use crate::fix::{Header, Identity, Message, Note, Version, tag};
 use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
 use echo::{Echoes, echo};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
@@ -178,6 +178,8 @@ impl std::error::Error for Unreadable {}
 pub struct OrderEntry {
     directory: Directory,
     sessions: Vec<Option<Orders>>,
+    /// What each session speaks since its last Logon.
+    versions: Vec<Option<Version>>,
     orders_per_session_max: u32,
 }
 
@@ -189,6 +191,7 @@ impl OrderEntry {
         OrderEntry {
             directory: Directory::default(),
             sessions: Vec::new(),
+            versions: Vec::new(),
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
         }
     }
@@ -203,6 +206,12 @@ impl OrderEntry {
     #[must_use]
     pub fn orders(&self, session: SessionId) -> Option<&Orders> {
         self.sessions.get(session.index())?.as_ref()
+    }
+
+    /// The version that the numbers of a session belong to, `None` if it never logged on.
+    #[must_use]
+    pub fn version(&self, session: SessionId) -> Option<Version> {
+        *self.versions.get(session.index())?
     }
 
     /// Puts every ClOrdID into its session's index: a fold leaves them out, because nobody asks for one while
@@ -241,6 +250,20 @@ impl OrderEntry {
         {
             append(orders, number, &input.command, attachment);
             orders.journaled(number, position);
+        }
+        if let Command::Note(_) = input.command {
+            self.note(input.session, attachment);
+        }
+    }
+
+    /// Follows a message of the session layer: a Logon says what is spoken.
+    fn note(&mut self, session: SessionId, attachment: &[u8]) {
+        if let Some(Note::Logon { version, .. }) = Note::decode(attachment) {
+            let index = session.index();
+            if self.versions.len() <= index {
+                self.versions.resize(index + 1, None);
+            }
+            self.versions[index] = Some(version);
         }
     }
 

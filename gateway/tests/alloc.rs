@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use gateway::fix::{
-    CloseReason, Fields, Header, Identity, Message, Profile, Session, Shell, Taken, UnknownTags,
-    decode,
+    CloseReason, Conduct, Fields, Header, Identity, Message, Profile, Session, Shell, Taken,
+    UnknownTags, Version, Versions, decode,
 };
 use matcher::{Command, MsgSeqNum, Timestamp};
 
@@ -69,15 +69,17 @@ fn header(msg: u32) -> Header {
 
 #[test]
 fn an_order_in_and_a_report_out_take_no_memory() {
-    let client = Identity::new(b"FIX.4.4", b"C1", b"VESTA").unwrap();
+    let client = Identity::new(Version::Fix44, b"C1", b"VESTA").unwrap();
     let profile = Profile {
-        identity: Identity::new(b"FIX.4.4", b"VESTA", b"C1").unwrap(),
+        identity: Identity::new(Version::Fix44, b"VESTA", b"C1").unwrap(),
+        versions: Versions::ALL,
         username: None,
         password: None,
         heartbeat_s_min: 1,
         heartbeat_s_max: 60,
         latency_s_max: 120,
         unknown_tags: UnknownTags::Reject,
+        conduct: Conduct::Venue,
     };
     let mut session = Session::new(profile, MsgSeqNum::NONE, MsgSeqNum::NONE);
     let mut orders = Orders::default();

@@ -97,5 +97,5 @@ fn announce(config: &Config, venue: &Venue) {
         say!("itch       MoldUDP64 to {} from {}", mold.group, mold.interface);
     }
     // Last, so that a script that waits for this line finds everything ready.
-    say!("fix        FIX.4.4 on {}, we are {}", venue.fix_addr(), config.name);
+    say!("fix        FIX 4.2, 4.4, 5.0 SP2 on {}, we are {}", venue.fix_addr(), config.name);
 }

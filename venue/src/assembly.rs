@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, SessionSetup};
-use gateway::fix::{Identity, Profile, UnknownTags};
+use gateway::fix::{Conduct, Identity, Profile, UnknownTags, Version};
 use gateway::network::Network;
 use journal::{Log, Opened, Preparer, Recovery, Syncer};
 use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
@@ -332,11 +332,12 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
         let Some(state) = core.engine().session(id) else { continue };
         // Both names were checked with the configuration.
         let (ours, theirs) = (config.name.as_bytes(), session.comp_id.as_bytes());
-        let Some(identity) = Identity::new(b"FIX.4.4", ours, theirs) else { continue };
+        let Some(identity) = Identity::new(Version::Fix44, ours, theirs) else { continue };
         setups.push(SessionSetup {
             id,
             profile: Profile {
                 identity,
+                versions: session.versions,
                 // Whoever knows the secrets is asked before a session hears of a Logon.
                 username: None,
                 password: None,
@@ -348,6 +349,7 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
                 } else {
                     UnknownTags::Ignore
                 },
+                conduct: if session.conformance { Conduct::Conformance } else { Conduct::Venue },
             },
             last_inbound: state.last_inbound,
             last_outbound: state.last_outbound,

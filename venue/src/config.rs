@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use gateway::acceptor::{Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
-use gateway::fix::parse_scaled;
+use gateway::fix::{Version, Versions, parse_scaled};
 use matcher::{
     Instrument, LIMITS_MAX, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol,
 };
@@ -139,7 +139,7 @@ pub struct Fix {
     pub slow_peer_s: u32,
     /// Orders and replaces of one session over the life of the journal.
     pub orders_per_session_max: u32,
-    /// Whether a tag that FIX 4.4 does not know is refused (else ignored).
+    /// Whether a tag that the session's version of FIX does not know is refused (else ignored).
     pub reject_unknown_tags: bool,
     /// The file with the sessions' secrets, if there is one.
     pub credentials: Option<PathBuf>,
@@ -190,6 +190,10 @@ pub struct SessionConfig {
     pub group: u32,
     /// What happens where two orders of one owner would trade.
     pub self_trade: SelfTradePrevention,
+    /// The versions of FIX that it may log on with.
+    pub versions: Versions,
+    /// Whether the FIX session test cases count where our rules are better: to play them.
+    pub conformance: bool,
 }
 
 /// Why a configuration cannot be used.
@@ -480,6 +484,10 @@ struct FileSession {
     group: u32,
     #[serde(default)]
     self_trade: FileSelfTrade,
+    #[serde(default)]
+    versions: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    conformance: bool,
 }
 
 fn spanless<T>(value: T) -> Spanned<T> {
@@ -900,6 +908,19 @@ impl Checker<'_> {
         Ok(scaled / i64::from(step))
     }
 
+    fn versions(&self, from: Option<&Spanned<Vec<String>>>) -> Result<Versions, ConfigError> {
+        let Some(from) = from else { return Ok(Versions::ALL) };
+        let known = |name: &String| Version::of_begin_string(name.as_bytes());
+        match from.get_ref().iter().map(known).collect::<Option<Vec<Version>>>() {
+            Some(versions) if !versions.is_empty() => Ok(Versions::of(&versions)),
+            _ => {
+                let names = Version::ALL.map(Version::begin_string).join("\", \"");
+                let what = format!("versions are some of \"{names}\"");
+                Err(self.error(from.span().start, what))
+            }
+        }
+    }
+
     fn sessions(
         &self,
         from: &[Spanned<FileSession>],
@@ -941,6 +962,8 @@ impl Checker<'_> {
                 rate: file.rate.as_ref().map(|rate| self.rate(rate)).transpose()?,
                 group: file.group,
                 self_trade: file.self_trade.into(),
+                versions: self.versions(file.versions.as_ref())?,
+                conformance: file.conformance,
             });
         }
         if sessions.len() > limits.sessions_max as usize {

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use gateway::fix::{DecodeError, Fields, MESSAGE_BYTES_MAX, UnknownTags, decode, dictionary};
+use gateway::fix::{DecodeError, Fields, MESSAGE_BYTES_MAX, UnknownTags, Version, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -29,8 +29,10 @@ fn read(stream: &[u8], piece: usize) -> Vec<Option<Vec<u8>>> {
                         assert_eq!(message.get(tag).is_some(), true);
                         assert!(value.len() < used);
                     }
-                    let _ = dictionary::check(&message, UnknownTags::Reject);
-                    let _ = dictionary::check(&message, UnknownTags::Ignore);
+                    for version in Version::ALL {
+                        let _ = version.dictionary().check(&message, UnknownTags::Reject);
+                        let _ = version.dictionary().check(&message, UnknownTags::Ignore);
+                    }
                     messages.push(Some(message.bytes().to_vec()));
                     buffer.drain(..used);
                 }

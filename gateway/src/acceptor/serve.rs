@@ -13,7 +13,8 @@ use super::{
 };
 use crate::connection::Fill;
 use crate::fix::{
-    CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode, tag,
+    BadLength, CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode,
+    decode_as, tag,
 };
 use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
@@ -120,8 +121,10 @@ impl<N: Network> Acceptor<N> {
                 let len = peer.connection.input().len();
                 peer.connection.consume(len);
             }
+            let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
+            let bad_length = slot.map_or(BadLength::ItsMessage, |slot| slot.session.bad_length());
             let (bytes, fields) = (peer.connection.input(), &mut self.fields);
-            let used = match decode(bytes, fields) {
+            let used = match decode_as(bytes, fields, bad_length) {
                 Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
                     return Served::More;
                 }

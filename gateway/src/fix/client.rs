@@ -14,6 +14,7 @@ use super::encode::Encoder;
 use super::identity::{CompId, Header, Identity};
 use super::tag;
 use super::time::parse_utc;
+use super::version::Version;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -183,10 +184,9 @@ impl Client {
     /// A client that has not logged on yet.
     #[must_use]
     pub fn new(config: ClientConfig) -> Client {
-        let begin_string = CompId::new(b"FIX.4.4").expect("a BeginString is a CompID");
         Client {
             identity: Identity {
-                begin_string,
+                version: Version::Fix44,
                 sender_comp_id: config.sender,
                 target_comp_id: config.target,
             },
@@ -461,7 +461,7 @@ impl Client {
     }
 
     fn is_for_us(&self, message: &Message<'_>) -> bool {
-        message.begin_string() == self.identity.begin_string.as_bytes()
+        message.begin_string() == self.identity.version.begin_string().as_bytes()
             && message.get(tag::SENDER_COMP_ID) == Some(self.identity.target_comp_id.as_bytes())
             && message.get(tag::TARGET_COMP_ID) == Some(self.identity.sender_comp_id.as_bytes())
     }

@@ -4,6 +4,8 @@
 //! CheckSum(10), and the sum is right. Fields that break a rule inside a good frame do not stop it:
 //! the first one is the message's [`Fault`], because its answer needs the message's number.
 
+mod garbled;
+
 use std::fmt;
 
 use super::dictionary::data_tag_of;
@@ -11,6 +13,8 @@ use super::message::Field;
 pub use super::message::{Fields, Message};
 use super::tag;
 use super::tag::SessionRejectReason;
+pub use garbled::BadLength;
+use garbled::{garbled, skip_bad_length, skip_message};
 
 /// Bytes of one message at most, frame included. A message that says it is longer ends the connection.
 pub const MESSAGE_BYTES_MAX: usize = 8192;
@@ -26,9 +30,6 @@ const BODY_LENGTH_DIGITS_MAX: usize = 9;
 
 /// `10=ddd|`
 const TRAILER_BYTES: usize = 7;
-
-/// Bytes of CheckSum(10) behind a wrong BodyLength(9) at most.
-const CHECK_SUM_BYTES_MAX: usize = 16;
 
 const SOH: u8 = 1;
 
@@ -95,11 +96,27 @@ impl Fault {
 /// # Errors
 ///
 /// [`DecodeError`] names what to do with the bytes.
+#[inline]
 pub fn decode<'a>(
     bytes: &'a [u8],
     fields: &'a mut Fields,
 ) -> Result<(Message<'a>, usize), DecodeError> {
-    let frame = find_frame(bytes)?;
+    decode_as(bytes, fields, BadLength::ItsMessage)
+}
+
+/// As [`decode`], where the bytes of a message with a wrong BodyLength(9) end as the definitions of the test cases
+/// have it.
+///
+/// # Errors
+///
+/// As [`decode`].
+#[inline]
+pub fn decode_as<'a>(
+    bytes: &'a [u8],
+    fields: &'a mut Fields,
+    bad_length: BadLength,
+) -> Result<(Message<'a>, usize), DecodeError> {
+    let frame = find_frame(bytes, bad_length)?;
     let bytes = &bytes[..frame.end];
     let slots = &mut fields.fields;
     slots[0] = Field { tag: tag::BEGIN_STRING, start: 2, end: frame.begin_end };
@@ -124,7 +141,7 @@ struct Frame {
 const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 16);
 
 #[inline]
-fn find_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
+fn find_frame(bytes: &[u8], bad_length: BadLength) -> Result<Frame, DecodeError> {
     if !bytes.starts_with(START) {
         return Err(if START.starts_with(bytes) {
             DecodeError::Incomplete
@@ -161,7 +178,10 @@ fn find_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
         && sum_digits.iter().all(u8::is_ascii_digit)
         && rest[6] == SOH;
     if !framed {
-        return Err(skip_bad_length(bytes, body_start.max(trailer - 1)));
+        return Err(match bad_length {
+            BadLength::ItsMessage => skip_message(bytes, body_start - 1),
+            BadLength::ItsLength => skip_bad_length(bytes, body_start.max(trailer - 1)),
+        });
     }
     let stated = sum_digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     if !msg_type_third || body_bytes < 4 || stated != u32::from(check_sum(&bytes[..trailer])) {
@@ -196,36 +216,6 @@ fn body_length(bytes: &[u8], at: usize) -> Result<(u64, usize), DecodeError> {
         }
     }
     Err(DecodeError::Incomplete)
-}
-
-/// A message whose BodyLength(9) leads nowhere takes everything up to the end of the next CheckSum(10),
-/// as QuickFIX has it (2m of the FIX session test cases): too short a length loses this message, too
-/// long a length loses the next one with it. The gap that leaves is asked for again.
-#[cold]
-fn skip_bad_length(bytes: &[u8], from: usize) -> DecodeError {
-    let until = bytes.len().min(from + MESSAGE_BYTES_MAX);
-    let mut at = from;
-    while let Some(next) = bytes[at..until].windows(4).position(|four| four == b"\x0110=") {
-        let value = at + next + 4;
-        let value_end = bytes.len().min(value + CHECK_SUM_BYTES_MAX);
-        match bytes[value..value_end].iter().position(|byte| *byte == SOH) {
-            Some(len) => return DecodeError::Garbled { resume_at: value + len + 1 },
-            None if value_end == bytes.len() => return DecodeError::Incomplete,
-            None => at = value,
-        }
-    }
-    if until - from < MESSAGE_BYTES_MAX { DecodeError::Incomplete } else { garbled(bytes) }
-}
-
-/// Nothing usable here: go on at the next `8=FIX`, or at what may become one.
-#[cold]
-fn garbled(bytes: &[u8]) -> DecodeError {
-    let next = bytes[1..].windows(START.len()).position(|five| five == START).map(|at| at + 1);
-    let resume_at = next.unwrap_or_else(|| {
-        let tail = bytes.len().saturating_sub(START.len() - 1).max(1);
-        (tail..bytes.len()).find(|at| START.starts_with(&bytes[*at..])).unwrap_or(bytes.len())
-    });
-    DecodeError::Garbled { resume_at }
 }
 
 /// The value of CheckSum(10) over `bytes`.

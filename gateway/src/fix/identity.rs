@@ -6,8 +6,9 @@ use matcher::{MsgSeqNum, Timestamp};
 
 use super::encode::Encoder;
 use super::tag;
+use super::version::Version;
 
-/// A CompID or BeginString: 1 to 32 printable ASCII characters, stored in place.
+/// A CompID: 1 to 32 printable ASCII characters, stored in place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CompId {
     len: u8,
@@ -53,8 +54,8 @@ impl fmt::Display for CompId {
 /// The two ends of a session, as they stand in the messages we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// BeginString(8).
-    pub begin_string: CompId,
+    /// BeginString(8), and what the body of a message may have.
+    pub version: Version,
     /// SenderCompID(49) of what we write: ourselves.
     pub sender_comp_id: CompId,
     /// TargetCompID(56) of what we write: the counterparty.
@@ -62,11 +63,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity with these texts, or `None` if one of them is no [`CompId`].
+    /// The identity with these names, or `None` if one of them is no [`CompId`].
     #[must_use]
-    pub fn new(begin_string: &[u8], sender: &[u8], target: &[u8]) -> Option<Identity> {
+    pub fn new(version: Version, sender: &[u8], target: &[u8]) -> Option<Identity> {
         Some(Identity {
-            begin_string: CompId::new(begin_string)?,
+            version,
             sender_comp_id: CompId::new(sender)?,
             target_comp_id: CompId::new(target)?,
         })
@@ -75,7 +76,8 @@ impl Identity {
     /// Begins a message with its header: 8 9 35 34 49 52 56, in a resend also 43 and 122.
     #[inline]
     pub fn begin<'o>(&self, out: &'o mut Vec<u8>, msg_type: &[u8], header: &Header) -> Encoder<'o> {
-        let mut message = Encoder::begin(out, self.begin_string.as_bytes(), msg_type);
+        let begin_string = self.version.begin_string().as_bytes();
+        let mut message = Encoder::begin(out, begin_string, msg_type);
         message.uint(tag::MSG_SEQ_NUM, u64::from(header.msg.0));
         if header.resend {
             message.char(tag::POSS_DUP_FLAG, b'Y');

@@ -1,4 +1,4 @@
-//! FIX 4.4: the codec, the dictionary and the session machine. No sockets, no clock.
+//! FIX 4.2, 4.4 and 5.0 SP2 over FIXT.1.1: the codec, the dictionaries and the session machine. No sockets, no clock.
 //!
 //! * [`decode()`] makes a [`Message`] of bytes, [`Encoder`] makes bytes of fields.
 //! * [`Session`] is our side of one counterparty's session: it takes `(now, message)` and calls a
@@ -17,13 +17,18 @@ pub mod note;
 pub mod session;
 pub mod tag;
 mod time;
+pub mod version;
 
 pub use decimal::{DecimalError, parse_scaled};
-pub use decode::{DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode};
+pub use decode::{
+    BadLength, DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode,
+    decode_as,
+};
 pub use dictionary::UnknownTags;
 pub use encode::Encoder;
 pub use identity::{CompId, Header, Identity};
 pub use note::{Note, Routing};
-pub use session::{After, CloseReason, LogonRefusal, Profile, Session, Shell, Taken};
+pub use session::{After, CloseReason, Conduct, LogonRefusal, Profile, Session, Shell, Taken};
 pub use tag::SessionRejectReason;
 pub use time::parse_utc;
+pub use version::{Version, Versions};

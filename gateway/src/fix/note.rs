@@ -8,6 +8,10 @@ use super::decode::Message;
 use super::identity::{Header, Identity};
 use super::tag;
 use super::tag::SessionRejectReason;
+use super::version::{APPL_VER_ID, Version};
+
+/// The last SessionRejectReason(373) of FIX 4.2: invalid MsgType.
+const FIX42_REJECT_REASON_MAX: u16 = 11;
 
 /// Longest routing id that a Reject(3) sends back; a longer one is left out.
 const ROUTING_BYTES_MAX: usize = 16;
@@ -64,6 +68,10 @@ pub enum Note<'a> {
         reset: bool,
         /// Which connection of the session it is meant for.
         connection: u64,
+        /// What the session speaks from here on.
+        version: Version,
+        /// NextExpectedMsgSeqNum(789), 0 if the peer's Logon had none.
+        next_expected: u32,
     },
     /// Logout(5).
     Logout {
@@ -135,10 +143,12 @@ impl<'a> Note<'a> {
     pub fn encode(&self, attachment: &mut [u8; ATTACHMENT_BYTES_MAX]) -> usize {
         let mut put = Put { bytes: attachment, at: 0 };
         match *self {
-            Note::Logon { heartbeat_s, reset, connection } => {
+            Note::Logon { heartbeat_s, reset, connection, version, next_expected } => {
                 put.raw(&[kind::LOGON, u8::from(reset)]);
                 put.raw(&heartbeat_s.to_le_bytes());
                 put.raw(&connection.to_le_bytes());
+                put.raw(&[version.code()]);
+                put.raw(&next_expected.to_le_bytes());
             }
             Note::Logout { text, connection } => {
                 put.raw(&[kind::LOGOUT]);
@@ -188,11 +198,14 @@ impl<'a> Note<'a> {
         Some(match kind {
             kind::LOGON => {
                 let [reset] = get.raw()?;
-                Note::Logon {
-                    heartbeat_s: u32::from_le_bytes(get.raw()?),
-                    reset: reset != 0,
-                    connection: u64::from_le_bytes(get.raw()?),
-                }
+                let heartbeat_s = u32::from_le_bytes(get.raw()?);
+                let (reset, connection) = (reset != 0, u64::from_le_bytes(get.raw()?));
+                // Journals of before there was more than one version say no more.
+                let (version, next_expected) = match get.raw() {
+                    Some([code]) => (Version::of_code(code)?, u32::from_le_bytes(get.raw()?)),
+                    None => (Version::Fix44, 0),
+                };
+                Note::Logon { heartbeat_s, reset, connection, version, next_expected }
             }
             kind::LOGOUT => {
                 let connection = u64::from_le_bytes(get.raw()?);
@@ -248,11 +261,17 @@ impl<'a> Note<'a> {
     pub fn write(&self, identity: &Identity, header: &Header, out: &mut Vec<u8>) {
         let mut message = identity.begin(out, self.msg_type(), header);
         match *self {
-            Note::Logon { heartbeat_s, reset, .. } => {
+            Note::Logon { heartbeat_s, reset, next_expected, .. } => {
                 message.uint(tag::ENCRYPT_METHOD, 0);
                 message.uint(tag::HEART_BT_INT, heartbeat_s.into());
                 if reset {
                     message.char(tag::RESET_SEQ_NUM_FLAG, b'Y');
+                }
+                if next_expected > 0 {
+                    message.uint(tag::NEXT_EXPECTED_MSG_SEQ_NUM, next_expected.into());
+                }
+                if identity.version == Version::Fix50Sp2 {
+                    message.bytes(tag::DEFAULT_APPL_VER_ID, APPL_VER_ID);
                 }
             }
             Note::Logout { text, .. } => {
@@ -282,7 +301,10 @@ impl<'a> Note<'a> {
                     message.int(tag::REF_TAG_ID, ref_tag.into());
                 }
                 message.bytes(tag::REF_MSG_TYPE, ref_msg_type);
-                message.uint(tag::SESSION_REJECT_REASON, reason.into());
+                // FIX 4.2 has no codes for what comes behind it; Text(58) says it.
+                if identity.version != Version::Fix42 || reason <= FIX42_REJECT_REASON_MAX {
+                    message.uint(tag::SESSION_REJECT_REASON, reason.into());
+                }
             }
             Note::BusinessReject { ref_msg, ref_msg_type, ref_id, reason, text } => {
                 message.uint(tag::REF_SEQ_NUM, ref_msg.into());

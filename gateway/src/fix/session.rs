@@ -14,13 +14,14 @@ mod logon;
 mod outbound;
 mod terms;
 mod timers;
+mod version;
 
 use matcher::{Command, MsgSeqNum, Numbering, Timestamp};
 
 use super::decimal::parse_uint;
 use super::decode::{Fault, Message};
+use super::dictionary::MsgKind;
 pub use super::dictionary::UnknownTags;
-use super::dictionary::{self, MsgKind};
 pub use super::identity::{CompId, Header, Identity};
 use super::note::{Note, TEST_REQ_ID_BYTES_MAX};
 use super::tag::{self, SessionRejectReason};
@@ -28,7 +29,7 @@ use super::tag::{self, SessionRejectReason};
 use gaps::{Gap, Queue, Resend};
 use head::{Head, poss_dup_fault};
 use outbound::{Closing, reject_note, submit};
-pub use terms::{After, CloseReason, LogonRefusal, Profile, Shell, Taken};
+pub use terms::{After, CloseReason, Conduct, LogonRefusal, Profile, Shell, Taken};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -70,6 +71,8 @@ struct Link {
     replaying: bool,
     logout: Option<Logout>,
     gap: Option<Gap>,
+    /// NextExpectedMsgSeqNum(789) of a Logon that is not answered yet.
+    peer_expects: Option<u32>,
     /// Resets on their way through the core: until they are through, numbers mean nothing.
     resets_asked: u32,
     /// ResendRequest that came before our Logon was out; its end may be 0 or too high.
@@ -146,6 +149,7 @@ impl Session {
             replaying: false,
             logout: None,
             gap: None,
+            peer_expects: None,
             resets_asked: 0,
             held_resend: None,
             last_resend: Resend::default(),
@@ -179,7 +183,7 @@ impl Session {
             let text = b"MsgSeqNum(34) missing or malformed";
             return self.log_out(now, MsgSeqNum::NONE, text, Closing::AfterAnswer, shell);
         };
-        if message.begin_string() != self.profile.identity.begin_string.as_bytes() {
+        if message.begin_string() != self.version().begin_string().as_bytes() {
             if msg_type == b"5" {
                 return self.answer_logout(now, number, shell);
             }
@@ -238,12 +242,12 @@ impl Session {
         shell: &mut impl Shell,
     ) {
         let msg_type = message.msg_type();
-        let kind = dictionary::kind(msg_type);
+        let kind = self.dictionary().kind(msg_type);
         if kind == MsgKind::Unknown && message.fault().is_none() {
             let fault = Fault { tag: None, reason: SessionRejectReason::InvalidMsgType };
             return self.reject(number, fault, message, shell);
         }
-        if let Err(fault) = dictionary::check(message, self.profile.unknown_tags) {
+        if let Err(fault) = self.check(message) {
             return self.reject(number, fault, message, shell);
         }
         match (kind, msg_type) {
@@ -338,7 +342,7 @@ impl Session {
 
     /// SequenceReset(4) in reset mode: its own number means nothing.
     fn sequence_reset(&mut self, number: u32, message: &Message<'_>, shell: &mut impl Shell) {
-        let fault = match dictionary::check(message, self.profile.unknown_tags) {
+        let fault = match self.check(message) {
             Err(fault) => fault,
             Ok(()) => {
                 let next = message.get(tag::NEW_SEQ_NO).and_then(parse_uint).unwrap_or(0);

@@ -22,6 +22,7 @@ tags! {
     EXEC_ID = 17;
     EXEC_INST = 18;
     EXEC_REF_ID = 19;
+    EXEC_TRANS_TYPE = 20;
     HANDL_INST = 21;
     LAST_PX = 31;
     LAST_QTY = 32;
@@ -77,15 +78,21 @@ tags! {
     BUSINESS_REJECT_REF_ID = 379;
     BUSINESS_REJECT_REASON = 380;
     CXL_REJ_RESPONSE_TO = 434;
+    SECONDARY_EXEC_ID = 527;
     MASS_CANCEL_REQUEST_TYPE = 530;
     MASS_CANCEL_RESPONSE = 531;
     MASS_CANCEL_REJECT_REASON = 532;
     TOTAL_AFFECTED_ORDERS = 533;
     USERNAME = 553;
     PASSWORD = 554;
+    NEXT_EXPECTED_MSG_SEQ_NUM = 789;
     ORD_STATUS_REQ_ID = 790;
     LAST_LIQUIDITY_IND = 851;
     TRD_MATCH_ID = 880;
+    APPL_VER_ID = 1128;
+    DEFAULT_APPL_VER_ID = 1137;
+    DISPLAY_QTY = 1138;
+    MASS_ACTION_REPORT_ID = 1369;
 }
 
 macro_rules! session_reject_reasons {
@@ -121,11 +128,11 @@ macro_rules! session_reject_reasons {
 }
 
 session_reject_reasons! {
-    /// The tag is none of FIX 4.4.
+    /// The version does not have the tag.
     InvalidTag = 0, "Invalid tag number";
     /// A tag that the message must have is absent.
     RequiredTagMissing = 1, "Required tag missing";
-    /// The tag is one of FIX 4.4, but not of this message.
+    /// The version has the tag, but not in this message.
     TagNotDefinedForMessage = 2, "Tag not defined for this message type";
     /// `44=` and nothing behind it.
     TagWithoutValue = 4, "Tag specified without a value";
@@ -137,7 +144,7 @@ session_reject_reasons! {
     CompIdProblem = 9, "CompID problem";
     /// SendingTime(52) is too far from ours, or OrigSendingTime(122) after it.
     SendingTimeAccuracy = 10, "SendingTime accuracy problem";
-    /// MsgType(35) is none of FIX 4.4.
+    /// The version does not have the MsgType(35).
     InvalidMsgType = 11, "Invalid MsgType";
     /// The same tag twice outside a repeating group.
     TagRepeated = 13, "Tag appears more than once";
@@ -147,6 +154,8 @@ session_reject_reasons! {
     GroupOutOfOrder = 15, "Repeating group fields out of order";
     /// The count of a repeating group is not the number of its entries.
     GroupCount = 16, "Incorrect NumInGroup count for repeating group";
+    /// ApplVerID(1128) is not FIX 5.0 SP2.
+    ApplVersion = 18, "Invalid or unsupported application version";
     /// Anything else.
     Other = 99, "Other";
 }

@@ -1,4 +1,4 @@
-//! [`RejectReason`] in the words of FIX 4.4. Text(58) always says it exactly.
+//! [`RejectReason`] in the words of FIX 4.4 and 5.0. Text(58) always says it exactly.
 
 use matcher::RejectReason;
 

@@ -5,6 +5,7 @@ mod changes;
 mod entered;
 mod field;
 mod status;
+mod words;
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
@@ -13,16 +14,12 @@ use matcher::{
 };
 
 use super::echo::echo;
-use super::reason::ord_rej_reason;
 use super::{Directory, Inputs, Told, Unreadable};
-use crate::fix::{Header, Identity, tag};
+use crate::fix::{Header, Identity, Version, tag};
 use crate::orders::Orders;
 
 use entered::Entered;
 use field::{ExecId, avg_px, put_price, put_qty};
-
-/// SecondaryExecID(527): the trade, the same for both sides. FIX 4.4 has no TrdMatchID(880) here.
-const SECONDARY_EXEC_ID: u32 = 527;
 
 /// One report that is being written.
 pub(super) struct Report<'a, 'o> {
@@ -52,7 +49,7 @@ struct Execution<'b> {
 }
 
 struct LastFill {
-    /// Of a fill in an auction and of one that is undone FIX 4.4 has nothing to say here.
+    /// Of a fill in an auction and of one that is undone FIX has nothing to say here.
     liquidity: Option<u8>,
     trade: TradeId,
     price: Price,
@@ -245,20 +242,25 @@ impl<'a> Report<'a, '_> {
         };
         message.bytes(tag::CL_ORD_ID, execution.cl_ord_id);
         message.bytes(tag::ORIG_CL_ORD_ID, execution.orig_cl_ord_id);
-        if let Event::StatusReported(_) = told.event {
+        let version = self.identity.version;
+        if let (Event::StatusReported(_), true) = (told.event, version > Version::Fix42) {
             message
                 .bytes(tag::ORD_STATUS_REQ_ID, echo(asked, tag::ORD_STATUS_REQ_ID).unwrap_or(&[]));
         }
         let role = execution.fill.as_ref().map(|fill| fill.role);
         message.bytes(tag::EXEC_ID, ExecId::new(told, role).as_bytes());
         message.bytes(tag::EXEC_REF_ID, execution.exec_ref_id);
-        message.char(tag::EXEC_TYPE, execution.exec_type);
+        let said = words::exec_type(version, execution);
+        if let Some(exec_trans_type) = said.exec_trans_type {
+            message.char(tag::EXEC_TRANS_TYPE, exec_trans_type);
+        }
+        message.char(tag::EXEC_TYPE, said.exec_type);
         message.char(tag::ORD_STATUS, execution.ord_status);
-        if let Some(restatement) = execution.restatement {
+        if let Some(restatement) = said.restatement {
             message.uint(tag::EXEC_RESTATEMENT_REASON, restatement.into());
         }
         if let Some(reason) = execution.reason {
-            message.uint(tag::ORD_REJ_REASON, ord_rej_reason(reason).into());
+            message.uint(tag::ORD_REJ_REASON, words::ord_rej_reason(version, reason).into());
         }
         let account = echo(attachment, tag::ACCOUNT);
         message.bytes(tag::ACCOUNT, account.unwrap_or(self.orders.account(order.number)));
@@ -274,21 +276,23 @@ impl<'a> Report<'a, '_> {
             Some(side) => message.char(tag::SIDE, if side == Side::Buy { b'1' } else { b'2' }),
             None => message.bytes(tag::SIDE, side_asked),
         };
-        order.write_terms(&mut message, instrument);
+        order.write_terms(&mut message, instrument, version);
         if let Some(fill) = &execution.fill {
             put_price(&mut message, tag::LAST_PX, fill.price, instrument);
             put_qty(&mut message, tag::LAST_QTY, fill.qty, instrument);
-            if let Some(liquidity) = fill.liquidity {
+            if let Some(liquidity) = fill.liquidity.filter(|_| version > Version::Fix42) {
                 message.char(tag::LAST_LIQUIDITY_IND, liquidity);
             }
-            message.uint(SECONDARY_EXEC_ID, fill.trade.0);
+            if let Some(tag) = words::trade_tag(version) {
+                message.uint(tag, fill.trade.0);
+            }
         }
         put_qty(&mut message, tag::LEAVES_QTY, execution.leaves_qty, instrument);
         put_qty(&mut message, tag::CUM_QTY, execution.cum_qty, instrument);
         let (mantissa, decimals) = avg_px(execution.notional, execution.cum_qty, instrument);
         message.decimal(tag::AVG_PX, mantissa, decimals);
         message.utc(tag::TRANSACT_TIME, told.input.timestamp);
-        message.bytes(tag::TEXT, execution.text.as_bytes());
+        message.bytes(tag::TEXT, said.text.as_bytes());
         message.finish();
     }
 }

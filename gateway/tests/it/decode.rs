@@ -1,8 +1,9 @@
 //! The codec: framing, splitting, hostile bytes, text to integers and back.
 
 use gateway::fix::{
-    DecimalError, DecodeError, Encoder, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message,
-    Note, Routing, SessionRejectReason, decode, parse_scaled, parse_utc,
+    BadLength, DecimalError, DecodeError, Encoder, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX,
+    Message, Note, Routing, SessionRejectReason, Version, decode, decode_as, parse_scaled,
+    parse_utc,
 };
 use matcher::Timestamp;
 use matcher::record::ATTACHMENT_BYTES_MAX;
@@ -167,8 +168,9 @@ fn framing() {
         ("8=FIX.4.4|9=5|35=0|10=0163|", Some(27)),
         ("8=FIX.4.4|9=5|35=0|10=16x|", Some(26)),
         ("8=FIX.4.4|9=4|35=0|10=163|", Some(26)),
-        ("8=FIX.4.4|9=6|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8", Some(52)),
-        ("8=FIX.4.4|9=9|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8", Some(52)),
+        ("8=FIX.4.4|9=6|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8", Some(26)),
+        ("8=FIX.4.4|9=9|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8", Some(26)),
+        ("8=FIX.4.4|9=9|35=0|34=2|8=FIX.4.4|9=5|35=0|10=163|8", Some(24)),
         ("8=FIX.4.4|9=5|35=0|10=16xxxxxxxxxxxxxxxxxxxxxxxx|10=1|", Some(54)),
         ("8= FIX.4.4|9=5|35=0|10=163|", Some(27)),
         ("8=FIX 4.4|9=5|35=0|10=163|", Some(26)),
@@ -181,6 +183,15 @@ fn framing() {
         };
         let told = decode(&soh(text), &mut fields).map(|(message, _)| message.bytes().to_vec());
         assert_eq!(told, Err(error), "{text}");
+    }
+    // As the definitions of the test cases have it, too long a length takes the next message along.
+    for text in [
+        "8=FIX.4.4|9=6|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8",
+        "8=FIX.4.4|9=9|35=0|10=163|8=FIX.4.4|9=5|35=0|10=163|8",
+    ] {
+        let bytes = soh(text);
+        let told = decode_as(&bytes, &mut fields, BadLength::ItsLength);
+        assert_eq!(told.err(), Some(DecodeError::Garbled { resume_at: 52 }), "{text}");
     }
     // Leading zeroes in BodyLength(9) are those of some engines.
     let padded = soh("8=FIX.4.4|9=0000005|35=0|");
@@ -349,7 +360,20 @@ fn notes_survive_the_journal() {
         deliver_to: [b"0123456789abcdef", b"", b"0123456789abcdef"],
     };
     let notes = [
-        Note::Logon { heartbeat_s: 30, reset: true, connection: u64::MAX },
+        Note::Logon {
+            heartbeat_s: 30,
+            reset: true,
+            connection: u64::MAX,
+            version: Version::Fix42,
+            next_expected: 0,
+        },
+        Note::Logon {
+            heartbeat_s: 0,
+            reset: false,
+            connection: 1,
+            version: Version::Fix50Sp2,
+            next_expected: u32::MAX,
+        },
         Note::Logout { text: b"bye", connection: 7 },
         Note::Logout { text: b"", connection: 0 },
         Note::Heartbeat { test_req_id: b"" },
@@ -385,6 +409,16 @@ fn notes_survive_the_journal() {
         let len = note.encode(&mut attachment);
         assert_eq!(Note::decode(&attachment[..len]), Some(note));
         for cut in 0..len {
+            // So long it was before it said version and NextExpectedMsgSeqNum.
+            if matches!(note, Note::Logon { .. }) && cut == 14 {
+                let old = Note::decode(&attachment[..cut]);
+                let told = matches!(
+                    old,
+                    Some(Note::Logon { version: Version::Fix44, next_expected: 0, .. })
+                );
+                assert!(told, "{old:?}");
+                continue;
+            }
             assert_eq!(Note::decode(&attachment[..cut]), None, "{note:?} cut at {cut}");
         }
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use gateway::acceptor::{
     Acceptor, AcceptorConfig, AcceptorStats, Credentials, Lockout, Requests, Rights, SessionSetup,
 };
-use gateway::fix::{DecodeError, Encoder, Fields, Identity, Profile, UnknownTags, decode};
+use gateway::fix::{
+    Conduct, DecodeError, Encoder, Fields, Identity, Profile, UnknownTags, Version, Versions,
+    decode,
+};
 use gateway::network::Sockets;
 use gateway::order_entry::{Inputs, OrderEntry, Told};
 use matcher::record::ATTACHMENT_BYTES_MAX;
@@ -91,13 +94,16 @@ pub(crate) fn session(number: u32) -> SessionSetup {
     SessionSetup {
         id: SessionId(number),
         profile: Profile {
-            identity: Identity::new(b"FIX.4.4", b"VESTA", format!("C{number}").as_bytes()).unwrap(),
+            identity: Identity::new(Version::Fix44, b"VESTA", format!("C{number}").as_bytes())
+                .unwrap(),
+            versions: Versions::ALL,
             username: None,
             password: None,
             heartbeat_s_min: 0,
             heartbeat_s_max: 600,
             latency_s_max: 120,
             unknown_tags: UnknownTags::Reject,
+            conduct: Conduct::Venue,
         },
         last_inbound: MsgSeqNum::NONE,
         last_outbound: MsgSeqNum::NONE,

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gateway::fix::{Encoder, Fields, Header, Identity, decode};
+use gateway::fix::{Encoder, Fields, Header, Identity, Note, Version, decode};
 use gateway::order_entry::{
     Inputs, OrderEntry, Request, Told, cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason,
 };
@@ -23,10 +23,10 @@ use gateway::order_entry::{
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     BandAction, Bands, Bust, Command, Engine, Event, Input, Instrument, InstrumentId, Limits,
-    Liquidity, MassCancelScope, MsgSeqNum, NewOrder, OrderKind, OrderNumber, ParticipantId, Peg,
-    Permission, PermissionScope, Phase, Price, Qty, RefusedRequest, RejectReason, ReplaceOrder,
-    SelfTradePrevention, Sequence, SessionId, Side, Symbol, Terms, TimeInForce, Timestamp, TradeId,
-    Traded, Trigger,
+    Liquidity, MassCancelScope, MsgSeqNum, NewOrder, Numbering, OrderKind, OrderNumber,
+    ParticipantId, Peg, Permission, PermissionScope, Phase, Price, Qty, RefusedRequest,
+    RejectReason, ReplaceOrder, SelfTradePrevention, Sequence, SessionId, Side, Symbol, Terms,
+    TimeInForce, Timestamp, TradeId, Traded, Trigger,
 };
 
 /// 2026-01-02 09:30:00 UTC, a Friday.
@@ -77,14 +77,15 @@ struct Venue {
     turns: Turns,
     said: Vec<Said>,
     now: Timestamp,
-    names: Vec<String>,
+    /// What each session is told as, from session 1.
+    identities: Vec<Identity>,
     inbound: HashMap<u32, u32>,
     waiting: Vec<(SessionId, MsgSeqNum, Command, Vec<u8>)>,
     busy: bool,
 }
 
 fn identity(name: &str) -> Identity {
-    Identity::new(b"FIX.4.4", b"VESTA", name.as_bytes()).unwrap()
+    Identity::new(Version::Fix44, b"VESTA", name.as_bytes()).unwrap()
 }
 
 /// The bytes of a message with these body fields, as a counterparty would send it.
@@ -145,7 +146,7 @@ impl Venue {
             turns: Turns::default(),
             said: Vec::new(),
             now: OPEN,
-            names: Vec::new(),
+            identities: Vec::new(),
             inbound: HashMap::new(),
             waiting: Vec::new(),
             busy: false,
@@ -165,14 +166,17 @@ impl Venue {
     }
 
     fn session(&mut self, name: &str) -> SessionId {
-        self.names.push(name.to_string());
-        let id = SessionId(u32::try_from(self.names.len()).unwrap());
+        let (name, version) = name.split_once(' ').unwrap_or((name, "FIX.4.4"));
+        let version = Version::of_begin_string(version.as_bytes()).expect("a BeginString");
+        self.identities.push(Identity { version, ..identity(name) });
+        let id = SessionId(u32::try_from(self.identities.len()).unwrap());
         self.govern(Command::DefineSession { id, participant: ParticipantId(id.0) });
         id
     }
 
     fn named(&self, name: &str) -> SessionId {
-        let index = self.names.iter().position(|known| known == name);
+        let is = |known: &Identity| known.target_comp_id.as_bytes() == name.as_bytes();
+        let index = self.identities.iter().position(is);
         SessionId(u32::try_from(index.unwrap_or_else(|| panic!("no session {name}"))).unwrap() + 1)
     }
 
@@ -197,7 +201,7 @@ impl Venue {
         self.engine.apply(&input, &mut events);
         self.turns.0.push(Turn { input, attachment, events });
         self.follow(index);
-        let said = say(&self.entry, &self.turns, &self.names, index);
+        let said = say(&self.entry, &self.turns, &self.identities, index);
         self.said.extend(said);
     }
 
@@ -281,10 +285,10 @@ impl Venue {
             follow(&mut entry, &self.turns, index);
         }
         for said in &self.said {
-            let again = tell(&entry, &self.turns, &self.names, said, false);
+            let again = tell(&entry, &self.turns, &self.identities, said, false);
             assert_eq!(readable(&again), readable(&said.bytes));
             assert_eq!(again, said.bytes);
-            let resent = tell(&entry, &self.turns, &self.names, said, true);
+            let resent = tell(&entry, &self.turns, &self.identities, said, true);
             assert_eq!(readable(&resent), readable(&said.bytes));
             let text = String::from_utf8(resent).unwrap();
             let original = String::from_utf8(said.bytes.clone()).unwrap();
@@ -315,21 +319,27 @@ fn follow(entry: &mut OrderEntry, turns: &Turns, index: usize) {
     }
 }
 
-fn say(entry: &OrderEntry, turns: &Turns, names: &[String], turn: usize) -> Vec<Said> {
+fn say(entry: &OrderEntry, turns: &Turns, identities: &[Identity], turn: usize) -> Vec<Said> {
     let mut all = Vec::new();
     for (event_index, event) in turns.0[turn].events.iter().enumerate() {
         for (session, msg) in event.recipients().into_iter().flatten() {
             let mut said = Said { turn, event_index, session, msg, bytes: Vec::new() };
-            said.bytes = tell(entry, turns, names, &said, false);
+            said.bytes = tell(entry, turns, identities, &said, false);
             let text = String::from_utf8_lossy(&said.bytes);
-            assert_eq!(text.matches("8=FIX.4.4\x01").count(), 1, "{event:?} told by {text:?}");
+            assert_eq!(text.matches("\x0110=").count(), 1, "{event:?} told by {text:?}");
             all.push(said);
         }
     }
     all
 }
 
-fn tell(entry: &OrderEntry, turns: &Turns, names: &[String], said: &Said, resend: bool) -> Vec<u8> {
+fn tell(
+    entry: &OrderEntry,
+    turns: &Turns,
+    identities: &[Identity],
+    said: &Said,
+    resend: bool,
+) -> Vec<u8> {
     let turn = &turns.0[said.turn];
     let told = Told {
         session: said.session,
@@ -342,9 +352,28 @@ fn tell(entry: &OrderEntry, turns: &Turns, names: &[String], said: &Said, resend
     let now = Timestamp(OPEN.0 + 3_600_000 * MS);
     let header = Header { msg: said.msg, sending_time: turn.input.timestamp, resend, now };
     let mut out = Vec::new();
-    let identity = identity(&names[said.session.index() - 1]);
+    let identity = identities[said.session.index() - 1];
     entry.report(&told, &identity, &header, &mut &*turns, &mut out).unwrap();
+    for version in Version::ALL {
+        let identity = Identity { version, ..identity };
+        let mut bytes = Vec::new();
+        entry.report(&told, &identity, &header, &mut &*turns, &mut bytes).unwrap();
+        check_sent(version, &bytes);
+    }
     out
+}
+
+/// The message is one of the version, if it is one of a kind that the version has: FIX 4.2 has no
+/// OrderMassCancelReport(r), and no request for one.
+fn check_sent(version: Version, bytes: &[u8]) {
+    let mut fields = Fields::new();
+    let (message, used) = decode(bytes, &mut fields).unwrap();
+    assert_eq!(used, bytes.len());
+    assert_eq!(message.begin_string(), version.begin_string().as_bytes());
+    if version > Version::Fix42 || message.msg_type() != b"r" {
+        let checked = version.dictionary().check_sent(&message);
+        assert_eq!(checked, Ok(()), "{version:?}: {message:?}");
+    }
 }
 
 // The script language.
@@ -553,7 +582,7 @@ fn play(venue: &mut Venue, lines: &[&str]) -> String {
             }
         }
         for said in &venue.said[from..] {
-            let name = &venue.names[said.session.index() - 1];
+            let name = &venue.identities[said.session.index() - 1].target_comp_id;
             writeln!(out, "{name} {}", readable(&said.bytes)).unwrap();
         }
     }
@@ -870,10 +899,10 @@ fn random_flow(seed: u64) {
     }
     venue.engine.check();
     assert!(ledger.statuses_held > 100, "the flow asks too little");
-    for exec_type in ["0", "4", "5", "8", "C", "D", "F", "H", "I", "L"] {
-        let part = format!("|150={exec_type}|");
+    let kinds = ["0", "4", "5", "8", "C", "D", "F", "H", "I"].map(|it| format!("|150={it}|"));
+    for part in kinds.into_iter().chain(["|58=the stop order is triggered".into()]) {
         let told = venue.said.iter().filter(|said| readable(&said.bytes).contains(&part)).count();
-        assert!(told > 3, "{told} reports have 150={exec_type}");
+        assert!(told > 3, "{told} reports have {part}");
     }
     venue.check_resends();
 }
@@ -1202,14 +1231,13 @@ fn what_is_needed_of_the_past_is_enough_for_every_report() {
                 event,
                 event_index: u32::try_from(*event_index).unwrap(),
             };
-            let name = &venue.names[session.index() - 1];
+            let identity = &venue.identities[session.index() - 1];
             for resend in [false, true] {
                 let now = of.input.timestamp;
                 let header = Header { msg: *msg, sending_time: now, resend, now };
                 let mut inputs = Begun { turns: &venue.turns, start, kept: kept.clone() };
                 let mut out = Vec::new();
-                let reported =
-                    venue.entry.report(&told, &identity(name), &header, &mut inputs, &mut out);
+                let reported = venue.entry.report(&told, identity, &header, &mut inputs, &mut out);
                 if reported.is_ok() && readable(&out) == readable(bytes) {
                     same += 1;
                     continue;
@@ -1243,4 +1271,49 @@ fn what_is_needed_of_the_past_is_enough_for_every_report() {
             assert!(format!("{line}|").contains(field), "no {field} in {line}");
         }
     }
+}
+
+/// What a session speaks is said by its Logons alone, and stands in a snapshot.
+#[test]
+fn what_a_session_speaks_follows_its_logons() {
+    let mut entry = OrderEntry::new(1_000_000);
+    let (never, session) = (SessionId(1), SessionId(2));
+    for id in [never, session] {
+        let command = Command::DefineSession { id, participant: ParticipantId(1) };
+        let input = note_of(SessionId::VENUE, command);
+        entry.event(0, &input, 0, &Event::SessionDefined { id });
+    }
+    assert_eq!(entry.version(session), None);
+    for version in Version::ALL.into_iter().chain([Version::Fix42]) {
+        let logon =
+            Note::Logon { heartbeat_s: 30, reset: true, connection: 7, version, next_expected: 0 };
+        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+        for note in [logon, Note::Heartbeat { test_req_id: b"x" }] {
+            let len = note.encode(&mut attachment);
+            let input = note_of(session, Command::Note(Numbering::Next));
+            entry.input(64, &input, &attachment[..len]);
+        }
+        assert_eq!(entry.version(session), Some(version));
+        let mut bytes = Vec::new();
+        entry.save(&mut |part| bytes.extend_from_slice(part));
+        let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
+        assert_eq!(loaded.version(session), Some(version));
+        assert_eq!(loaded.version(never), None);
+        assert_eq!(loaded.version(SessionId(9)), None);
+        // Before there was more than one version, none was said.
+        bytes[0] = 1;
+        for at in (17..).step_by(8).take_while(|at| *at < bytes.len()).collect::<Vec<_>>() {
+            if bytes[at] == version.code() && bytes[at - 1] == 1 {
+                bytes[at] = 0;
+            }
+        }
+        let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
+        assert_eq!(loaded.version(session), None);
+        bytes[0] = 3;
+        assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
+    }
+}
+
+fn note_of(session: SessionId, command: Command) -> Input {
+    Input { sequence: Sequence(1), timestamp: OPEN, session, inbound: MsgSeqNum::NONE, command }
 }

@@ -9,6 +9,7 @@
 //! connect                a connection is made; the next recv is its first message
 //! recv D 34=2 11=a …     a message arrives: 8, 9, 49, 52, 56 and 10 are added unless given
 //! recv 0 34=2 -56        … without 56; in values `_` is a space and `|` is SOH
+//! version FIX.4.2        BeginString(8) of what arrives from here on
 //! raw 8=FIX.4.4|9=5|…    bytes arrive as written
 //! +recv …                arrives, but the core answers only after the next line without a plus
 //! other A 34=1 …         first message of a second connection of the same session
@@ -27,8 +28,9 @@ use std::fs;
 use std::path::Path;
 
 use gateway::fix::{
-    After, CloseReason, DecodeError, Fields, Header, Identity, LogonRefusal, Message, Note,
-    Profile, Session, Shell, Taken, UnknownTags, decode, parse_utc,
+    After, CloseReason, Conduct, DecodeError, Fields, Header, Identity, LogonRefusal, Message,
+    Note, Profile, Session, Shell, Taken, UnknownTags, Version, Versions, decode, decode_as,
+    parse_utc,
 };
 use matcher::{
     Command, Engine, Event, Input, Limits, MsgSeqNum, Numbering, OrderNumber, ParticipantId,
@@ -60,6 +62,8 @@ pub(crate) struct Venue {
     journal: Vec<Sent>,
     input: Vec<u8>,
     connected: bool,
+    /// BeginString(8) of what arrives.
+    version: Version,
     /// Lines for the script: closes and refusals, in their place among the bytes sent.
     said: String,
 }
@@ -121,6 +125,7 @@ impl Venue {
             journal: Vec::new(),
             input: Vec::new(),
             connected: false,
+            version: Version::Fix44,
             said: String::new(),
         };
         let limits = Limits { orders_max: 16, levels_max: 16, instruments_max: 1, sessions_max: 1 };
@@ -252,7 +257,11 @@ impl Venue {
     /// Checks the header of a message of ours and shows the rest.
     fn check_and_show(&self, message: &Message<'_>) -> String {
         let identity = self.session.identity();
-        assert_eq!(message.begin_string(), identity.begin_string.as_bytes());
+        assert_eq!(message.begin_string(), identity.version.begin_string().as_bytes());
+        // Reports are order entry's: here is a short one.
+        if message.msg_type() != b"8" {
+            assert_eq!(identity.version.dictionary().check_sent(message), Ok(()), "{message:?}");
+        }
         assert_eq!(message.get(49), Some(identity.sender_comp_id.as_bytes()));
         assert_eq!(message.get(56), Some(identity.target_comp_id.as_bytes()));
         assert_eq!(message.get(52).and_then(parse_utc), Some(self.now));
@@ -296,6 +305,12 @@ impl Venue {
         self.disconnect();
         self.shell.submits.clear();
         let state = self.engine.session(SESSION).expect("it is defined");
+        let notes = self.journal.iter().filter(|sent| sent.is_note);
+        let mut logons = notes.filter_map(|sent| match Note::decode(&sent.attachment) {
+            Some(Note::Logon { version, .. }) => Some(version),
+            _ => None,
+        });
+        self.profile.identity.version = logons.next_back().unwrap_or_default();
         self.session = Session::new(self.profile.clone(), state.last_inbound, state.last_outbound);
     }
 
@@ -308,7 +323,8 @@ impl Venue {
         let mut fields = Box::new(Fields::new());
         while self.connected {
             let input = std::mem::take(&mut self.input);
-            let used = match decode(&input, &mut fields) {
+            let bad_length = self.session.bad_length();
+            let used = match decode_as(&input, &mut fields, bad_length) {
                 Ok((message, used)) => {
                     self.take(&message);
                     used
@@ -351,6 +367,14 @@ impl Venue {
         }
     }
 
+    /// The bytes of a message in the version of the script.
+    fn message(&self, words: &str) -> Vec<u8> {
+        match self.version {
+            _ if words.contains(" 8=") => message(self.now, words),
+            version => message(self.now, &format!("{words} 8={}", version.begin_string())),
+        }
+    }
+
     fn refuse(&mut self, refusal: LogonRefusal) {
         self.say(&format!("refused {refusal}"));
         self.disconnect();
@@ -386,13 +410,15 @@ impl Venue {
 
 pub(crate) fn profile() -> Profile {
     Profile {
-        identity: Identity::new(b"FIX.4.4", b"VESTA", b"C1").unwrap(),
+        identity: Identity::new(Version::Fix44, b"VESTA", b"C1").unwrap(),
+        versions: Versions::ALL,
         username: None,
         password: None,
         heartbeat_s_min: 1,
         heartbeat_s_max: 60,
         latency_s_max: 120,
         unknown_tags: UnknownTags::Reject,
+        conduct: Conduct::Venue,
     }
 }
 
@@ -496,12 +522,15 @@ fn step(venue: &mut Venue, line: &str) {
         "restart" => venue.restart(),
         "stop" => venue.stop(rest),
         "recv" => {
-            let bytes = message(venue.now, rest);
+            let bytes = venue.message(rest);
             venue.receive(&bytes);
+        }
+        "version" => {
+            venue.version = Version::of_begin_string(rest.as_bytes()).expect("a BeginString");
         }
         "raw" => venue.receive(rest.replace('|', "\u{1}").as_bytes()),
         "other" => {
-            let bytes = message(venue.now, rest);
+            let bytes = venue.message(rest);
             let mut fields = Fields::new();
             let (message, _) = decode(&bytes, &mut fields).unwrap();
             match venue.session.check_logon(venue.now, &message) {
@@ -517,7 +546,13 @@ fn step(venue: &mut Venue, line: &str) {
                     "password" => venue.profile.password = Some(value.into()),
                     "heartbeat_s_min" => venue.profile.heartbeat_s_min = value.parse().unwrap(),
                     "latency_s_max" => venue.profile.latency_s_max = value.parse().unwrap(),
+                    "conduct" => venue.profile.conduct = Conduct::Conformance,
                     "unknown_tags" => venue.profile.unknown_tags = UnknownTags::Ignore,
+                    "versions" => {
+                        let version = |name: &str| Version::of_begin_string(name.as_bytes());
+                        let versions: Option<Vec<_>> = value.split(',').map(version).collect();
+                        venue.profile.versions = Versions::of(&versions.unwrap());
+                    }
                     _ => panic!("no such setting: {key}"),
                 }
             }

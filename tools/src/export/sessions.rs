@@ -98,9 +98,10 @@ impl<W: Write> Sessions<W> {
         from: From,
     ) -> Result<Identity, Failure> {
         let (ours, theirs) = (self.name.as_bytes(), turn.names.session(session).as_bytes());
+        let version = self.entry.version(session).unwrap_or_default();
         let identity = match from {
-            From::Server => Identity::new(b"FIX.4.4", ours, theirs),
-            From::Client => Identity::new(b"FIX.4.4", theirs, ours),
+            From::Server => Identity::new(version, ours, theirs),
+            From::Client => Identity::new(version, theirs, ours),
         };
         identity.ok_or_else(|| Failure::usage(format!("{} is no CompID", self.name)))
     }

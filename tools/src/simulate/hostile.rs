@@ -1,6 +1,6 @@
 //! Those who keep no rules: noise, half messages, wrong numbers, storms, and peers that never read.
 
-use gateway::fix::{Encoder, Header, Identity, tag};
+use gateway::fix::{Encoder, Header, Identity, Version, tag};
 use matcher::{MsgSeqNum, Timestamp};
 
 use super::faults::{Counts, Fault};
@@ -30,7 +30,7 @@ struct Opened {
 
 impl Hostile {
     pub(super) fn new(began: u64, random: Random) -> Hostile {
-        let identity = Identity::new(b"FIX.4.4", HOSTILE.as_bytes(), VENUE.as_bytes());
+        let identity = Identity::new(Version::Fix44, HOSTILE.as_bytes(), VENUE.as_bytes());
         Hostile {
             counts: Counts::default(),
             random,
@@ -130,7 +130,7 @@ impl Hostile {
 
     fn bad_logon(&mut self, now: u64, net: &Net) {
         self.counts.add(Fault::BadLogon);
-        let stranger = Identity::new(b"FIX.4.4", b"NOBODY", VENUE.as_bytes());
+        let stranger = Identity::new(Version::Fix44, b"NOBODY", VENUE.as_bytes());
         let ours = self.identity;
         let bytes = match self.random.below(4) {
             0 => {

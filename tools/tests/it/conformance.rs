@@ -124,7 +124,9 @@ fn config(folder: &Folder) -> PathBuf {
     let names: Vec<String> = (1..=SESSIONS).map(|n| format!("C{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let text = config_text(folder, &names);
-    folder.write("vesta.toml", &text.replacen("sessions = 8", "sessions = 1000", 1))
+    let text = text.replacen("sessions = 8", "sessions = 1000", 1);
+    let session = "[[session]]\n";
+    folder.write("vesta.toml", &text.replace(session, &format!("{session}conformance = true\n")))
 }
 
 fn serve(file: &Path) -> (Running, String) {
@@ -210,4 +212,24 @@ fn fix44_conforms() {
 #[test]
 fn fix44_conforms_over_restarts() {
     conforms("fix44", with_restarts);
+}
+
+#[test]
+fn fix42_conforms() {
+    conforms("fix42", in_one_go);
+}
+
+#[test]
+fn fix42_conforms_over_restarts() {
+    conforms("fix42", with_restarts);
+}
+
+#[test]
+fn fix50sp2_conforms() {
+    conforms("fix50sp2", in_one_go);
+}
+
+#[test]
+fn fix50sp2_conforms_over_restarts() {
+    conforms("fix50sp2", with_restarts);
 }

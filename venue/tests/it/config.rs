@@ -1,6 +1,7 @@
 //! A configuration is right, or one error that names the line.
 
 use gateway::acceptor::{OverRate, RateLimit};
+use gateway::fix::{Version, Versions};
 use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention};
 use venue::Config;
 use venue::config::{InstrumentRules, SAMPLE};
@@ -53,7 +54,7 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     .chain(["group = 1", "[[risk]]", "participant = ", "instrument = ", "order_qty_max_lots"])
     .chain(["order_notional_max", "collar_ticks", "open_orders_max", "open_notional_max"])
     .chain(["position_max_lots", "addresses", "connections_per_address", "permissions"])
-    .chain(["rate"]);
+    .chain(["rate", "versions = ", "conformance = "]);
     let mut text = SAMPLE.to_owned();
     for key in shown {
         let commented = format!("\n# {key}");
@@ -78,6 +79,9 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     assert_eq!(config.sessions[0].rights.instruments, [config.instruments[0].symbol]);
     let rate = RateLimit { per_s: 100, burst: 200, over: OverRate::Reject };
     assert_eq!((config.sessions[0].rate, config.sessions[1].rate), (Some(rate), None));
+    let versions = [&config.sessions[0], &config.sessions[1]].map(|session| session.versions);
+    assert_eq!(versions, [Versions::of(&[Version::Fix44]), Versions::ALL]);
+    assert_eq!([0, 1].map(|index| config.sessions[index].conformance), [true, false]);
     let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
     assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
     assert_eq!(risk.limits.position_max, 1_000_000);
@@ -180,6 +184,12 @@ fn what_is_wrong_names_its_line_and_what_would_be_right() {
         ("instruments = 1024", "instruments = 1048577", "it must be 1 to 1048576"),
         ("\nsessions = 4096", "\nsessions = 0", "it must be 1 to 1048576"),
     ];
+    for versions in ["[]", "[\"FIX.4.3\"]", "[\"FIX.4.4\", \"\"]"] {
+        let (from, to) = ("# versions = [\"FIX.4.4\"]", format!("versions = {versions}"));
+        let error = error(&changed(from, &to));
+        assert!(error.starts_with(&format!("vesta.toml:{}: ", line_of(from))), "{error}");
+        assert!(error.contains("\"FIX.4.2\", \"FIX.4.4\", \"FIXT.1.1\""), "{error}");
+    }
     for (from, to, needs) in cases {
         let error = error(&changed(from, to));
         let from = from.trim_start();

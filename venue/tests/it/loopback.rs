@@ -235,7 +235,7 @@ fn special_orders_work_over_fix_and_over_a_restart() {
         let wanted = [
             ["trade", "0", "0.0000"],
             ["trade", "F", "1.0000"],
-            ["stop", "L", "0.0000"],
+            ["stop", "D", "0.0000"],
             ["stop", "F", "1.0000"],
             ["stop", "F", "3.0000"],
         ];

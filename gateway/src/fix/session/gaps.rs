@@ -10,7 +10,6 @@ use super::timers::AfterNs;
 use super::{SECOND_NS, Session, Shell};
 use crate::fix::decimal::parse_uint;
 use crate::fix::decode::{Fault, Message};
-use crate::fix::dictionary;
 use crate::fix::note::Note;
 use crate::fix::tag::{self, SessionRejectReason};
 
@@ -120,7 +119,7 @@ impl Session {
         if head.poss_dup && number < self.next_in {
             return;
         }
-        if let Err(fault) = dictionary::check(message, self.profile.unknown_tags) {
+        if let Err(fault) = self.check(message) {
             return self.reject(number, fault, message, shell);
         }
         let begin = message.get(tag::BEGIN_SEQ_NO).and_then(parse_uint).unwrap_or(0);
@@ -173,6 +172,20 @@ impl Session {
         link.gap =
             Some(Gap { highest: number, standing_at, asked_at: now, attempts: 1, dropped: false });
         submit(shell, MsgSeqNum::NONE, &Note::ResendRequest { begin: standing_at });
+    }
+
+    /// `number` is above the expected one, and the peer knows what is missing: asks only if it does not come.
+    pub(super) fn wait_for_gap(&mut self, now: Timestamp, number: u32) {
+        if let Some(link) = &mut self.link {
+            let standing_at = self.next_in;
+            link.gap = Some(Gap {
+                highest: number,
+                standing_at,
+                asked_at: now,
+                attempts: 0,
+                dropped: false,
+            });
+        }
     }
 
     /// A message that was kept while a gap was open and is due now: decode it and give it to

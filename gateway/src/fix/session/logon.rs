@@ -6,10 +6,11 @@ use super::head::Head;
 use super::outbound::{Closing, submit_as};
 use super::{LogonRefusal, Session, Shell};
 use crate::fix::decimal::parse_uint;
-use crate::fix::decode::Message;
-use crate::fix::dictionary::{self, UnknownTags};
+use crate::fix::decode::{Fault, Message};
+use crate::fix::dictionary::UnknownTags;
 use crate::fix::note::Note;
-use crate::fix::tag;
+use crate::fix::tag::{self, SessionRejectReason};
+use crate::fix::version::{APPL_VER_ID, Version};
 
 impl Session {
     /// Whether a connection whose first message is `logon` may speak for this session.
@@ -22,9 +23,9 @@ impl Session {
             return Err(LogonRefusal::NotLogon);
         }
         let identity = &self.profile.identity;
-        if logon.begin_string() != identity.begin_string.as_bytes() {
-            return Err(LogonRefusal::BeginString);
-        }
+        let version = Version::of_begin_string(logon.begin_string());
+        let version = version.filter(|version| self.profile.versions.has(*version));
+        let version = version.ok_or(LogonRefusal::BeginString)?;
         let head = Head::read(logon);
         if head.sender != Some(identity.target_comp_id.as_bytes())
             || head.target != Some(identity.sender_comp_id.as_bytes())
@@ -35,7 +36,17 @@ impl Session {
             return Err(LogonRefusal::AlreadyConnected);
         }
         // Venues' own tags are common on a Logon (cancel on disconnect, nonces): never a reason to refuse.
-        dictionary::check(logon, UnknownTags::Ignore).map_err(LogonRefusal::Field)?;
+        let checked = version.dictionary().check(logon, UnknownTags::Ignore);
+        checked.map_err(LogonRefusal::Field)?;
+        if version == Version::Fix50Sp2 && logon.get(tag::DEFAULT_APPL_VER_ID) != Some(APPL_VER_ID)
+        {
+            return Err(LogonRefusal::ApplVersion);
+        }
+        // What was said under a number is said again in the words it had: another version needs new numbers.
+        let numbered = self.next_in > 1 || self.last_out > 0;
+        if version != self.version() && numbered && !is_reset(logon) {
+            return Err(LogonRefusal::OtherVersion);
+        }
         self.check_sending_time(now, &head).map_err(|()| LogonRefusal::SendingTime)?;
         self.check_terms(&head, logon)
     }
@@ -54,7 +65,12 @@ impl Session {
         if !(username & password) {
             return Err(LogonRefusal::Credentials);
         }
-        if is_reset(logon) && head.number != Some(1) {
+        let expects = next_expected(logon);
+        if expects == Some(0) {
+            let reason = SessionRejectReason::ValueIncorrect;
+            return Err(LogonRefusal::Field(Fault::of(tag::NEXT_EXPECTED_MSG_SEQ_NUM, reason)));
+        }
+        if is_reset(logon) && (head.number != Some(1) || expects.is_some_and(|next| next != 1)) {
             return Err(LogonRefusal::ResetNumber);
         }
         Ok(())
@@ -70,7 +86,12 @@ impl Session {
     ) {
         let (Some(link), Some(number)) = (&mut self.link, head.number) else { return };
         link.logon = true;
+        if let Some(version) = Version::of_begin_string(message.begin_string()) {
+            self.profile.identity.version = version;
+        }
         link.heartbeat_s = heartbeat_s(message).unwrap_or(0);
+        let expects = next_expected(message);
+        link.peer_expects = expects;
         if is_reset(message) {
             return self.reset(shell);
         }
@@ -78,10 +99,22 @@ impl Session {
             return self.log_out_too_low(now, number, shell);
         }
         let inbound = self.count(number);
+        let next_out = self.last_out.saturating_add(1);
+        if let Some(expects) = expects.filter(|expects| *expects > next_out) {
+            // It has messages that we never sent: whose numbers are right, only people can say.
+            let text = format!(
+                "NextExpectedMsgSeqNum(789) too high, expecting at most {next_out} but received {expects}"
+            );
+            return self.log_out(now, inbound, text.as_bytes(), Closing::WhenWritten, shell);
+        }
         self.answer_logon(inbound, Numbering::Next, shell);
         if number > self.next_in {
             self.keep(number, b"");
-            self.ask_for_gap(now, number, shell);
+            match expects {
+                // Our answer says what we miss, and who says 789 reads it.
+                Some(_) => self.wait_for_gap(now, number),
+                None => self.ask_for_gap(now, number, shell),
+            }
         }
     }
 
@@ -95,7 +128,7 @@ impl Session {
         shell: &mut impl Shell,
     ) {
         let reset = is_reset(message)
-            && dictionary::check(message, UnknownTags::Ignore).is_ok()
+            && self.dictionary().check(message, UnknownTags::Ignore).is_ok()
             && self.check_terms(head, message).is_ok();
         if !reset {
             let inbound = self.count(number);
@@ -104,6 +137,7 @@ impl Session {
         }
         if let Some(link) = &mut self.link {
             link.heartbeat_s = heartbeat_s(message).unwrap_or(link.heartbeat_s);
+            link.peer_expects = next_expected(message);
         }
         self.reset(shell);
     }
@@ -123,13 +157,23 @@ impl Session {
     fn answer_logon(&self, inbound: MsgSeqNum, numbering: Numbering, shell: &mut impl Shell) {
         let heartbeat_s = self.link.as_ref().map_or(0, |link| link.heartbeat_s);
         let reset = numbering == Numbering::Reset;
-        let note = Note::Logon { heartbeat_s, reset, connection: self.connection };
+        let expects = self.link.as_ref().and_then(|link| link.peer_expects);
+        let next_expected = expects.map_or(0, |_| self.next_in);
+        let (connection, version) = (self.connection, self.version());
+        let note = Note::Logon { heartbeat_s, reset, connection, version, next_expected };
         submit_as(shell, inbound, numbering, &note);
     }
 }
 
 fn heartbeat_s(logon: &Message<'_>) -> Option<u32> {
     logon.get(tag::HEART_BT_INT).and_then(parse_uint)
+}
+
+/// NextExpectedMsgSeqNum(789); FIX 4.2 has none, and one that is there all the same says nothing.
+fn next_expected(logon: &Message<'_>) -> Option<u32> {
+    let version = Version::of_begin_string(logon.begin_string())?;
+    let next = logon.get(tag::NEXT_EXPECTED_MSG_SEQ_NUM).filter(|_| version > Version::Fix42);
+    next.and_then(parse_uint)
 }
 
 fn is_reset(logon: &Message<'_>) -> bool {

@@ -44,6 +44,13 @@ impl Session {
                 }
                 link.active = true;
                 link.resets_asked -= u32::from(reset);
+                // What it misses in front of this Logon comes without being asked for.
+                if let Some(begin) = link.peer_expects.take().filter(|next| *next < msg.0) {
+                    link.held_resend = Some(match link.held_resend {
+                        Some((held, _)) => (begin.min(held), 0),
+                        None => (begin, msg.0 - 1),
+                    });
+                }
             }
             Note::Logout { connection, .. } => {
                 let Some(logout) = &mut link.logout else { return After::Open };

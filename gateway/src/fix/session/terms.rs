@@ -7,12 +7,26 @@ use matcher::{Command, MsgSeqNum};
 use super::UnknownTags;
 use crate::fix::decode::{Fault, Message};
 use crate::fix::identity::Identity;
+use crate::fix::version::Versions;
+
+/// Which rules count where those of the FIX session test cases are worse for both sides than ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conduct {
+    /// Ours.
+    #[default]
+    Venue,
+    /// Those of the definitions: a wrong BodyLength(9) takes the next message along, a silent connection is
+    /// closed without a Logout(5).
+    Conformance,
+}
 
 /// What the venue has agreed with a counterparty.
 #[derive(Clone)]
 pub struct Profile {
-    /// The two ends.
+    /// The two ends, in the version that the session's numbers belong to.
     pub identity: Identity,
+    /// The versions that a Logon may begin to speak.
+    pub versions: Versions,
     /// Username(553) of the Logon, `None` if none is asked for.
     pub username: Option<Vec<u8>>,
     /// Password(554) of the Logon, `None` if none is asked for.
@@ -25,6 +39,8 @@ pub struct Profile {
     pub latency_s_max: u32,
     /// Tags that are not defined.
     pub unknown_tags: UnknownTags,
+    /// Ours, or the test cases'.
+    pub conduct: Conduct,
 }
 
 impl fmt::Debug for Profile {
@@ -32,10 +48,12 @@ impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile")
             .field("identity", &self.identity)
+            .field("versions", &self.versions)
             .field("heartbeat_s_min", &self.heartbeat_s_min)
             .field("heartbeat_s_max", &self.heartbeat_s_max)
             .field("latency_s_max", &self.latency_s_max)
             .field("unknown_tags", &self.unknown_tags)
+            .field("conduct", &self.conduct)
             .finish_non_exhaustive()
     }
 }
@@ -45,8 +63,12 @@ impl fmt::Debug for Profile {
 pub enum LogonRefusal {
     /// MsgType(35) is not A.
     NotLogon,
-    /// BeginString(8) is not that of the session.
+    /// BeginString(8) is none that the session may have.
     BeginString,
+    /// BeginString(8) is not that of the session's numbers, and they are not reset.
+    OtherVersion,
+    /// DefaultApplVerID(1137) is not that of FIX 5.0 SP2.
+    ApplVersion,
     /// SenderCompID(49) or TargetCompID(56) is not that of the session.
     CompId,
     /// Another connection speaks for this session.
@@ -61,7 +83,7 @@ pub enum LogonRefusal {
     HeartBtInt,
     /// Username(553) or Password(554) is wrong.
     Credentials,
-    /// ResetSeqNumFlag(141)=Y with a MsgSeqNum(34) other than 1.
+    /// ResetSeqNumFlag(141)=Y with a MsgSeqNum(34) or a NextExpectedMsgSeqNum(789) other than 1.
     ResetNumber,
 }
 
@@ -69,7 +91,11 @@ impl fmt::Display for LogonRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             LogonRefusal::NotLogon => "first message is no Logon",
-            LogonRefusal::BeginString => "BeginString(8) is not that of the session",
+            LogonRefusal::BeginString => "BeginString(8) is none that the session may have",
+            LogonRefusal::OtherVersion => {
+                "BeginString(8) is not that of the session's numbers: reset them (141=Y) to change it"
+            }
+            LogonRefusal::ApplVersion => "DefaultApplVerID(1137) is not 9, FIX 5.0 SP2",
             LogonRefusal::CompId => {
                 "SenderCompID(49) or TargetCompID(56) is not that of the session"
             }
@@ -84,7 +110,9 @@ impl fmt::Display for LogonRefusal {
             LogonRefusal::EncryptMethod => "EncryptMethod(98) is not 0",
             LogonRefusal::HeartBtInt => "HeartBtInt(108) is outside the bounds of the session",
             LogonRefusal::Credentials => "Username(553), Password(554) or RawData(96) is wrong",
-            LogonRefusal::ResetNumber => "ResetSeqNumFlag(141)=Y with MsgSeqNum(34) other than 1",
+            LogonRefusal::ResetNumber => {
+                "ResetSeqNumFlag(141)=Y with MsgSeqNum(34) or NextExpectedMsgSeqNum(789) other than 1"
+            }
         })
     }
 }

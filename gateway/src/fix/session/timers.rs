@@ -3,8 +3,8 @@
 use matcher::{MsgSeqNum, Timestamp};
 
 use super::gaps::Gap;
-use super::outbound::submit;
-use super::{CloseReason, Link, SECOND_NS, Session, Shell};
+use super::outbound::{Closing, submit};
+use super::{CloseReason, Conduct, Link, SECOND_NS, Session, Shell};
 use crate::fix::note::Note;
 
 /// Silence after which we send TestRequest(1).
@@ -41,7 +41,11 @@ impl Session {
         }
         if link.heartbeat_s > 0 {
             if now >= link.received_at.after(link.percent_ns(CLOSE_AFTER_PERCENT)) {
-                return shell.close(CloseReason::Silent);
+                let silent_s = (now.0 - link.received_at.0) / SECOND_NS;
+                return match self.profile.conduct {
+                    Conduct::Venue => self.log_out_silent(now, silent_s, shell),
+                    Conduct::Conformance => shell.close(CloseReason::Silent),
+                };
             }
             if !link.test_request
                 && now >= link.received_at.after(link.percent_ns(TEST_REQUEST_AFTER_PERCENT))
@@ -54,6 +58,13 @@ impl Session {
             }
         }
         self.look_at_gap(now, shell);
+    }
+
+    /// Whether the peer still hears us is not known: it is told why, and not waited for.
+    fn log_out_silent(&mut self, now: Timestamp, silent_s: u64, shell: &mut impl Shell) {
+        let text = format!("no message for {silent_s} s, and no answer to our TestRequest");
+        let (none, closing) = (MsgSeqNum::NONE, Closing::WhenWritten);
+        self.log_out(now, none, text.as_bytes(), closing, shell);
     }
 
     /// When [`Session::tick`] has something to do, `None` if never.

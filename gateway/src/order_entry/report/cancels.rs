@@ -4,9 +4,10 @@ use matcher::{CancelRejected, CancelRequest, Command, MassCancelScope, OrderId, 
 
 use super::Report;
 use super::field::ord_status;
-use crate::fix::tag;
+use super::words;
+use crate::fix::{Version, tag};
 use crate::order_entry::echo::echo;
-use crate::order_entry::reason::{cxl_rej_reason, mass_cancel_reject_reason};
+use crate::order_entry::reason::mass_cancel_reject_reason;
 use crate::orders::Standing;
 
 impl Report<'_, '_> {
@@ -45,7 +46,8 @@ impl Report<'_, '_> {
                 CancelRequest::Replace => b'2',
             },
         );
-        message.uint(tag::CXL_REJ_REASON, cxl_rej_reason(reason).into());
+        let reason = words::cxl_rej_reason(self.identity.version, reason);
+        message.uint(tag::CXL_REJ_REASON, reason.into());
         message.utc(tag::TRANSACT_TIME, told.input.timestamp);
         message.bytes(tag::TEXT, text.as_bytes());
         message.finish();
@@ -65,6 +67,9 @@ impl Report<'_, '_> {
         let mut message = self.identity.begin(self.out, b"r", self.header);
         message.bytes(tag::CL_ORD_ID, echo(told.attachment, tag::CL_ORD_ID).unwrap_or(&[]));
         message.uint(tag::ORDER_ID, told.input.sequence.0);
+        if self.identity.version == Version::Fix50Sp2 {
+            message.uint(tag::MASS_ACTION_REPORT_ID, told.input.sequence.0);
+        }
         message.bytes(tag::MASS_CANCEL_REQUEST_TYPE, kind);
         match done {
             Ok(orders) => {

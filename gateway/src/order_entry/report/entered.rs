@@ -8,7 +8,8 @@ use matcher::{
 
 use super::Report;
 use super::field::{put_price, put_qty};
-use crate::fix::{Encoder, tag};
+use super::words;
+use crate::fix::{Encoder, Version, tag};
 use crate::order_entry::echo::echo;
 use crate::order_entry::{Inputs, Told, Unreadable, number_of};
 use crate::orders::{Restatement, Terms, peg_offset, terms_of};
@@ -142,7 +143,12 @@ impl Entered<'_> {
 
     /// OrderQty(38), OrdType(40), Price(44), TimeInForce(59), ExecInst(18) and what else was asked for: from
     /// the Commands, or as the counterparty wrote it where no Command could say it.
-    pub(super) fn write_terms(&self, message: &mut Encoder<'_>, instrument: Option<&Instrument>) {
+    pub(super) fn write_terms(
+        &self,
+        message: &mut Encoder<'_>,
+        instrument: Option<&Instrument>,
+        version: Version,
+    ) {
         if self.bare.is_some() {
             return;
         }
@@ -153,14 +159,17 @@ impl Entered<'_> {
             return;
         }
         put_qty(message, tag::ORDER_QTY, self.qty(), instrument);
-        message.char(tag::ORD_TYPE, self.terms.ord_type());
-        if let Some(price) = self.limit() {
+        let limit = self.limit();
+        message
+            .char(tag::ORD_TYPE, words::ord_type(version, self.terms.ord_type(), limit.is_some()));
+        if let Some(price) = limit {
             put_price(message, tag::PRICE, price, instrument);
         }
-        if let Some(time_in_force) = self.terms.time_in_force() {
+        let has = |tag| move |code: &u8| words::has(version, tag, *code);
+        if let Some(time_in_force) = self.terms.time_in_force().filter(has(tag::TIME_IN_FORCE)) {
             message.char(tag::TIME_IN_FORCE, time_in_force);
         }
-        if let Some(exec_inst) = self.terms.exec_inst() {
+        if let Some(exec_inst) = self.terms.exec_inst().filter(has(tag::EXEC_INST)) {
             message.char(tag::EXEC_INST, exec_inst);
         }
         if self.terms.is_detailed() {

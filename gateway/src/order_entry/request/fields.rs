@@ -54,7 +54,8 @@ impl<'m> Asked<'m> {
                 tag::CL_ORD_ID => &mut asked.cl_ord_id,
                 tag::EXEC_INST => &mut asked.exec_inst,
                 tag::EXPIRE_TIME => &mut asked.expire_time,
-                tag::MAX_FLOOR => &mut asked.max_floor,
+                // FIX 5.0 SP2 has another name for it, and both.
+                tag::MAX_FLOOR | tag::DISPLAY_QTY => &mut asked.max_floor,
                 tag::MIN_QTY => &mut asked.min_qty,
                 tag::PEG_OFFSET_VALUE => &mut asked.peg_offset,
                 tag::STOP_PX => &mut asked.stop_px,
@@ -86,6 +87,9 @@ fn changes_the_order(tag: u32, value: &[u8]) -> bool {
         // CashOrderQty, EffectiveTime, OrderQty2, MaxShow, DiscretionInst, DiscretionOffsetValue,
         // ExpireDate, OrderPercent, Price2, TargetStrategy.
         152 | 168 | 192 | 210 | 388 | 389 | 432 | 516 | 640 | 847 => true,
+        // The same of FIX 5.0 SP2: StrategyParameters, RefOrderID, DisplayInstruction, MatchIncrement,
+        // MaxPriceLevels, PriceProtectionScope, PegInstructions, TriggeringInstruction.
+        957 | 1080 | 1082..=1090 | 1092 | 1094 | 1096..=1113 => true,
         // PegMoveType floating, PegOffsetType price, PegLimitType or better, PegScope local: what we do.
         835..=837 => value != b"0",
         840 => value != b"1",

@@ -1,0 +1,108 @@
+use super::compile::NAME_AT;
+use super::*;
+
+#[test]
+fn tables_agree_with_each_other() {
+    for version in Version::ALL {
+        let dictionary = version.dictionary();
+        for definition in dictionary.definitions.iter().filter(|it| !it.msg_type.is_empty()) {
+            for rule in dictionary.rules.iter().filter(|it| definition.tags.has(it.place)) {
+                assert!(rule.part == Part::Body);
+            }
+        }
+        for group in dictionary.groups.iter().filter(|group| group.count > 0) {
+            assert!(group.members.has(dictionary.rule(group.delimiter.into()).place));
+        }
+        for tag in 0..TAGS as u32 {
+            let rule = dictionary.rule(tag);
+            if rule.place != NOWHERE {
+                assert_eq!(u32::from(TAG_AT[usize::from(rule.place)]), tag);
+                assert!(!NAME_AT[usize::from(rule.place)].is_empty());
+            }
+            if let Some(data) = data_tag_of(tag) {
+                let formats = [rule.format, dictionary.rule(data).format];
+                let listed = formats.map(|it| it != Format::Unknown && it != Format::Elsewhere);
+                assert_eq!(listed[0], listed[1], "{version:?}: {tag} {data}");
+                assert!(
+                    !listed[0] || formats == [Format::Uint, Format::Text],
+                    "{version:?}: {tag}"
+                );
+            }
+        }
+        for tag in [tag::MSG_SEQ_NUM, tag::SENDER_COMP_ID, tag::SENDING_TIME, tag::TARGET_COMP_ID] {
+            assert!(dictionary.rule(tag).part == Part::Header);
+        }
+    }
+}
+
+/// Every field that is listed stands in a message of each version that has it.
+#[test]
+fn every_field_is_of_a_message() {
+    for version in Version::ALL {
+        let dictionary = version.dictionary();
+        for (tag, rule) in dictionary.rules.iter().enumerate().filter(|(_, it)| it.place != NOWHERE)
+        {
+            let used = rule.part != Part::Body
+                || dictionary.definitions.iter().any(|it| it.tags.has(rule.place))
+                || dictionary.groups.iter().any(|it| it.members.has(rule.place));
+            assert!(used, "{version:?}: {tag}");
+        }
+    }
+}
+
+#[test]
+fn message_types() {
+    use MsgKind::{Admin, Answer, Application, Unknown, Unsupported};
+    for (msg_type, [fix42, fix44, fix50]) in [
+        (&b"0"[..], [Admin; 3]),
+        (b"A", [Admin; 3]),
+        (b"D", [Application; 3]),
+        (b"q", [Unknown, Application, Application]),
+        (b"8", [Unsupported; 3]),
+        (b"r", [Unknown, Unsupported, Unsupported]),
+        (b"d", [Unsupported; 3]),
+        (b"AE", [Unknown, Unsupported, Unsupported]),
+        (b"BH", [Unknown, Unsupported, Unsupported]),
+        (b"BI", [Unknown, Unknown, Unsupported]),
+        (b"j", [Answer; 3]),
+        (b"*", [Unknown; 3]),
+        (b"I", [Unknown; 3]),
+        (b"O", [Unknown; 3]),
+        (b"U", [Unknown; 3]),
+        (b"AAA", [Unknown; 3]),
+        (b"A B", [Unknown; 3]),
+        (b"", [Unknown; 3]),
+    ] {
+        for (version, expected) in Version::ALL.into_iter().zip([fix42, fix44, fix50]) {
+            let kind = version.dictionary().kind(msg_type);
+            assert_eq!(kind, expected, "{version:?} {}", String::from_utf8_lossy(msg_type));
+        }
+    }
+}
+
+#[test]
+fn a_list_of_values_is_what_it_says() {
+    let values = |version: Version, tag: u32| {
+        let dictionary = version.dictionary();
+        &dictionary.values[usize::from(dictionary.rule(tag).values) - 1]
+    };
+    for (version, tag, good, bad) in [
+        (Version::Fix42, tag::ORD_TYPE, "12P", "K0"),
+        (Version::Fix44, tag::ORD_TYPE, "12KP", "50"),
+        (Version::Fix42, tag::TIME_IN_FORCE, "06", "7x"),
+        (Version::Fix44, tag::TIME_IN_FORCE, "07", "89"),
+        (Version::Fix50Sp2, tag::TIME_IN_FORCE, "09", "A "),
+    ] {
+        for (values_in, expected) in [(good, true), (bad, false)] {
+            for byte in values_in.bytes() {
+                let is = allowed(&[byte], values(version, tag));
+                assert_eq!(is, expected, "{version:?} {tag}={}", char::from(byte));
+            }
+        }
+    }
+    let encrypt = values(Version::Fix44, tag::ENCRYPT_METHOD);
+    for (value, expected) in [("0", true), ("06", true), ("6", true), ("7", false), ("-1", false)] {
+        assert_eq!(allowed(value.as_bytes(), encrypt), expected, "{value}");
+    }
+    assert!(!allowed(b"340282366920938463463374607431768211456", encrypt));
+}
