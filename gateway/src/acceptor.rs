@@ -5,6 +5,7 @@
 //! the kernel; a peer that does not read is cut.
 
 mod admission;
+mod cancels;
 mod lockout;
 mod rights;
 mod serve;
@@ -27,6 +28,11 @@ use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
 use admission::Admission;
 pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
+use cancels::Cancels;
+pub use cancels::{
+    CANCEL_AFTER, CANCEL_ORDERS_ON_DISCONNECT, CancelRules, CancelTerms, LAST_CONNECTION_BYTES,
+    LastConnection,
+};
 pub use lockout::Lockout;
 use lockout::{Failures, Networks};
 use rights::Rate;
@@ -138,8 +144,16 @@ pub struct SessionSetup {
     pub last_inbound: MsgSeqNum,
     /// As of the end of the journal.
     pub last_outbound: MsgSeqNum,
-    /// Whether its orders are canceled when its connection ends.
-    pub cancel_on_disconnect: bool,
+    /// When its orders are canceled without being asked.
+    pub cancel: CancelRules,
+    /// Its connection before this start.
+    pub last: LastConnection,
+    /// Whether that went with the last run, and the orders wait for the next one.
+    pub is_lost: bool,
+    /// The time of the start.
+    pub began: Timestamp,
+    /// Whether a second connection that proves itself takes the place of the first.
+    pub takeover: bool,
     /// From where it may log on; empty: from anywhere.
     pub addresses: Vec<AddressRange>,
     /// What it may ask for.
@@ -182,6 +196,8 @@ struct Peer<S> {
     garbled: u32,
     /// The socket may have bytes that were not read.
     ready: bool,
+    /// It has sent a Logout.
+    logged_out: bool,
     /// It is not read because it does not read.
     paused: bool,
     /// It is not read before this time: it has sent too much.
@@ -209,7 +225,8 @@ struct Slot {
     failures: Failures,
     /// From where it logged on last.
     proved_from: Option<IpAddr>,
-    cancel_on_disconnect: bool,
+    cancels: Cancels,
+    takeover: bool,
     resends: VecDeque<(u32, u32)>,
     /// The first number that was not said because too much was waiting: it and all after it come from
     /// the journal, as the peer reads on.
@@ -239,6 +256,8 @@ pub struct Acceptor<N: Network = Sockets> {
     waiting: Vec<usize>,
     serials: u64,
     networks: Networks,
+    /// When orders are canceled next that nobody asks for, or earlier.
+    cancels_at: Option<Timestamp>,
     /// Connections that are not read before a time of theirs, and the first of these times.
     delayed: Vec<usize>,
     delayed_until: Option<Timestamp>,
@@ -283,6 +302,7 @@ impl<N: Network> Acceptor<N> {
             waiting: Vec::new(),
             serials: 0,
             networks: Networks::default(),
+            cancels_at: None,
             delayed: Vec::new(),
             delayed_until: None,
             logged_on: 0,
@@ -317,10 +337,12 @@ impl<N: Network> Acceptor<N> {
                 rate: setup.rate.map(Rate::new),
                 failures: Failures::default(),
                 proved_from: None,
-                cancel_on_disconnect: setup.cancel_on_disconnect,
+                cancels: Cancels::new(setup.cancel, setup.last, setup.began, setup.is_lost),
+                takeover: setup.takeover,
                 resends: VecDeque::new(),
                 lag: None,
             });
+            acceptor.look_at_cancels(setup.id);
         }
         acceptor
     }
@@ -385,7 +407,7 @@ impl<N: Network> Acceptor<N> {
     /// When [`Acceptor::serve`] and [`Acceptor::tick`] want to be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        [self.deadline, self.delayed_until].into_iter().flatten().min()
+        [self.deadline, self.delayed_until, self.cancels_at].into_iter().flatten().min()
     }
 
     /// Waits for sockets, at most `timeout`.
@@ -476,6 +498,7 @@ impl<N: Network> Acceptor<N> {
                 opened: now,
                 garbled: 0,
                 ready: true,
+                logged_out: false,
                 paused: false,
                 delayed: None,
                 dirty: false,
@@ -521,7 +544,7 @@ impl<N: Network> Acceptor<N> {
             if is_new && let Some(peer) = self.peers[oldest.0].take_if(|peer| !asked(peer)) {
                 self.stats.logon_timeouts += 1;
                 self.notice(now, peer.address, "closed: no Logon, and others wait to log on");
-                self.drop_peer(oldest.0, peer);
+                self.drop_peer(oldest.0, peer, now);
             }
         }
         if self.newcomers.len() > 2 * self.config.connections_max.max(64) {
@@ -543,13 +566,13 @@ impl<N: Network> Acceptor<N> {
             peer.dirty = false;
             if peer.broken {
                 self.notice(now, peer.address, "closed: the journal cannot be read for it");
-                self.drop_peer(index, peer);
+                self.drop_peer(index, peer, now);
                 continue;
             }
             let before = peer.connection.waiting();
             match peer.connection.flush() {
                 Ok(Flush::Done) if peer.closing => {
-                    self.drop_peer(index, peer);
+                    self.drop_peer(index, peer, now);
                     continue;
                 }
                 Ok(Flush::Done) => peer.blocked = false,
@@ -562,7 +585,7 @@ impl<N: Network> Acceptor<N> {
                     self.deadline = Some(self.deadline.map_or(slow, |next| next.min(slow)));
                 }
                 Err(_) => {
-                    self.drop_peer(index, peer);
+                    self.drop_peer(index, peer, now);
                     continue;
                 }
             }
@@ -591,6 +614,7 @@ impl<N: Network> Acceptor<N> {
 
     /// Timers: heartbeats, test requests, peers that never log on.
     pub fn tick(&mut self, now: Timestamp, requests: &mut impl Requests) {
+        self.cancel_what_is_due(now);
         self.cancel_for_disconnects(requests);
         if self.deadline.is_none_or(|deadline| deadline > now) {
             return;
@@ -635,7 +659,7 @@ impl<N: Network> Acceptor<N> {
             if peer.blocked && slow <= now {
                 self.stats.slow_peers += 1;
                 self.notice(now, peer.address, "closed: it does not read");
-                self.drop_peer(index, peer);
+                self.drop_peer(index, peer, now);
                 continue;
             }
             let deadline = if peer.blocked {
@@ -646,7 +670,7 @@ impl<N: Network> Acceptor<N> {
             if gone {
                 // What was written before (a Logout) goes out if the socket takes it at once.
                 let _ = peer.connection.flush();
-                self.drop_peer(index, peer);
+                self.drop_peer(index, peer, now);
                 continue;
             }
             if let Some(deadline) = deadline {
@@ -677,7 +701,7 @@ impl<N: Network> Acceptor<N> {
         }
     }
 
-    fn drop_peer(&mut self, index: usize, mut peer: Peer<N::Stream>) {
+    fn drop_peer(&mut self, index: usize, mut peer: Peer<N::Stream>, now: Timestamp) {
         self.network.forget(peer.connection.stream_mut());
         self.free.push(index);
         self.networks.disconnected(peer.address.ip());
@@ -692,9 +716,7 @@ impl<N: Network> Acceptor<N> {
         slot.resends.clear();
         slot.lag = None;
         slot.peer = None;
-        if slot.cancel_on_disconnect {
-            self.disconnects.push_back(id);
-        }
+        self.connection_gone(id, now, peer.logged_out);
     }
 
     fn cancel_for_disconnects(&mut self, requests: &mut impl Requests) {

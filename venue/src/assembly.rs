@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, SessionSetup};
+use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, LastConnection, SessionSetup};
 use gateway::fix::{Conduct, Identity, Profile, UnknownTags, Version};
 use gateway::network::Network;
 use journal::{Log, Opened, Preparer, Recovery, Syncer};
 use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, SessionConfig};
 use crate::core::{Core, Space, Turned};
 use crate::feed_thread::{FeedLoop, FeedParts};
 use crate::gateway_thread::GatewayLoop;
-use crate::recovery::{Names, definitions, follow, recover};
+use crate::recovery::{Folds, Names, definitions, follow, recover};
 use crate::release::Release;
 use crate::ring::{Requests, ring};
 use crate::run::StartError;
@@ -153,8 +153,10 @@ impl<N: Network> Assembly<N> {
         }
         // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
         // wait in the ring until the preparer runs beside the core.
+        // Who has a grace has it from now on.
         for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
-            if session.cancel_on_disconnect && core.engine().session_has_orders(id) {
+            let rules = session.cancel.with(last_of(&folds, id).terms);
+            if is_lost(&core, &folds, id, session) && rules.grace_ns == 0 {
                 let cancel = Command::MassCancel(MassCancelScope::Session);
                 schedule_ring.push(id, MsgSeqNum::NONE, &cancel, &[]);
             }
@@ -184,8 +186,9 @@ impl<N: Network> Assembly<N> {
             slow_peer_ns: u64::from(config.fix.slow_peer_s) * 1_000_000_000,
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
+        let setups = setups(config, &core, &folds, outside.border_clock.now());
         let gateway = GatewayLoop::new(
-            Acceptor::new(outside.fix, fix, setups(config, &core), folds.entry)
+            Acceptor::new(outside.fix, fix, setups, folds.entry)
                 .with_credentials(outside.credentials),
             outside.border_clock.clone(),
             (gateway_ring, Arc::clone(&space)),
@@ -326,7 +329,20 @@ impl<N: Network> Joined<N> {
     }
 }
 
-fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
+/// What the last connection of a session was, as far as that is anything.
+fn last_of(folds: &Folds, id: SessionId) -> LastConnection {
+    folds.in_force.connections.get(&id).copied().unwrap_or_default()
+}
+
+/// Whether the start of the venue is a lost connection that its orders are canceled for.
+fn is_lost(core: &Core, folds: &Folds, id: SessionId, session: &SessionConfig) -> bool {
+    let last = last_of(folds, id);
+    let rules = session.cancel.with(last.terms);
+    let counts = rules.on_disconnect && (rules.on_logout || !last.logged_out);
+    counts && core.engine().session_has_orders(id)
+}
+
+fn setups(config: &Config, core: &Core, folds: &Folds, began: Timestamp) -> Vec<SessionSetup> {
     let mut setups = Vec::new();
     for (id, session) in (1..).map(SessionId).zip(&config.sessions) {
         let Some(state) = core.engine().session(id) else { continue };
@@ -353,7 +369,11 @@ fn setups(config: &Config, core: &Core) -> Vec<SessionSetup> {
             },
             last_inbound: state.last_inbound,
             last_outbound: state.last_outbound,
-            cancel_on_disconnect: session.cancel_on_disconnect,
+            cancel: session.cancel,
+            last: last_of(folds, id),
+            is_lost: is_lost(core, folds, id, session) && session.cancel.grace_ns > 0,
+            began,
+            takeover: session.takeover,
             addresses: session.addresses.clone(),
             rights: session.rights.clone(),
             rate: session.rate,

@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use gateway::acceptor::{Lockout, RateLimit, Rights};
+use gateway::acceptor::{CancelRules, Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
 use gateway::fix::{Version, Versions, parse_scaled};
 use matcher::{
@@ -178,8 +178,10 @@ pub struct SessionConfig {
     pub participant: String,
     /// What it proves itself with.
     pub credentials: Credentials,
-    /// Whether its orders are canceled when its connection ends.
-    pub cancel_on_disconnect: bool,
+    /// When its orders are canceled without being asked.
+    pub cancel: CancelRules,
+    /// Whether a second connection that proves itself takes the place of the first.
+    pub takeover: bool,
     /// From where it may log on; empty: from anywhere.
     pub addresses: Vec<AddressRange>,
     /// What it may ask for.
@@ -396,6 +398,9 @@ fn default_out_buffer() -> Spanned<usize> {
 fn default_slow_peer() -> Spanned<u32> {
     spanless(10)
 }
+fn default_none() -> Spanned<u32> {
+    spanless(0)
+}
 fn default_true() -> bool {
     true
 }
@@ -472,6 +477,14 @@ struct FileSession {
     password: Option<Zeroizing<String>>,
     #[serde(default)]
     cancel_on_disconnect: bool,
+    #[serde(default = "default_true")]
+    cancel_on_logout: bool,
+    #[serde(default = "default_none")]
+    cancel_grace_s: Spanned<u32>,
+    #[serde(default = "default_none")]
+    cancel_after_s: Spanned<u32>,
+    #[serde(default)]
+    takeover: Option<Spanned<bool>>,
     #[serde(default)]
     addresses: Option<Spanned<Vec<String>>>,
     #[serde(default)]
@@ -528,6 +541,16 @@ impl Config {
         }
         if let Some(file) = &config.fix.credentials {
             credentials::read(file, &mut config.sessions)?;
+        }
+        for session in &config.sessions {
+            if session.takeover && session.credentials.is_open() {
+                let comp_id = &session.comp_id;
+                let what = format!(
+                    "session {comp_id}: takeover = true needs a password or an hmac_key: else anybody who \
+                     connects ends its connection"
+                );
+                return Err(ConfigError { file: path.display().to_string(), line: None, what });
+            }
         }
         Ok(config)
     }
@@ -952,7 +975,25 @@ impl Checker<'_> {
                     password,
                     hmac_key: None,
                 },
-                cancel_on_disconnect: file.cancel_on_disconnect,
+                cancel: CancelRules {
+                    on_disconnect: file.cancel_on_disconnect,
+                    on_logout: file.cancel_on_logout,
+                    grace_ns: 1_000_000_000
+                        * u64::from(self.range(
+                            &file.cancel_grace_s,
+                            "cancel_grace_s",
+                            0,
+                            86_400,
+                        )?),
+                    dead_man_ns: 1_000_000_000
+                        * u64::from(self.range(
+                            &file.cancel_after_s,
+                            "cancel_after_s",
+                            0,
+                            86_400,
+                        )?),
+                },
+                takeover: file.takeover.as_ref().is_some_and(|takeover| *takeover.get_ref()),
                 addresses: self.addresses(file.addresses.as_ref())?,
                 rights: self.rights(
                     file.permissions.as_ref(),

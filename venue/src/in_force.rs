@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway::acceptor::LastConnection;
 use matcher::{
     Bands, Command, Event, InstrumentId, ParticipantId, Phase, Price, RiskLimits,
     SelfTradePrevention, SessionId, Timestamp,
@@ -19,10 +20,21 @@ pub(crate) struct InForce {
     references: BTreeMap<InstrumentId, Price>,
     sessions: BTreeMap<SessionId, (u32, SelfTradePrevention)>,
     risk: BTreeMap<(ParticipantId, InstrumentId), RiskLimits>,
+    /// What sessions' last connections were, as far as that is anything.
+    pub connections: BTreeMap<SessionId, LastConnection>,
 }
 
 impl Follower for InForce {
-    fn input(&mut self, _: &TurnHead) {}
+    fn input(&mut self, head: &TurnHead) {
+        if let Command::Note(_) = head.input.command {
+            let session = head.input.session;
+            let before = self.connections.get(&session).copied().unwrap_or_default();
+            let after = before.after(head.attachment());
+            if after != before {
+                self.connected(session, after);
+            }
+        }
+    }
 
     fn event(&mut self, head: &TurnHead, _: u32, event: &Event) {
         let since = head.input.timestamp;
@@ -44,6 +56,15 @@ impl Follower for InForce {
 }
 
 impl InForce {
+    /// A session's last connection was this.
+    pub(crate) fn connected(&mut self, session: SessionId, last: LastConnection) {
+        if last == LastConnection::default() {
+            self.connections.remove(&session);
+        } else {
+            self.connections.insert(session, last);
+        }
+    }
+
     fn apply(&mut self, command: &Command) {
         match command {
             Command::SetBands { instrument, bands } => {

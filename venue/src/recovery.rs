@@ -128,6 +128,7 @@ struct Others<'a> {
 impl Follower for Others<'_> {
     fn input(&mut self, head: &TurnHead) {
         self.names.input(head);
+        self.in_force.input(head);
         self.outbound.input(&head.input);
         self.feed.input(head);
     }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use matcher::{SessionId, Timestamp};
 use zeroize::Zeroizing;
 
+use super::cancels::CancelTerms;
 use super::lockout::{Failures, Lockout, Networks};
 use super::{Acceptor, Peer, Slot};
 use crate::fix::{LogonRefusal, Message, parse_utc, tag};
@@ -148,6 +149,8 @@ pub(super) enum Admission {
 pub(super) enum Admitted {
     /// It speaks for this session now.
     In(SessionId),
+    /// It will speak for the session of this connection, once that is closed.
+    TakesOver(usize),
     /// It waits, for this.
     Later(Admission),
     /// It is closed.
@@ -239,7 +242,7 @@ impl Doorway<'_> {
                     slot.failures.add(now, self.lockout);
                 }
             }
-            Admitted::Refused(_) | Admitted::Later(_) => {}
+            Admitted::Refused(_) | Admitted::Later(_) | Admitted::TakesOver(_) => {}
         }
         admitted
     }
@@ -252,6 +255,10 @@ impl Doorway<'_> {
         logon: &Message<'_>,
     ) -> Admitted {
         let address = peer.address.ip();
+        let terms = match CancelTerms::read(logon) {
+            Ok(terms) => terms,
+            Err(refusal) => return Admitted::Refused(refusal.into()),
+        };
         let (id, slot) = match self.slot_of(session, address, now, logon) {
             Ok(found) => found,
             Err(refusal) => return Admitted::Refused(refusal),
@@ -271,6 +278,10 @@ impl Doorway<'_> {
         };
         match verdict {
             Verdict::Good => {
+                if let Some(first) = slot.peer {
+                    return Admitted::TakesOver(first);
+                }
+                slot.cancels.logged_on(terms, now);
                 slot.session.connect(now);
                 slot.peer = Some(index);
                 Admitted::In(id)
@@ -311,10 +322,11 @@ impl Doorway<'_> {
         {
             return Err(Refusal::LockedOut { now, until });
         }
-        if slot.peer.is_some() {
-            return Err(LogonRefusal::AlreadyConnected.into());
+        match slot.session.check_logon(now, logon) {
+            // The rest is looked at when the first connection is gone.
+            Err(LogonRefusal::AlreadyConnected) if slot.takeover => {}
+            checked => checked?,
         }
-        slot.session.check_logon(now, logon)?;
         Ok((id, id.index()))
     }
 }

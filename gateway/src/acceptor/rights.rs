@@ -133,11 +133,10 @@ impl Rate {
         Rate { limit, others: empty, cancels: empty, refused: empty }
     }
 
-    /// Counts a message. Those of the session layer are free.
+    /// Counts an application message.
     #[inline]
     pub(super) fn pace(&mut self, now: Timestamp, message: &Message<'_>) -> Pace {
         let bucket = match message.msg_type() {
-            [b'0'..=b'5' | b'A'] | [] => return Pace::Go,
             b"F" | b"q" => &mut self.cancels,
             _ => &mut self.others,
         };

@@ -6,6 +6,7 @@ use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
 use super::admission::{Admission, Admitted, Doorway};
+use super::cancels::CancelTerms;
 use super::rights::{self, Pace, Rate, Rights};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
@@ -22,6 +23,8 @@ use crate::order_entry::{OrderEntry, Request};
 impl<N: Network> Acceptor<N> {
     /// Reads what came in and hands it to the sessions, as far as `requests` has room.
     pub fn serve(&mut self, now: Timestamp, requests: &mut impl Requests) {
+        // Before anything is read: a session that comes back too late finds its orders canceled.
+        self.cancel_what_is_due(now);
         self.cancel_for_disconnects(requests);
         self.hear_verdicts();
         self.end_delays(now);
@@ -49,7 +52,7 @@ impl<N: Network> Acceptor<N> {
                     self.hasten(&peer);
                     self.peers[index] = Some(peer);
                 }
-                Served::Gone => self.drop_peer(index, peer),
+                Served::Gone => self.drop_peer(index, peer, now),
             }
         }
         if self.ready.is_empty() {
@@ -142,7 +145,19 @@ impl<N: Network> Acceptor<N> {
                                 lockout: &self.config.lockout,
                             };
                             match doorway.admit((index, &*peer), now, &message) {
+                                Admitted::TakesOver(old) => {
+                                    self.notice(now, peer.address, "takes over its session");
+                                    peer.admission = Admission::Decided(true);
+                                    if let Some(first) = self.peers[old].take() {
+                                        self.drop_peer(old, first, now);
+                                    }
+                                    return Served::More;
+                                }
                                 Admitted::In(id) => {
+                                    let slot = self.slots[id.index()].as_ref();
+                                    let due = slot.and_then(|slot| slot.cancels.due());
+                                    let both = [self.cancels_at, due].into_iter();
+                                    self.cancels_at = both.flatten().min();
                                     self.logged_on += 1;
                                     self.deadline = Some(now);
                                     id
@@ -164,15 +179,13 @@ impl<N: Network> Acceptor<N> {
                         }
                     };
                     let secret = message.msg_type() == b"A";
+                    // The answer to our Logout at the end of a run is no wish to go.
+                    peer.logged_out |= message.msg_type() == b"5" && !self.stopping;
                     peer.session = Some(id);
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
                     let mut border =
                         Border { slots, entry, requests, resending: &mut self.resending };
-                    let pace =
-                        match border.slots[id.index()].as_mut().and_then(|it| it.rate.as_mut()) {
-                            Some(rate) => rate.pace(now, &message),
-                            None => Pace::Go,
-                        };
+                    let pace = border.pace(id, now, &message);
                     self.stats.over_rate += u64::from(pace != Pace::Go);
                     let gone = match pace {
                         Pace::Go => border.receive(id, now, &message, None).is_some(),
@@ -227,6 +240,10 @@ impl<N: Network> Acceptor<N> {
     }
 }
 
+fn is_of_session_layer(message: &Message<'_>) -> bool {
+    matches!(message.msg_type(), [b'0'..=b'5' | b'A'] | [])
+}
+
 fn is_order(message: &Message<'_>) -> bool {
     matches!(message.msg_type(), b"D" | b"G")
 }
@@ -273,6 +290,17 @@ impl<R: Requests> Border<'_, R> {
         })
     }
 
+    /// Counts a message of a session, and what it says of its being there.
+    #[inline]
+    fn pace(&mut self, id: SessionId, now: Timestamp, message: &Message<'_>) -> Pace {
+        if is_of_session_layer(message) {
+            return Pace::Go;
+        }
+        let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return Pace::Go };
+        slot.cancels.heard(now);
+        slot.rate.as_mut().map_or(Pace::Go, |rate| rate.pace(now, message))
+    }
+
     /// It has sent far too much: it is told when to come back.
     fn log_out_for_rate(&mut self, id: SessionId, now: Timestamp, wait_ns: u64) {
         let rate = self.slots.get(id.index()).and_then(Option::as_ref).and_then(|it| it.rate);
@@ -293,6 +321,7 @@ impl<R: Requests> Border<'_, R> {
         let (entry, requests) = (&mut *self.entry, &mut *self.requests);
         let mut shell = FixShell::new(id, (entry, requests), &mut slot.resends, &slot.rights);
         shell.rate = slot.rate.as_ref();
+        shell.terms = slot.cancels.terms;
         call(&mut slot.session, &mut shell);
         let close = shell.close;
         if !slot.resends.is_empty() && !self.resending.contains(&id) {
@@ -310,6 +339,7 @@ pub(super) struct FixShell<'a, R> {
     pub(super) close: Option<CloseReason>,
     rights: &'a Rights,
     rate: Option<&'a Rate>,
+    terms: CancelTerms,
     /// What comes now is beyond the session's rate; the next would be taken after so many ns.
     over_rate: Option<u64>,
 }
@@ -322,7 +352,8 @@ impl<'a, R> FixShell<'a, R> {
         rights: &'a Rights,
     ) -> FixShell<'a, R> {
         let (close, rate, over_rate) = (None, None, None);
-        FixShell { session, entry, requests, resends, close, rights, rate, over_rate }
+        let terms = CancelTerms::default();
+        FixShell { session, entry, requests, resends, close, rights, rate, terms, over_rate }
     }
 }
 
@@ -347,6 +378,8 @@ impl<R: Requests> FixShell<'_, R> {
 
 impl<R: Requests> Shell for FixShell<'_, R> {
     fn submit(&mut self, inbound: MsgSeqNum, command: &Command, attachment: &[u8]) {
+        let mut room = [0; ATTACHMENT_BYTES_MAX];
+        let attachment = self.terms.behind(attachment, &mut room).unwrap_or(attachment);
         self.requests.submit(self.session, inbound, command, attachment);
     }
 

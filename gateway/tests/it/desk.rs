@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use gateway::acceptor::{
-    Acceptor, AcceptorConfig, AcceptorStats, Credentials, Lockout, Requests, Rights, SessionSetup,
+    Acceptor, AcceptorConfig, AcceptorStats, CancelRules, Credentials, LastConnection, Lockout,
+    Requests, Rights, SessionSetup,
 };
 use gateway::fix::{
     Conduct, DecodeError, Encoder, Fields, Identity, Profile, UnknownTags, Version, Versions,
@@ -25,7 +26,7 @@ pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000 * MS;
 
 /// A day in 2026, half past nine.
-const OPEN: Timestamp = Timestamp(1_767_605_400_000_000_000);
+pub(crate) const OPEN: Timestamp = Timestamp(1_767_605_400_000_000_000);
 
 /// How long a test waits for a socket. Only a failing test ever waits that long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,7 +108,11 @@ pub(crate) fn session(number: u32) -> SessionSetup {
         },
         last_inbound: MsgSeqNum::NONE,
         last_outbound: MsgSeqNum::NONE,
-        cancel_on_disconnect: false,
+        cancel: CancelRules::default(),
+        last: LastConnection::default(),
+        is_lost: false,
+        began: OPEN,
+        takeover: false,
         addresses: Vec::new(),
         rights: Rights::default(),
         rate: None,

@@ -3,6 +3,7 @@
 // The lint's exemption for tests stops at the functions that tests call.
 #![allow(clippy::unwrap_used)]
 
+mod cancels;
 mod connection;
 mod decode;
 mod desk;

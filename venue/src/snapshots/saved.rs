@@ -4,10 +4,12 @@
 //! and 8 bytes when the log began and when day orders expired last (each 0: never), and the records. A time 0 of the
 //! journal's own cannot be told from none; no clock shows it.
 
+use gateway::acceptor::{LAST_CONNECTION_BYTES, LastConnection};
 use gateway::saved::{NotSaved, Saved};
 use matcher::record::{INPUT_BYTES_MAX, decode_input, encode_input};
 use matcher::{
-    Command, Input, InstrumentId, MsgSeqNum, ParticipantId, Sequence, SessionId, Timestamp,
+    Command, Input, InstrumentId, MsgSeqNum, Numbering, ParticipantId, Sequence, SessionId,
+    Timestamp,
 };
 
 use crate::in_force::InForce;
@@ -22,13 +24,18 @@ fn save_command(
     attachment: &[u8],
     out: &mut dyn FnMut(&[u8]),
 ) {
-    let input = Input {
-        sequence: Sequence(0),
-        timestamp,
-        session: SessionId::VENUE,
-        inbound: MsgSeqNum::NONE,
-        command: *command,
-    };
+    save_of(SessionId::VENUE, timestamp, command, attachment, out);
+}
+
+fn save_of(
+    session: SessionId,
+    timestamp: Timestamp,
+    command: &Command,
+    attachment: &[u8],
+    out: &mut dyn FnMut(&[u8]),
+) {
+    let inbound = MsgSeqNum::NONE;
+    let input = Input { sequence: Sequence(0), timestamp, session, inbound, command: *command };
     let mut record = [0; INPUT_BYTES_MAX];
     let len = encode_input(&input, attachment, &mut record);
     out(&record[..len]);
@@ -51,6 +58,10 @@ pub(super) fn save_names(names: &Names, in_force: &InForce, out: &mut dyn FnMut(
     for (since, command) in in_force.commands() {
         save_command(since, &command, &[], out);
     }
+    for (session, last) in &in_force.connections {
+        let note = Command::Note(Numbering::Next);
+        save_of(*session, Timestamp(0), &note, &last.encode(), out);
+    }
 }
 
 pub(super) fn load_names(bytes: &[u8]) -> Result<(Names, InForce), NotSaved> {
@@ -72,6 +83,11 @@ pub(super) fn load_names(bytes: &[u8]) -> Result<(Names, InForce), NotSaved> {
             Command::DefineSession { id, .. } => {
                 names.sessions.push(session_names(attachment));
                 id.index() == names.sessions.len()
+            }
+            Command::Note(_) => {
+                let last = LastConnection::decode(attachment).ok_or(NotSaved)?;
+                in_force.connected(input.session, last);
+                attachment.len() == LAST_CONNECTION_BYTES && input.session != SessionId::VENUE
             }
             command => in_force.take(input.timestamp, command),
         };

@@ -233,3 +233,39 @@ fn what_is_wrong_with_secrets_is_said_without_them() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(load(&folder, &with_file).unwrap_err().contains("chmod 600"));
 }
+
+/// What a Logon says about its orders is in the journal: a restart cancels what it asked for, and only that.
+#[test]
+fn what_a_logon_said_of_its_orders_survives_a_restart() {
+    for (by_default, said, every_bytes, stays) in [
+        (true, "N", 0, true),
+        (true, "N", 1 << 10, true),
+        (false, "Y", 0, false),
+        (false, "Y", 1 << 10, false),
+        (false, "N", 0, true),
+    ] {
+        let folder = Folder::new();
+        let mut config = config(&folder);
+        config.snapshots.every_bytes = every_bytes;
+        config.sessions[0].cancel.on_disconnect = by_default;
+        let venue = Venue::start(&config).unwrap();
+        let (mut peer, _) = log_on(&venue, 1, &[(8013, said)]);
+        peer.order("a", "1", "1", "100");
+        assert_eq!(peer.report().get(39), "0");
+        // The venue says Logout, and the client goes without an answer.
+        let next_out = peer.next_out;
+        venue.stop().unwrap();
+        drop(peer);
+
+        // Whatever the configuration says now: it was said before.
+        let venue = Venue::start(&config).unwrap();
+        assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
+        let (mut peer, answer) = log_on(&venue, next_out, &[(8013, "N")]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        peer.send("H", &[(11, "a"), (55, "BTC-USD"), (54, "1")]);
+        let status = peer.report();
+        let expected = if stays { "0" } else { "4" };
+        assert_eq!(status.get(39), expected, "{by_default} {said} {every_bytes} {status:?}");
+        venue.stop().unwrap();
+    }
+}

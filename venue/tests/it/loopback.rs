@@ -318,7 +318,7 @@ fn messages_in_pieces_and_in_one_piece_are_the_same() {
 fn orders_of_a_lost_connection_are_canceled_where_that_is_asked_for() {
     let folder = Folder::new();
     let mut config = config(&folder);
-    config.sessions[0].cancel_on_disconnect = true;
+    config.sessions[0].cancel.on_disconnect = true;
     let venue = start(&config);
     let (mut keeps, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
     keeps.order("k", "1", "1", "20");
@@ -347,7 +347,7 @@ fn orders_of_a_lost_connection_are_canceled_where_that_is_asked_for() {
 fn a_new_connection_keeps_its_orders_while_those_of_the_last_one_go() {
     let folder = Folder::new();
     let mut config = config(&folder);
-    config.sessions[0].cancel_on_disconnect = true;
+    config.sessions[0].cancel.on_disconnect = true;
     let venue = start(&config);
     let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
     for round in 0..50 {

@@ -349,7 +349,7 @@ fn the_file_is_what_holds_after_a_start_and_nothing_is_said_twice() {
 fn an_order_that_expires_does_so_by_the_clock() {
     let folder = Folder::new();
     let mut config = config(&folder);
-    config.sessions[0].cancel_on_disconnect = false;
+    config.sessions[0].cancel.on_disconnect = false;
     let mut running = Running::start(&config, "09:00:00");
     running.expect("SRHRH");
     running.stop(&config);
