@@ -1,6 +1,6 @@
 //! One TCP connection: bytes in, bytes out, both bounded, never waited for.
 
-mod secret;
+mod proof;
 
 use std::io::{self, ErrorKind};
 
@@ -137,7 +137,7 @@ impl<S: Stream> Connection<S> {
     /// Bytes waiting to be written.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.output.len() - self.sent
+        self.output.len() - self.sent + self.stream.held()
     }
 
     /// Whether more is waiting than is allowed.
@@ -162,7 +162,7 @@ impl<S: Stream> Connection<S> {
             return Ok(Flush::Done);
         }
         match self.write() {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(0) if self.sent < self.output.len() => return Err(ErrorKind::WriteZero.into()),
             Ok(_) => self.reclaim(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -170,7 +170,7 @@ impl<S: Stream> Connection<S> {
         Ok(if self.waiting() == 0 { Flush::Done } else { Flush::Blocked })
     }
 
-    /// The one place that reads the stream; TLS goes in here and in [`Connection::write`].
+    /// The one place that reads the stream.
     fn read(&mut self) -> io::Result<usize> {
         loop {
             match self.stream.read(&mut self.input[self.filled..]) {

@@ -1,18 +1,25 @@
 //! The network, seen through a keyhole: everything that listens, takes connections and says which of them
 //! are ready goes through here, so that a simulation can delay, split, stall or cut any of it.
 
+mod tls;
+
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustls::ServerConfig;
+
+pub use tls::{Socket, Tls};
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const OTHER: Token = Token(2);
+const TLS_LISTENER: Token = Token(3);
 const FIRST_PEER: usize = 8;
 
 /// A stream of bytes to and from a peer that never blocks.
@@ -23,6 +30,18 @@ pub trait Stream: Read + Write {
     ///
     /// If the system does not let us: the peer is gone already.
     fn no_delay(&self) -> io::Result<()>;
+
+    /// Bytes that were taken by a write and are not with the system: the next write, if only of nothing, sends
+    /// them first.
+    #[inline]
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// The certificate that the peer has proved to have, as DER.
+    fn certificate(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// What became ready.
@@ -97,6 +116,7 @@ pub struct Sockets {
     poll: Poll,
     events: Events,
     listener: Option<TcpListener>,
+    tls: Option<(TcpListener, Arc<ServerConfig>)>,
 }
 
 impl Sockets {
@@ -110,7 +130,27 @@ impl Sockets {
         if let Some(listener) = &mut listener {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
         }
-        Ok(Sockets { poll, events: Events::with_capacity(events_max), listener })
+        Ok(Sockets { poll, events: Events::with_capacity(events_max), listener, tls: None })
+    }
+
+    /// The same, that takes connections under TLS from `listener` too.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn with_tls(
+        self,
+        mut listener: TcpListener,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<Sockets> {
+        self.poll.registry().register(&mut listener, TLS_LISTENER, Interest::READABLE)?;
+        Ok(Sockets { tls: Some((listener, config)), ..self })
+    }
+
+    /// Where it listens for connections under TLS, if it does.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Wakes [`Network::poll`] from another thread.
@@ -139,11 +179,22 @@ impl AsRawFd for Sockets {
     }
 }
 
-impl Network for Sockets {
-    type Stream = TcpStream;
+fn nobody_waits<T>() -> io::Result<T> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
 
-    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.listener.as_ref().map_or(Err(io::ErrorKind::WouldBlock.into()), TcpListener::accept)
+impl Network for Sockets {
+    type Stream = Socket;
+
+    fn accept(&mut self) -> io::Result<(Socket, SocketAddr)> {
+        match self.listener.as_ref().map_or_else(nobody_waits, TcpListener::accept) {
+            Ok((socket, address)) => return Ok((Socket::new(socket, None)?, address)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        let Some((listener, config)) = &self.tls else { return nobody_waits() };
+        let (socket, address) = listener.accept()?;
+        Ok((Socket::new(socket, Some(config))?, address))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -152,13 +203,13 @@ impl Network for Sockets {
             .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
     }
 
-    fn register(&mut self, stream: &mut TcpStream, peer: usize) -> io::Result<()> {
+    fn register(&mut self, stream: &mut Socket, peer: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream, Token(FIRST_PEER + peer), interest)
+        self.poll.registry().register(stream.tcp_mut(), Token(FIRST_PEER + peer), interest)
     }
 
-    fn forget(&mut self, stream: &mut TcpStream) {
-        let _ = self.poll.registry().deregister(stream);
+    fn forget(&mut self, stream: &mut Socket) {
+        let _ = self.poll.registry().deregister(stream.tcp_mut());
     }
 
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -174,7 +225,7 @@ impl Network for Sockets {
 
     fn ready(&self) -> impl Iterator<Item = Ready> + '_ {
         self.events.iter().filter_map(|event| match event.token() {
-            LISTENER => Some(Ready::Listener),
+            LISTENER | TLS_LISTENER => Some(Ready::Listener),
             OTHER => Some(Ready::Joined),
             Token(token) => Some(Ready::Peer {
                 peer: token.checked_sub(FIRST_PEER)?,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use venue::Config;
+use venue::config::SessionConfig;
 
 use crate::failure::Failure;
 use crate::say;
@@ -31,5 +32,29 @@ pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
         config.sessions.len(),
         config.fix.listen
     );
+    let sessions = &config.sessions;
+    let count = |is: &dyn Fn(&SessionConfig) -> bool| sessions.iter().filter(|it| is(it)).count();
+    say!(
+        "logon: {} sessions with a password, {} signed, {} with a certificate, {} with nothing",
+        count(&|it| it.credentials.password.is_some()),
+        count(&|it| it.credentials.hmac_key.is_some()),
+        count(&|it| it.credentials.certificate.is_some()),
+        count(&|it| it.credentials.is_open())
+    );
+    let plain = |it: &SessionConfig| {
+        it.credentials.password.as_ref().is_some_and(|password| password.plain().is_some())
+    };
+    if count(&plain) > 0 {
+        say!("warning: {} passwords are in plain text, for tries only", count(&plain));
+    }
+    if let Some((address, _)) = &config.fix.tls {
+        say!("FIX under TLS 1.3 on {address}");
+    }
+    if !config.fix.listen.ip().is_loopback() {
+        say!(
+            "warning: FIX without TLS on {}: whoever is on the way reads passwords and orders",
+            config.fix.listen
+        );
+    }
     Ok(())
 }

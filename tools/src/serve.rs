@@ -96,6 +96,9 @@ fn announce(config: &Config, venue: &Venue) {
     if let Some(mold) = &config.mold {
         say!("itch       MoldUDP64 to {} from {}", mold.group, mold.interface);
     }
+    if let Some(address) = venue.tls_addr() {
+        say!("tls        FIX under TLS 1.3 on {address}");
+    }
     // Last, so that a script that waits for this line finds everything ready.
     say!("fix        FIX 4.2, 4.4, 5.0 SP2 on {}, we are {}", venue.fix_addr(), config.name);
 }

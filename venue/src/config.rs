@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
+use crate::tls::{self, TlsFiles};
 use access::{FilePermission, FileRate};
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
@@ -143,6 +144,8 @@ pub struct Fix {
     pub reject_unknown_tags: bool,
     /// The file with the sessions' secrets, if there is one.
     pub credentials: Option<PathBuf>,
+    /// Where it listens under TLS too, if it does, and with which files.
+    pub tls: Option<(SocketAddr, TlsFiles)>,
 }
 
 /// The ITCH feed over SoupBinTCP.
@@ -366,6 +369,18 @@ struct FileFix {
     credentials: Option<PathBuf>,
     #[serde(default)]
     plain_passwords: bool,
+    #[serde(default)]
+    tls: Option<FileTls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTls {
+    listen: SocketAddr,
+    cert: PathBuf,
+    key: PathBuf,
+    #[serde(default)]
+    client_ca: Option<PathBuf>,
 }
 
 fn default_heartbeat_min() -> Spanned<u32> {
@@ -476,6 +491,8 @@ struct FileSession {
     #[serde(default)]
     password: Option<Zeroizing<String>>,
     #[serde(default)]
+    certificate: Option<Spanned<String>>,
+    #[serde(default)]
     cancel_on_disconnect: bool,
     #[serde(default = "default_true")]
     cancel_on_logout: bool,
@@ -538,6 +555,28 @@ impl Config {
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
             config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
             config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
+            if let Some((_, files)) = &mut config.fix.tls {
+                files.cert = folder.join(&files.cert);
+                files.key = folder.join(&files.key);
+                files.client_ca = files.client_ca.as_ref().map(|file| folder.join(file));
+            }
+        }
+        if let Some((_, files)) = &config.fix.tls {
+            // Used at the start; what is wrong with them is said here.
+            tls::server_config(files).map_err(|error| ConfigError {
+                file: error.file.display().to_string(),
+                line: None,
+                what: error.what,
+            })?;
+        }
+        let asks = config.fix.tls.as_ref().is_some_and(|(_, files)| files.client_ca.is_some());
+        let shows = |session: &&SessionConfig| session.credentials.certificate.is_some();
+        if let Some(session) = config.sessions.iter().find(shows).filter(|_| !asks) {
+            let what = format!(
+                "session {}: a certificate needs [fix.tls] with client_ca, or it could never log on",
+                session.comp_id
+            );
+            return Err(ConfigError { file: path.display().to_string(), line: None, what });
         }
         if let Some(file) = &config.fix.credentials {
             credentials::read(file, &mut config.sessions)?;
@@ -546,7 +585,7 @@ impl Config {
             if session.takeover && session.credentials.is_open() {
                 let comp_id = &session.comp_id;
                 let what = format!(
-                    "session {comp_id}: takeover = true needs a password or an hmac_key: else anybody who \
+                    "session {comp_id}: takeover = true needs a password, an hmac_key or a certificate: else anybody who \
                      connects ends its connection"
                 );
                 return Err(ConfigError { file: path.display().to_string(), line: None, what });
@@ -655,6 +694,10 @@ impl Checker<'_> {
             )?,
             reject_unknown_tags: file.fix.reject_unknown_tags,
             credentials: file.fix.credentials,
+            tls: file.fix.tls.map(|tls| {
+                let FileTls { listen, cert, key, client_ca } = tls;
+                (listen, TlsFiles { cert, key, client_ca })
+            }),
         };
         if fix.heartbeat_s_min > fix.heartbeat_s_max {
             let at = file.fix.heartbeat_s_min.span().start;
@@ -974,6 +1017,10 @@ impl Checker<'_> {
                     username: file.username.clone(),
                     password,
                     hmac_key: None,
+                    certificate: match &file.certificate {
+                        Some(text) => Some(self.fingerprint(text)?),
+                        None => None,
+                    },
                 },
                 cancel: CancelRules {
                     on_disconnect: file.cancel_on_disconnect,

@@ -15,7 +15,7 @@ use base64ct::{Base64, Encoding};
 use gateway::acceptor::{Claim, Ticket, Verdict};
 use hmac::{Hmac, KeyInit, Mac};
 use matcher::{SessionId, Timestamp};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -138,13 +138,15 @@ pub struct Credentials {
     pub password: Option<Password>,
     /// Key of the signature in RawData(96), if asked for.
     pub hmac_key: Option<Secret>,
+    /// SHA-256 of the certificate that the client shows under TLS, if asked for.
+    pub certificate: Option<[u8; 32]>,
 }
 
 impl Credentials {
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.username.is_none() && self.password.is_none() && self.hmac_key.is_none()
+        *self == Credentials::default()
     }
 }
 
@@ -209,6 +211,10 @@ impl Known {
             .username
             .as_ref()
             .is_none_or(|username| Secret::new(username.clone().into_bytes()).is(claim.username()));
+        if let Some(certificate) = &known.certificate {
+            let shown = claim.certificate.map(Sha256::digest);
+            good &= shown.is_some_and(|shown| shown[..] == certificate[..]);
+        }
         if let Some(key) = &known.hmac_key {
             let signed = is_signed(key, claim);
             // A signature is good once, and none from before this start: whoever heard it cannot say it again.

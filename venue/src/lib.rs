@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 pub mod snapshots;
 pub mod threads;
+pub mod tls;
 pub mod turns;
 
 pub use crate::clock::Clock;

@@ -27,6 +27,7 @@ use crate::replay::StateHash;
 use crate::schedule::Schedule;
 use crate::snapshots::{KeepError, Keeper, Made};
 use crate::threads::{Fate, Sleeper, Sleepers, spawn};
+use crate::tls::{TlsError, server_config};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
 const GATEWAY_CELLS: usize = 1 << 14;
@@ -77,6 +78,8 @@ pub enum StartError {
     Journal(OpenError),
     /// The journal cannot be gone on from.
     Recovery(RecoveryError),
+    /// A file of TLS cannot be used.
+    Tls(TlsError),
     /// An address cannot be listened on.
     Listen {
         /// What for.
@@ -110,6 +113,7 @@ impl fmt::Display for StartError {
             StartError::Listen { what, address, error } => {
                 write!(f, "cannot listen for {what} on {address}: {error}")
             }
+            StartError::Tls(error) => error.fmt(f),
             StartError::Kernel { what, error } => write!(f, "cannot make {what}: {error}"),
             StartError::ClockBehind { ahead_s } => write!(
                 f,
@@ -135,6 +139,7 @@ pub struct Venue {
     from_snapshot: Option<Sequence>,
     last: Sequence,
     fix_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
     soup_addr: Option<SocketAddr>,
     operator: Mutex<Operator>,
     core_sleeper: Arc<Sleeper>,
@@ -165,6 +170,13 @@ impl Venue {
     pub fn start_by(config: &Config, clock: Clock) -> Result<Venue, StartError> {
         // Sockets first: an address in use ends here, and nothing was touched.
         let fix_listener = listen("FIX", config.fix.listen)?;
+        let tls = match &config.fix.tls {
+            None => None,
+            Some((address, files)) => {
+                let config = server_config(files).map_err(StartError::Tls)?;
+                Some((listen("FIX under TLS", *address)?, config))
+            }
+        };
         let soup_listener = match &config.soup {
             None => None,
             Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
@@ -183,7 +195,12 @@ impl Venue {
         let kernel = |what| move |error| StartError::Kernel { what, error };
         let poll = kernel("the gateway's poll");
         let fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
+        let fix = match tls {
+            None => fix,
+            Some((listener, config)) => fix.with_tls(listener, config).map_err(poll)?,
+        };
         let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
+        let tls_addr = fix.tls_addr();
         let feed = if soup_listener.is_some() || config.mold.is_some() {
             let sockets = Sockets::new(soup_listener, FEED_EVENTS);
             Some(sockets.map_err(kernel("the feed's poll"))?)
@@ -287,6 +304,7 @@ impl Venue {
             from_snapshot,
             last,
             fix_addr,
+            tls_addr,
             soup_addr,
             operator: Mutex::new(operator),
             core_sleeper,
@@ -303,6 +321,12 @@ impl Venue {
     #[must_use]
     pub fn fix_addr(&self) -> SocketAddr {
         self.fix_addr
+    }
+
+    /// Where FIX is spoken under TLS, if it is.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// Where ITCH over SoupBinTCP is spoken, if it is.

@@ -14,7 +14,7 @@ use super::cancels::CancelTerms;
 use super::lockout::{Failures, Lockout, Networks};
 use super::{Acceptor, Peer, Slot};
 use crate::fix::{LogonRefusal, Message, parse_utc, tag};
-use crate::network::Network;
+use crate::network::{Network, Stream};
 
 /// Names one Logon that waits for its verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Claim<'m> {
     pub now: Timestamp,
     /// The whole message.
     pub logon: &'m Message<'m>,
+    /// The certificate that the connection has proved to have, as DER.
+    pub certificate: Option<&'m [u8]>,
 }
 
 impl<'m> Claim<'m> {
@@ -216,7 +218,7 @@ pub(super) struct Doorway<'a> {
 
 impl Doorway<'_> {
     /// Whether the first message of `peer` makes it speak for a session.
-    pub(super) fn admit<S>(
+    pub(super) fn admit<S: Stream>(
         &mut self,
         (index, peer): (usize, &Peer<S>),
         now: Timestamp,
@@ -247,7 +249,7 @@ impl Doorway<'_> {
         admitted
     }
 
-    fn look<S>(
+    fn look<S: Stream>(
         &mut self,
         session: Option<SessionId>,
         (index, peer): (usize, &Peer<S>),
@@ -270,7 +272,8 @@ impl Doorway<'_> {
             _ if self.slots[slot].as_ref().is_some_and(|slot| slot.asked) => Verdict::Busy,
             _ => {
                 let ticket = Ticket { session: id, peer: index, serial: peer.serial };
-                self.credentials.check(ticket, &Claim { session: id, now, logon })
+                let certificate = peer.connection.certificate();
+                self.credentials.check(ticket, &Claim { session: id, now, logon, certificate })
             }
         };
         let Some(slot) = &mut self.slots[slot] else {

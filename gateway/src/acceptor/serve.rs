@@ -1,6 +1,7 @@
 //! Bytes → messages → sessions → the ring.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
@@ -31,7 +32,12 @@ impl<N: Network> Acceptor<N> {
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
-            match self.serve_peer(index, &mut peer, now, requests) {
+            let served = self.serve_peer(index, &mut peer, now, requests);
+            // A handshake has answers of its own.
+            if peer.connection.holds() && !std::mem::replace(&mut peer.dirty, true) {
+                self.dirty.push(index);
+            }
+            match served {
                 Served::Waits => {
                     peer.ready = false;
                     self.hasten(&peer);
@@ -230,7 +236,16 @@ impl<N: Network> Acceptor<N> {
                             filled = Some(fill);
                             0
                         }
-                        Err(_) => return Served::Gone,
+                        Err(error) => {
+                            if error.kind() == ErrorKind::InvalidData {
+                                self.notice(
+                                    now,
+                                    peer.address,
+                                    format_args!("closed: TLS: {error}"),
+                                );
+                            }
+                            return Served::Gone;
+                        }
                     },
                 },
             };

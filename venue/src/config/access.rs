@@ -85,6 +85,28 @@ impl Checker<'_> {
         Ok(rights)
     }
 
+    /// SHA-256 of a certificate as `openssl x509 -fingerprint -sha256` says it, with or without colons.
+    pub(super) fn fingerprint(&self, text: &Spanned<String>) -> Result<[u8; 32], ConfigError> {
+        let digits = text.get_ref().replace(':', "");
+        let mut bytes = [0; 32];
+        let pairs = digits.as_bytes().chunks(2);
+        let good = digits.len() == 64
+            && bytes.iter_mut().zip(pairs).all(|(byte, pair)| {
+                let hex = |digit: u8| char::from(digit).to_digit(16);
+                let (high, low) = (hex(pair[0]), hex(pair[1]));
+                let value =
+                    high.zip(low).and_then(|(high, low)| u8::try_from(16 * high + low).ok());
+                *byte = value.unwrap_or_default();
+                value.is_some()
+            });
+        if good {
+            return Ok(bytes);
+        }
+        let what = "certificate is the SHA-256 of a client's certificate: 64 hexadecimal digits, as `openssl \
+                    x509 -noout -fingerprint -sha256` prints it";
+        Err(self.error(text.span().start, what))
+    }
+
     pub(super) fn rate(&self, rate: &Spanned<FileRate>) -> Result<RateLimit, ConfigError> {
         let rate = rate.get_ref();
         let per_s = self.range(&rate.per_s, "rate.per_s", 1, 10_000_000)?;

@@ -42,7 +42,7 @@ fn a_password_is_kept_as_a_hash_and_asked_for_in_every_layout() {
     for layout in [Layout::Joined, Layout::Split] {
         let folder = Folder::new();
         let username = Some("kim".to_owned());
-        let credentials = Credentials { username, password: hashed(1), hmac_key: None };
+        let credentials = Credentials { username, password: hashed(1), ..Credentials::default() };
         let venue = start(&folder, layout, credentials);
         let kim = (553, "kim");
         for wrong in [

@@ -13,4 +13,5 @@ mod retention;
 mod scarce;
 mod schedule;
 mod snapshots;
+mod tls;
 mod turns;
