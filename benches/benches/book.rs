@@ -2,11 +2,13 @@
 
 use std::hint::black_box;
 
+use benches::floor::Floor;
 use benches::machine;
 use benches::measure::{Bench, Unit, Value, cpu_time};
 use benches::orders::{
     DEEP, Expected, GENEROUS, LIMITS, MANY, Mix, OPERATIONS, REPLACES, Request, Requests, SEED,
-    STANDARD, Stream, apply_all, apply_all_ahead, engine_of, limit_all, requests, stream,
+    STANDARD, Stream, apply_all, apply_all_ahead, engine_of, limit_all, limit_each, requests,
+    stream,
 };
 use matcher::record::{EVENT_BYTES_MAX, encode_event, event_bytes};
 use matcher::testing::flow::{Rng, instrument};
@@ -18,6 +20,9 @@ use matcher::{
 
 /// Rounds of each figure of time.
 const ROUNDS: usize = 9;
+
+/// Sessions of the books of other shapes.
+const SESSIONS: u32 = 64;
 
 fn main() {
     let bench = Bench::new("book");
@@ -81,13 +86,18 @@ fn shapes(bench: &Bench) {
         .map(|mix| {
             // The orders that come first are not timed.
             let stream = stream(mix, SEED, mix.preload + 1_000_000);
-            (mix, requests(&stream.operations, 64), [Vec::new(), Vec::new()], 0)
+            let requests = requests(&stream.operations, SESSIONS);
+            (mix, stream, requests, [Vec::new(), Vec::new()], Vec::new(), 0)
         })
         .collect();
     for _ in 0..ROUNDS {
-        for (mix, requests, values, levels) in &mut runs {
+        for (mix, stream, requests, values, floor, levels) in &mut runs {
             for (way, values) in LIMITED.iter().zip(values) {
-                let (mut engine, sequence) = way.engine(limits, 64, mix);
+                let (mut engine, sequence) = way.engine(limits, SESSIONS, mix);
+                // That an account is opened is not what a command costs.
+                let instruments = u32::try_from(mix.instruments).unwrap_or(0);
+                let size = (SESSIONS, instruments);
+                let sequence = limit_each(&mut engine, sequence, size, GENEROUS);
                 let (first, rest) = requests.list.split_at(mix.preload);
                 let mut events = Encode::new();
                 apply_all(&mut engine, sequence, first, &mut events);
@@ -97,13 +107,21 @@ fn shapes(bench: &Bench) {
                 values.push(Value::ns_each(elapsed, rest.len() as u64));
                 *levels = engine.levels_len();
             }
+            let (first, rest) = stream.operations.split_at(mix.preload);
+            let (books, orders) = (mix.instruments, stream.operations.len());
+            let mut book = Floor::new(books, mix.middle, orders, limits.orders_max, SESSIONS);
+            book.apply_all(first);
+            let (elapsed, ()) = cpu_time(|| book.apply_all(rest));
+            floor.push(Value::ns_each(elapsed, rest.len() as u64));
+            assert_eq!(book.trades, stream.expected.trades, "the floor trades otherwise");
         }
     }
-    for (mix, _, values, levels) in runs {
+    for (mix, _, _, values, floor, levels) in runs {
         let name = format!("{} ({levels} levels at the end)", name(mix));
         for (way, values) in LIMITED.iter().zip(values) {
             bench.figure(&format!("{name}, {}", way.name), Unit::Ns, values);
         }
+        bench.figure(&format!("{name}, a book to throw away"), Unit::Ns, floor);
     }
 }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)] // The figures are the product.
 
 pub mod fill;
+pub mod floor;
 pub mod machine;
 pub mod measure;
 pub mod orders;

@@ -135,6 +135,8 @@ pub enum Operation {
         price: u32,
         /// OrderQty(38) from now on.
         order_qty: u32,
+        /// What that leaves to trade.
+        leaves_qty: u32,
     },
 }
 
@@ -296,7 +298,7 @@ impl Maker<'_> {
         self.naive.limit(id, Order { price, leaves_qty, ..order }, TimeInForce::Gtc);
         let order_qty = order.cum_qty + leaves_qty;
         let instrument = u32::try_from(self.at).unwrap_or(0);
-        Operation::Replace { id, instrument, side: order.side, price, order_qty }
+        Operation::Replace { id, instrument, side: order.side, price, order_qty, leaves_qty }
     }
 }
 
@@ -621,6 +623,22 @@ pub fn limit_all(engine: &mut Engine, sequence: u64, sessions: u32, limits: Risk
         participant: ParticipantId(id),
         instrument: InstrumentId::NONE,
         limits,
+    });
+    apply_venue(engine, sequence, commands)
+}
+
+/// The same in each instrument for itself, which opens all their accounts; returns the last Sequence
+/// given.
+pub fn limit_each(
+    engine: &mut Engine,
+    sequence: u64,
+    (sessions, instruments): (u32, u32),
+    limits: RiskLimits,
+) -> u64 {
+    let commands = (1..=sessions).flat_map(|id| {
+        let participant = ParticipantId(id);
+        let instruments = (0..instruments).map(InstrumentId);
+        instruments.map(move |instrument| Command::SetRisk { participant, instrument, limits })
     });
     apply_venue(engine, sequence, commands)
 }

@@ -11,7 +11,7 @@ use crate::book::{ladder_key, side_index};
 use crate::command::{Permission, RiskLimits};
 use crate::event::RejectReason;
 use crate::pool::{Id, Pool, Pooled};
-use crate::prefetch::{prefetch, prefetch_at};
+use crate::prefetch::prefetch_at;
 use crate::types::{InstrumentId, ParticipantId, Price, Qty, Side};
 
 /// Accounts at most, whatever participants × instruments is; a new order that would need one more is
@@ -36,8 +36,8 @@ pub struct AccountState {
     pub position: i128,
 }
 
-/// A participant in an instrument. The first cache line is what orders and fills change, the second its
-/// limits, which are only looked at where there are any.
+/// A participant in an instrument. The first cache line is what orders and fills change, and enough of
+/// its limits to let nearly every order in; the second is the limits themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Account {
@@ -51,41 +51,64 @@ pub(crate) struct Account {
     /// [`Limits::qty_max`]: crate::Limits::qty_max
     open_qty: [u64; 2],
     pub(crate) open_orders: u32,
-    sure_orders: u32,
-    sure_qty_max: u32,
     /// Which of its limits are any: the bits of [`limit`].
     limited: u8,
     /// Whether its limits are its own, or its participant's.
     limits_own: bool,
+    sure: Sure,
     limits: RiskLimits,
-    sure_notional_max: u64,
     pub(crate) participant: ParticipantId,
     pub(crate) instrument: InstrumentId,
 }
 
 const _: () = assert!(size_of::<Account>() == 128 && offset_of!(Account, limits) == 64);
 
-/// Orders that no sum can be in the way of: there is room below all limits for so many, of that size
-/// each, on either side. An account has one, its fields where they are wanted together.
+/// Orders that no limit can be in the way of: there is room below all limits for so many, of that size
+/// each, on either side.
 ///
 /// Each order that comes in takes one away or, where that is not sure, all; what leaves makes only more
 /// room. So it stays true, and nearly every order is let in by a look at it alone. It decides nothing:
 /// whoever is not within asks the sums themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sure {
+    /// Of one order, in lots.
+    qty_max: Rough,
     /// Of one order.
-    notional_max: u64,
-    /// Of one order.
-    qty_max: u32,
-    orders: u32,
+    notional_max: Rough,
+    /// What its price may be beyond the middle, in ticks.
+    collar: Rough,
+    orders: u8,
 }
 
 impl Sure {
+    const NONE: Sure =
+        Sure { qty_max: Rough(0), notional_max: Rough(0), collar: Rough(0), orders: 0 };
+
     /// How many orders at most: an account that is near a limit looks in vain so seldom.
-    const ORDERS: u32 = 64;
+    const ORDERS: u8 = 64;
 
     /// How much larger than the order that asks each of them may be: sizes differ.
     const LARGER: u64 = 16;
+}
+
+/// A bound in two bytes: exact up to 1,023, else up to a thousandth below what it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rough(u16);
+
+impl Rough {
+    const DIGITS: u32 = 10;
+
+    #[inline]
+    fn below(bound: u64) -> Rough {
+        let shift = (u64::BITS - bound.leading_zeros()).saturating_sub(Rough::DIGITS);
+        let digits = u16::try_from(bound >> shift).unwrap_or(0);
+        Rough(digits << 6 | u16::try_from(shift).unwrap_or(0))
+    }
+
+    #[inline(always)]
+    const fn get(self) -> u64 {
+        (self.0 as u64 >> 6) << (self.0 & 0x3f)
+    }
 }
 
 impl Pooled for Account {
@@ -98,10 +121,8 @@ impl Pooled for Account {
         instrument: InstrumentId::NONE,
         limited: 0,
         limits_own: false,
+        sure: Sure::NONE,
         limits: RiskLimits::NONE,
-        sure_orders: 0,
-        sure_qty_max: 0,
-        sure_notional_max: 0,
     };
 
     fn link(&self) -> u32 {
@@ -215,21 +236,22 @@ impl Account {
             return true;
         }
         let middle = middle();
-        let is_sure = self.sure_orders != 0
-            && qty.lots() <= self.sure_qty_max.into()
-            && notional_of(qty, price) <= self.sure_notional_max
-            && is_near(side, price, middle, self.limits.collar_ticks);
+        let sure = &mut self.sure;
+        let is_sure = sure.orders != 0
+            && qty.lots() <= sure.qty_max.get()
+            && notional_of(qty, price) <= sure.notional_max.get()
+            && is_near(side, price, middle, sure.collar.get());
         if !is_sure {
             return self.is_within_now(side, qty, price, middle);
         }
-        self.sure_orders -= 1;
+        sure.orders -= 1;
         true
     }
 
     /// An order comes in that [`Account::surely_admits`] was not asked about.
     #[inline]
     pub(crate) const fn take_unsure(&mut self) {
-        self.sure_orders = 0;
+        self.sure.orders = 0;
     }
 
     /// The same, asking the sums.
@@ -240,35 +262,39 @@ impl Account {
         if !self.is_within(side, qty, price, middle) {
             return false;
         }
-        let (limits, larger) = (&self.limits, Sure::LARGER);
-        let qty_max = qty.lots().saturating_mul(larger).min(limits.order_qty_max.lots());
-        let notional_max = notional_of(qty, price).saturating_mul(larger);
+        let larger = Sure::LARGER;
         // Of this order too, which is not in the sums yet.
-        let sure = Sure {
-            notional_max: notional_max.min(limits.order_notional_max),
-            qty_max: u32::try_from(qty_max).unwrap_or(u32::MAX),
-            orders: Sure::ORDERS,
-        };
+        let sure = self.sure_of(
+            qty.lots().saturating_mul(larger),
+            notional_of(qty, price).saturating_mul(larger),
+        );
         if self.holds(&sure) {
-            self.sure_orders = sure.orders - 1;
-            self.sure_qty_max = sure.qty_max;
-            self.sure_notional_max = sure.notional_max;
+            self.sure = Sure { orders: sure.orders - 1, ..sure };
         }
         true
     }
 
-    const fn sure(&self) -> Sure {
-        let (notional_max, qty_max) = (self.sure_notional_max, self.sure_qty_max);
-        Sure { notional_max, qty_max, orders: self.sure_orders }
+    /// As many orders as an account is ever sure of, none of them larger than so, or than its limits
+    /// say.
+    fn sure_of(&self, qty_max: u64, notional_max: u64) -> Sure {
+        let limits = &self.limits;
+        // So that the sum of all of them has no way to be too large for a number.
+        let qty_max = qty_max.min(u32::MAX.into());
+        Sure {
+            qty_max: Rough::below(qty_max.min(limits.order_qty_max.lots())),
+            notional_max: Rough::below(notional_max.min(limits.order_notional_max)),
+            collar: Rough::below(limits.collar_ticks),
+            orders: Sure::ORDERS,
+        }
     }
 
     /// Whether such orders could all come in, on either side.
     fn holds(&self, sure: &Sure) -> bool {
-        let (limits, orders) = (&self.limits, sure.orders);
-        let open_notional = u128::from(orders) * u128::from(sure.notional_max);
-        let qty = Qty::from_lots(u64::from(orders) * u64::from(sure.qty_max));
+        let (limits, orders) = (&self.limits, u64::from(sure.orders));
+        let open_notional = u128::from(orders) * u128::from(sure.notional_max.get());
+        let qty = Qty::from_lots(orders * sure.qty_max.get());
         let reach = self.reach(Side::Buy, qty).max(self.reach(Side::Sell, qty));
-        u64::from(self.open_orders) + u64::from(orders) <= limits.open_orders_max.into()
+        u64::from(self.open_orders) + orders <= limits.open_orders_max.into()
             && self.open_notional.wrapping_add(open_notional) <= limits.open_notional_max.into()
             && reach <= limits.position_max.into()
     }
@@ -397,7 +423,14 @@ impl Account {
     fn limit(&mut self, limits: &RiskLimits) {
         self.limits = *limits;
         self.limited = limited(limits);
-        self.sure_orders = 0;
+        // An equal share for each of as many orders as it may be sure of, so that the first of them does
+        // not have to ask.
+        let orders = u64::from(Sure::ORDERS);
+        let qty_max = limits.position_max / orders;
+        let sure = self.sure_of(qty_max, limits.open_notional_max / orders);
+        // Without limits nobody counts down.
+        let is_sure = self.is_limited() && self.holds(&sure);
+        self.sure = if is_sure { sure } else { Sure::NONE };
     }
 }
 
@@ -557,18 +590,10 @@ impl Accounts {
         prefetch_at(&self.table, place);
     }
 
-    /// Asks for the account's memory, all but its limits.
+    /// Asks for the memory of what orders look at of an account.
     #[inline]
     pub(crate) fn prefetch(&self, account: Id<Account>) {
         self.pool.prefetch(account);
-    }
-
-    /// Asks for the memory of the account's limits.
-    #[inline]
-    pub(crate) fn prefetch_limits(&self, account: Id<Account>) {
-        if let Some(account) = self.pool.get(account) {
-            prefetch(&account.limits);
-        }
     }
 
     /// Opens the account of `row` in `instrument`, which it has not; none if there is no room.
@@ -680,10 +705,67 @@ impl Accounts {
                 assert_eq!(is.open_qty, should.open_qty);
                 assert_eq!(is.open_notional, should.open_notional);
                 assert_eq!(is.limited, limited(&is.limits));
-                assert!(is.sure_orders == 0 || is.holds(&is.sure()));
+                assert!(is.sure.orders == 0 || is.holds(&is.sure));
                 assert!(is.limits_own || is.limits == firm.limits);
             }
         }
         assert_eq!(named, self.pool.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rough_bound_is_at_most_a_thousandth_below() {
+        let around = |bits: u32| {
+            let power = 1_u64 << bits;
+            [power - 1, power, power + 1, power | (power >> 1), power | (power - 1)]
+        };
+        for bound in (0..64).flat_map(around).chain([0, 1_023, 1_024, 1_000_000, u64::MAX]) {
+            let rough = Rough::below(bound).get();
+            assert!(rough <= bound && bound - rough <= bound / 512, "{bound} became {rough}");
+            assert!(bound > 1_023 || rough == bound, "{bound} became {rough}");
+        }
+    }
+
+    #[test]
+    fn a_limited_account_is_sure_of_its_first_orders() {
+        let limits = RiskLimits {
+            order_qty_max: Qty::from_lots(100),
+            order_notional_max: 1_000,
+            collar_ticks: 5,
+            open_orders_max: 1_000,
+            open_notional_max: 6_400,
+            position_max: 640,
+        };
+        let mut account = Account::EMPTY;
+        account.limit(&limits);
+        let sure = account.sure;
+        // A 64th of what the sums leave room for.
+        assert_eq!((sure.orders, sure.qty_max.get(), sure.notional_max.get()), (64, 10, 100));
+        assert_eq!(sure.collar.get(), 5);
+        let admits = |account: &mut Account, qty, ticks| {
+            account.surely_admits(Side::Buy, Qty::from_lots(qty), Price::from_ticks(ticks), || None)
+        };
+        assert!(admits(&mut account, 10, 10));
+        assert_eq!(account.sure.orders, 63);
+        // Larger: it asks the sums, is let in, and is the first of those that are sure now.
+        assert!(admits(&mut account, 11, 1));
+        assert_eq!((account.sure.orders, account.sure.qty_max.get()), (0, 10));
+        account.limit(&RiskLimits { position_max: 64 * 176, ..limits });
+        assert!(admits(&mut account, 11, 1));
+        assert_eq!((account.sure.orders, account.sure.qty_max.get()), (63, 100));
+        // What it holds already leaves less than a 64th.
+        account.set_position(500);
+        account.limit(&limits);
+        assert_eq!(account.sure, Sure::NONE);
+        account.set_position(0);
+        // Fewer than 64 orders at most: there is nothing to be sure of.
+        account.limit(&RiskLimits { open_orders_max: 63, ..limits });
+        assert_eq!(account.sure, Sure::NONE);
+        account.limit(&RiskLimits::NONE);
+        assert_eq!(account.sure, Sure::NONE);
     }
 }

@@ -78,8 +78,9 @@ impl Store {
     }
 }
 
-/// One instrument and its two ladders. A plain order sees the first two cache lines of it.
-#[repr(C, align(64))]
+/// One instrument and its two ladders. A plain order sees the first two cache lines of it, which a
+/// processor that fetches lines in pairs has at once.
+#[repr(C, align(128))]
 pub(crate) struct Sides {
     /// What needs no second look.
     pub(crate) gate: Gate,
@@ -249,10 +250,7 @@ impl Sides {
     /// The level of that price, a new one if need be; the table of levels is not full then.
     #[inline(always)]
     pub(crate) fn level_for(&mut self, levels: &mut Levels, side: Side, price: Price) -> Id<Level> {
-        let key = ladder_key(side, price);
-        let ladder = self.ladder_mut(side);
-        let level = ladder.find(levels, key);
-        if level.is_some() { level } else { ladder.insert(levels, key) }
+        self.ladder_mut(side).find_or_insert(levels, ladder_key(side, price))
     }
 
     /// Takes out a level that nobody stands at any more.

@@ -7,7 +7,7 @@
 
 use crate::levels::{Level, Levels};
 use crate::pool::{Id, Pooled};
-use crate::tree::Branch;
+use crate::tree::{Branch, Walk};
 use crate::types::{InstrumentId, Side};
 
 /// One side of a book.
@@ -79,11 +79,26 @@ impl Ladder {
         levels.tree.next(&levels.pool, level)
     }
 
-    /// Adds an empty level of `key`, which has none; the pool is not full.
+    /// The level of `key`, an empty one if there was none; the pool is not full.
     #[inline(always)]
-    pub(crate) fn insert(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
+    pub(crate) fn find_or_insert(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
+        let mut walk = Walk::NOWHERE;
+        let level = if key <= self.best_key {
+            if key == self.best_key { self.best } else { Id::NONE }
+        } else {
+            walk = levels.tree.walk(self.root, key);
+            let level = walk.level();
+            // Nothing stands in slot 0, but its key is one.
+            if level.is_some() && levels.pool[level].key == key { level } else { Id::NONE }
+        };
+        if level.is_some() { level } else { self.insert(levels, key, walk) }
+    }
+
+    /// Adds an empty level of `key`, which has none, and whose way ended so if it is not the best.
+    #[inline(always)]
+    fn insert(&mut self, levels: &mut Levels, key: i64, walk: Walk) -> Id<Level> {
         if self.best.is_some() && key > self.best_key {
-            return self.insert_behind(levels, key);
+            return self.insert_behind(levels, key, walk);
         }
         if self.best != self.first {
             self.outdo_front(levels);
@@ -104,11 +119,11 @@ impl Ladder {
     }
 
     #[inline(never)]
-    fn insert_behind(&mut self, levels: &mut Levels, key: i64) -> Id<Level> {
+    fn insert_behind(&mut self, levels: &mut Levels, key: i64, walk: Walk) -> Id<Level> {
         let (instrument, side) = (self.instrument, self.side);
         let (level, slot) = levels.pool.take_slot();
         *slot = Level { key, instrument, side, ..Level::EMPTY };
-        levels.tree.insert(&mut levels.pool, &mut self.root, level);
+        levels.tree.insert_at(&mut levels.pool, &mut self.root, level, walk);
         if self.first.is_none() || key < levels.pool[self.first].key {
             self.set_first(levels, level);
         }

@@ -24,3 +24,10 @@ pub(crate) fn prefetch_at<T>(values: &[T], index: usize) {
         prefetch(value);
     }
 }
+
+/// One of two, without a branch: for who cannot foretell which.
+#[inline(always)]
+pub(crate) const fn select(first: bool, a: u32, b: u32) -> u32 {
+    let mask = (first as u32).wrapping_neg();
+    (a & mask) | (b & !mask)
+}

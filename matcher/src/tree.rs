@@ -23,7 +23,7 @@ use std::collections::TryReserveError;
 
 use crate::levels::Level;
 use crate::pool::{Id, Pool, Pooled};
-use crate::prefetch::prefetch_at;
+use crate::prefetch::{prefetch_at, select};
 
 const WAYS: usize = 16;
 const DIGIT_BITS: u32 = 4;
@@ -76,6 +76,24 @@ impl Branch {
         Id::from_raw(self.0 & ID_MASK)
     }
 
+    /// One of two, without a branch.
+    #[inline(always)]
+    pub(crate) const fn select(first: bool, a: Branch, b: Branch) -> Branch {
+        Branch(select(first, a.0, b.0))
+    }
+
+    /// Of any branch; none if it leads to no level.
+    #[inline(always)]
+    pub(crate) const fn some_level_id(self) -> Id<Level> {
+        Id::from_raw(select(self.is_node(), 0, self.0))
+    }
+
+    /// Of any branch; none if it leads to no node.
+    #[inline(always)]
+    const fn some_node_id(self) -> Id<Node> {
+        Id::from_raw(select(self.is_node(), self.0 & ID_MASK, 0))
+    }
+
     /// The index in [`Tree::heads`] of a branch that leads to a node.
     #[inline]
     const fn head(self) -> usize {
@@ -125,6 +143,23 @@ impl Pooled for Node {
     }
 }
 
+/// Where the way of a key ended: a level, which may be another's, or nowhere; and the last node before.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk {
+    parent: Branch,
+    at: Branch,
+}
+
+impl Walk {
+    pub(crate) const NOWHERE: Walk = Walk { parent: Branch::NONE, at: Branch::NONE };
+
+    /// The level of that key, if there is one; if not, none or another.
+    #[inline(always)]
+    pub(crate) const fn level(self) -> Id<Level> {
+        self.at.level_id()
+    }
+}
+
 /// What is asked of a node when it changes, or when it is walked.
 #[derive(Clone, Copy)]
 struct Head {
@@ -164,64 +199,88 @@ impl Tree {
     /// The level of `key` in the tree of `root`, if there is one; if not, none or another.
     #[inline(always)]
     pub(crate) fn find(&self, root: Branch, key: i64) -> Id<Level> {
-        let key = Digits::of(key);
-        let mut at = root;
-        while at.is_node() {
-            at = self.nodes[at.node_id()].ways[at.way(key)];
-        }
-        at.level_id()
+        self.walk(root, key).at.level_id()
     }
 
-    /// One node further on the way of `key`; where nodes are so few that they are near, all those. The
-    /// branch may be one of long ago.
-    #[inline]
-    pub(crate) fn toward(&self, branch: Branch, key: i64) -> Branch {
+    /// The same, and the last node on the way.
+    #[inline(always)]
+    pub(crate) fn walk(&self, root: Branch, key: i64) -> Walk {
         let key = Digits::of(key);
-        let mut at = branch;
-        while at.is_node()
-            && let Some(node) = self.nodes.get(at.node_id())
-        {
-            let is_last = at.shift() <= DIGIT_BITS;
-            at = node.ways[at.way(key)];
-            if is_last {
-                break;
-            }
+        let (mut parent, mut at) = (Branch::NONE, root);
+        while at.is_node() {
+            (parent, at) = (at, self.nodes[at.node_id()].ways[at.way(key)]);
         }
-        at
+        Walk { parent, at }
+    }
+
+    /// One node further on the way of `key`; what leads to no node, and nothing, lead on to themselves.
+    /// The branch may be one of long ago.
+    #[inline(always)]
+    pub(crate) fn toward(&self, branch: Branch, key: i64) -> Branch {
+        // Slot 0 stands for what is no node, which none of the ways of slot 0 is asked for.
+        let node = self.nodes.get(branch.some_node_id()).unwrap_or(&Node::EMPTY);
+        let below = node.ways[branch.way(Digits::of(key))];
+        Branch(select(branch.is_node(), below.0, branch.0))
     }
 
     /// Asks for the memory of what `branch` leads to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefetch(&self, levels: &Pool<Level>, branch: Branch) {
-        if branch.is_node() {
-            self.nodes.prefetch(branch.node_id());
-        } else {
-            levels.prefetch(branch.level_id());
-        }
+        self.nodes.prefetch(branch.some_node_id());
+        levels.prefetch(branch.some_level_id());
     }
 
     /// Asks for the memory of a node that may have to change.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefetch_change(&self, branch: Branch) {
-        if branch.is_node() {
-            self.nodes.prefetch(branch.node_id());
-            prefetch_at(&self.heads, branch.head());
+        let node = branch.some_node_id();
+        self.nodes.prefetch(node);
+        prefetch_at(&self.heads, node.raw() as usize);
+    }
+
+    /// Adds a level; `root` has none of that key, and that is where its way ended.
+    pub(crate) fn insert_at(
+        &mut self,
+        levels: &mut Pool<Level>,
+        root: &mut Branch,
+        level: Id<Level>,
+        walk: Walk,
+    ) {
+        let key = Digits::of(levels[level].key);
+        // Ways are not asked whether the digits before theirs are those of the key.
+        if walk.parent.is_node() && self.is_beside(walk.parent, key) {
+            return self.insert(levels, root, level);
         }
+        self.insert_below(levels, root, level, walk);
+    }
+
+    /// Whether a key differs from those below a node before the digit that it looks at.
+    #[inline(always)]
+    fn is_beside(&self, node: Branch, key: Digits) -> bool {
+        // Two shifts, because the first digit has no bits before it.
+        (self.heads[node.head()].key.0 ^ key.0) >> node.shift() >> DIGIT_BITS != 0
     }
 
     /// Adds a level; `root` has none of that key.
     pub(crate) fn insert(&mut self, levels: &mut Pool<Level>, root: &mut Branch, level: Id<Level>) {
         let key = Digits::of(levels[level].key);
         let (mut parent, mut at) = (Branch::NONE, *root);
-        while at.is_node() {
-            let head = self.heads[at.head()];
-            // Two shifts, because the first digit has no bits before it.
-            let before = (head.key.0 ^ key.0) >> at.shift() >> DIGIT_BITS;
-            if before != 0 {
-                break;
-            }
+        while at.is_node() && !self.is_beside(at, key) {
             (parent, at) = (at, self.nodes[at.node_id()].ways[at.way(key)]);
         }
+        self.insert_below(levels, root, level, Walk { parent, at });
+    }
+
+    /// Adds a level below `parent`, where `at` is in its way if anything is.
+    #[inline(always)]
+    fn insert_below(
+        &mut self,
+        levels: &mut Pool<Level>,
+        root: &mut Branch,
+        level: Id<Level>,
+        Walk { parent, at }: Walk,
+    ) {
+        let key = Digits::of(levels[level].key);
         let mut new = Branch::level(level);
         levels[level].above = parent;
         if !at.is_none() {

@@ -106,11 +106,7 @@ impl Sides {
         extra.reserve = leaves_qty - slice;
         extra.limit = Some(limit);
         let slot = self.seat(store, incoming, place, slice, is_special.then_some(extra));
-        let key = ladder_key(side, limit);
-        let mut level_id = self.ladder(side).find(&store.levels, key);
-        if level_id.is_none() {
-            level_id = self.ladder_mut(side).insert(&mut store.levels, key);
-        }
+        let level_id = self.level_for(&mut store.levels, side, limit);
         let level = &mut store.levels.pool[level_id];
         level.orders += 1;
         level.qty += slice.lots();

@@ -6,11 +6,11 @@
 //! none.
 
 use super::Engine;
-use crate::book::{Store, ladder_key};
+use crate::book::{Sides, Store, ladder_key};
 use crate::command::{Command, NewOrder, OrderKind, ReplaceOrder};
 use crate::orders::Order;
 use crate::pool::Id;
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, select};
 use crate::sessions::Entry;
 use crate::tree::Branch;
 use crate::types::{InstrumentId, OrderNumber, Price, SessionId, Side};
@@ -28,14 +28,39 @@ const LEVELS_FAR: u32 = 8_192;
 /// Turns between one link and the next: the time that memory takes.
 const TURNS_APART: usize = 4;
 
+/// The same where orders that come and orders that leave go ways of their own, in turns of that kind, of
+/// which every other one is.
+const TURNS_APART_OF_A_KIND: usize = 2;
+
 /// Links at most, and the turns of one more.
 const HINTS: usize = 32;
 
 /// Commands whose turn comes soon.
 #[derive(Debug)]
 pub struct Ahead {
-    hints: [Hint; HINTS],
+    coming: Ring<Coming>,
+    leaving: Ring<Leaving>,
+}
+
+/// What is known of commands of a kind, the last ones first.
+#[derive(Debug)]
+struct Ring<T> {
+    hints: [T; HINTS],
     next: usize,
+}
+
+impl<T> Ring<T> {
+    #[inline(always)]
+    fn push(&mut self, hint: T) {
+        self.next = self.next.wrapping_add(1);
+        self.hints[self.next % HINTS] = hint;
+    }
+
+    /// Of the command that was shown so many turns ago.
+    #[inline(always)]
+    const fn ago(&mut self, turns: usize) -> &mut T {
+        &mut self.hints[self.next.wrapping_sub(turns) % HINTS]
+    }
 }
 
 /// What a command says of the memory that it will want.
@@ -84,38 +109,45 @@ impl Wanted {
     }
 }
 
-/// What is known of the memory that a command will want.
+/// What is known of the memory that a new order will want.
 #[derive(Clone, Copy, Debug)]
-struct Hint {
-    /// Of a new order: its level's.
+struct Coming {
+    /// Its level's.
     key: i64,
     side: Side,
-    instrument: InstrumentId,
-    /// Of a new order: where its account is named.
-    account: usize,
-    /// Where its target is named.
-    entry: Entry,
-    target: Id<Order>,
-    /// On the way to where a new order is to stand, or to the best that it trades with.
-    at: Branch,
-    /// A new order trades.
+    /// It trades.
     trades: bool,
+    instrument: InstrumentId,
+    /// Where its account is named.
+    account: usize,
+    /// On the way to where it is to stand, or to the best that it trades with.
+    at: Branch,
     /// The first that it trades with, or the one that it will stand behind.
     neighbor: Id<Order>,
 }
 
-impl Hint {
-    const NONE: Hint = Hint {
+/// What is known of the memory that an order which leaves its place will want.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    /// Where it is named.
+    entry: Entry,
+    order: Id<Order>,
+}
+
+impl Coming {
+    const NONE: Coming = Coming {
         key: 0,
         side: Side::Buy,
+        trades: false,
         instrument: InstrumentId(0),
         account: 0,
-        entry: Entry::NONE,
-        target: Id::NONE,
         at: Branch::NONE,
-        trades: false,
         neighbor: Id::NONE,
     };
+}
+
+impl Leaving {
+    const NONE: Leaving = Leaving { entry: Entry::NONE, order: Id::NONE };
 }
 
 impl Ahead {
@@ -125,13 +157,10 @@ impl Ahead {
     /// No commands.
     #[must_use]
     pub const fn new() -> Ahead {
-        Ahead { hints: [Hint::NONE; HINTS], next: 0 }
-    }
-
-    /// The command that was shown so many links ago.
-    #[inline(always)]
-    const fn hint(&mut self, links: usize) -> &mut Hint {
-        &mut self.hints[self.next.wrapping_sub(links * TURNS_APART) % HINTS]
+        Ahead {
+            coming: Ring { hints: [Coming::NONE; HINTS], next: 0 },
+            leaving: Ring { hints: [Leaving::NONE; HINTS], next: 0 },
+        }
     }
 }
 
@@ -154,118 +183,172 @@ impl Engine {
     ///
     /// To be called for each command in order, [`Ahead::TURNS`] commands before it is applied. It does
     /// nothing where books are so small that it would not pay.
-    ///
-    /// Orders and cancels go the same way here: which of them comes next cannot be foretold, and what
-    /// one has no use for stands in memory that is always near.
     #[inline]
     pub fn look_ahead(&self, ahead: &mut Ahead, wanted: &Wanted) {
         if !self.pays_to_look_ahead() {
             return;
         }
-        ahead.next = ahead.next.wrapping_add(1);
-        // Which it is changes seldom: this branch costs nothing.
-        if self.books.len() >= BOOKS_FAR || self.store.levels.pool.len() >= LEVELS_FAR {
-            self.look_for_all(ahead, wanted);
+        // Which it is changes seldom: these branches cost nothing.
+        if self.books.len() >= BOOKS_FAR {
+            self.look_for_all::<true>(ahead, wanted);
+        } else if self.store.levels.pool.len() >= LEVELS_FAR {
+            self.look_for_all::<false>(ahead, wanted);
         } else {
-            self.look_for_orders(ahead, wanted);
+            self.look_for_orders(&mut ahead.leaving, wanted);
         }
     }
 
-    /// Few books of many orders: what is far is the target, and who stands next to it.
+    /// Few books of many orders: what is far is the target, and who stands next to it. A command without
+    /// one goes the same way: to tell them apart would cost more than slot 0 does, which is near.
     #[inline]
-    fn look_for_orders(&self, ahead: &mut Ahead, wanted: &Wanted) {
+    fn look_for_orders(&self, ahead: &mut Ring<Leaving>, wanted: &Wanted) {
         let Store { orders, levels, sessions, .. } = &self.store;
         let entry = sessions.entry(wanted.session, wanted.target);
         sessions.prefetch(entry);
-        *ahead.hint(0) = Hint { entry, ..Hint::NONE };
+        ahead.push(Leaving { entry, order: Id::NONE });
 
-        let hint = ahead.hint(2);
-        hint.target = sessions.glance(hint.entry);
-        orders.prefetch(hint.target);
+        let hint = ahead.ago(2 * TURNS_APART);
+        hint.order = sessions.glance(hint.entry);
+        orders.prefetch(hint.order);
 
-        let hint = ahead.hint(4);
-        if let Some(order) = orders.get(hint.target) {
+        let hint = ahead.ago(4 * TURNS_APART);
+        if let Some(order) = orders.get(hint.order) {
             levels.pool.prefetch(order.level);
             orders.prefetch(order.prev);
             orders.prefetch(order.next);
         }
     }
 
-    /// Many books or levels: all that a command touches may be far.
+    /// Many levels, and with `BOOKS` many books: all that a command touches may be far, books and accounts
+    /// only where there are many books.
+    ///
+    /// Nothing of a command can be foretold, so there is this one branch on what it is, and hardly any
+    /// other: nobody's order, level and node are slot 0 of their tables, which are near.
     #[inline(never)]
-    fn look_for_all(&self, ahead: &mut Ahead, wanted: &Wanted) {
-        let Wanted { session, target, instrument, side, price } = *wanted;
+    fn look_for_all<const BOOKS: bool>(&self, ahead: &mut Ahead, wanted: &Wanted) {
+        if wanted.target != OrderNumber::NONE {
+            self.look_for_leaving::<BOOKS>(&mut ahead.leaving, wanted);
+            if wanted.price.ticks() == 0 {
+                return;
+            }
+        }
+        self.look_for_coming::<BOOKS>(&mut ahead.coming, wanted);
+    }
+
+    /// Of an order that leaves its place: the order, its neighbors and level, what the level hangs on.
+    #[inline(always)]
+    fn look_for_leaving<const BOOKS: bool>(&self, ahead: &mut Ring<Leaving>, wanted: &Wanted) {
         let Store { orders, levels, accounts, sessions, .. } = &self.store;
-        let book_of = |instrument: InstrumentId| self.books.get(instrument.index());
-
-        if let Some(book) = book_of(instrument) {
-            prefetch(&book.gate);
-            prefetch(book.ladder(Side::Buy));
-        }
-        let account = accounts.place(sessions.account_row(session), instrument);
-        accounts.prefetch_place(account);
-        let entry = sessions.entry(session, target);
+        let entry = sessions.entry(wanted.session, wanted.target);
         sessions.prefetch(entry);
-        let key = ladder_key(side, price);
-        *ahead.hint(0) = Hint { key, side, instrument, account, entry, ..Hint::NONE };
+        ahead.push(Leaving { entry, order: Id::NONE });
 
-        let hint = ahead.hint(1);
-        if let Some(book) = book_of(hint.instrument) {
-            let price = Price::from_ticks(ladder_key(hint.side, Price::from_ticks(hint.key)));
-            hint.trades = book.would_trade(hint.side, price);
-            hint.at = match hint.trades {
-                true => Branch::level(book.ladder(hint.side.opposite()).best()),
-                false => book.ladder(hint.side).root(),
-            };
-            levels.tree.prefetch(&levels.pool, hint.at);
-        }
-        let account = accounts.glance(hint.account);
-        accounts.prefetch(account);
-        accounts.prefetch_limits(account);
-        hint.target = sessions.glance(hint.entry);
-        orders.prefetch(hint.target);
+        let hint = ahead.ago(TURNS_APART_OF_A_KIND);
+        hint.order = sessions.glance(hint.entry);
+        orders.prefetch(hint.order);
 
-        let hint = ahead.hint(2);
-        if hint.at.is_node() {
-            hint.at = levels.tree.toward(hint.at, hint.key);
-            levels.tree.prefetch(&levels.pool, hint.at);
-        }
-        if let Some(order) = orders.get(hint.target) {
+        let hint = ahead.ago(2 * TURNS_APART_OF_A_KIND);
+        if let Some(order) = orders.get(hint.order) {
             levels.pool.prefetch(order.level);
-            accounts.prefetch(order.account);
+            if BOOKS {
+                accounts.prefetch(order.account);
+            }
             orders.prefetch(order.prev);
             orders.prefetch(order.next);
         }
 
-        let hint = ahead.hint(3);
-        if hint.at.is_node() {
-            hint.at = levels.tree.toward(hint.at, hint.key);
-            levels.tree.prefetch(&levels.pool, hint.at);
-        }
-        let left = orders.get(hint.target).and_then(|order| levels.pool.get(order.level));
-        if let Some(level) = left {
+        let hint = ahead.ago(3 * TURNS_APART_OF_A_KIND);
+        if let Some(order) = orders.get(hint.order)
+            && let Some(level) = levels.pool.get(order.level)
+        {
             // It may have to go out of its ladder.
-            if let Some(book) = book_of(level.instrument) {
+            if BOOKS && let Some(book) = self.book_near(level.instrument) {
                 prefetch(book.ladder(level.side));
             }
             levels.tree.prefetch_change(level.above);
         }
+    }
 
-        let hint = ahead.hint(4);
-        if !hint.at.is_node()
-            && let Some(level) = levels.pool.get(hint.at.level_id())
-        {
-            hint.neighbor = if hint.trades { level.head } else { level.tail };
+    /// Of an order that comes: its book and account, the way to its level, and who stands there.
+    #[inline(always)]
+    fn look_for_coming<const BOOKS: bool>(&self, ahead: &mut Ring<Coming>, wanted: &Wanted) {
+        let Wanted { session, instrument, side, price, .. } = *wanted;
+        let Store { orders, levels, accounts, sessions, .. } = &self.store;
+        let tree = &levels.tree;
+        let mut coming = Coming { key: ladder_key(side, price), side, instrument, ..Coming::NONE };
+        // Turns since it was shown.
+        let mut turns = 0;
+        if BOOKS {
+            if let Some(book) = self.book_near(instrument) {
+                prefetch(&book.gate);
+                prefetch(book.ladder(Side::Buy));
+            }
+            coming.account = accounts.place(sessions.account_row(session), instrument);
+            accounts.prefetch_place(coming.account);
+            ahead.push(coming);
+
+            turns += TURNS_APART_OF_A_KIND;
+            let hint = ahead.ago(turns);
+            self.set_out(hint);
+            tree.prefetch(&levels.pool, hint.at);
+            accounts.prefetch(accounts.glance(hint.account));
+
+            turns += TURNS_APART_OF_A_KIND;
+            let hint = ahead.ago(turns);
+            hint.at = tree.toward(hint.at, hint.key);
+            tree.prefetch(&levels.pool, hint.at);
+        } else {
+            self.set_out(&mut coming);
+            // Near the root of a large tree all is near.
+            for _ in 0..4 {
+                coming.at = tree.toward(coming.at, coming.key);
+            }
+            tree.prefetch(&levels.pool, coming.at);
+            ahead.push(coming);
+        }
+
+        turns += TURNS_APART_OF_A_KIND;
+        let hint = ahead.ago(turns);
+        hint.at = tree.toward(hint.at, hint.key);
+        tree.prefetch(&levels.pool, hint.at);
+
+        turns += TURNS_APART_OF_A_KIND;
+        let hint = ahead.ago(turns);
+        if let Some(level) = levels.pool.get(hint.at.some_level_id()) {
+            let neighbor = select(hint.trades, level.head.raw(), level.tail.raw());
+            hint.neighbor = Id::from_raw(neighbor);
             orders.prefetch(hint.neighbor);
         }
 
-        let hint = ahead.hint(5);
+        turns += TURNS_APART_OF_A_KIND;
+        let hint = ahead.ago(turns);
+        // Seldom enough to be foretold.
         if hint.trades
             && let Some(maker) = orders.get(hint.neighbor)
         {
-            accounts.prefetch(maker.account);
+            if BOOKS {
+                accounts.prefetch(maker.account);
+            }
             sessions.prefetch(sessions.entry(maker.session, maker.number));
             orders.prefetch(maker.next);
         }
+    }
+
+    /// Where its way begins, once its book is near.
+    #[inline(always)]
+    fn set_out(&self, hint: &mut Coming) {
+        if let Some(book) = self.book_near(hint.instrument) {
+            let price = Price::from_ticks(ladder_key(hint.side, Price::from_ticks(hint.key)));
+            hint.trades = book.would_trade(hint.side, price);
+            let best = Branch::level(book.ladder(hint.side.opposite()).best());
+            hint.at = Branch::select(hint.trades, best, book.ladder(hint.side).root());
+        }
+    }
+
+    /// The book of an instrument, or that of another if it is not known.
+    #[inline(always)]
+    fn book_near(&self, instrument: InstrumentId) -> Option<&Sides> {
+        let is_known = instrument.index() < self.books.len();
+        self.books.get(select(is_known, instrument.0, 0) as usize)
     }
 }
