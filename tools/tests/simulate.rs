@@ -58,6 +58,9 @@ fn what_is_broken_on_purpose_is_found() {
 fn seeds_that_found_something_find_nothing_now() {
     // journal/tests/it/cache.rs
     nothing_in(47, "a recovery believes what a failed sync left in the kernel's cache");
+    // The simulation's own: the client heard the trade behind a gap, on a connection that ended before the
+    // gap was filled, and retention took the trade's segment before the next one began.
+    nothing_in(7_020_130, "a client is held to a trade that it had no way to hear again");
 }
 
 fn nothing_in(seed: u64, what: &str) {

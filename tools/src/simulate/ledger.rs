@@ -75,7 +75,9 @@ pub(super) struct Ledger {
     fills: BTreeMap<(u64, u64), u64>,
     /// Messages that have gone from the journal: who asks for them gets their numbers filled over.
     gone: BTreeSet<u32>,
-    /// One of them was never heard: what is true is not known here any more.
+    /// The last application message that was taken.
+    taken: usize,
+    /// One of those that have gone was never taken: what is true is not known here any more.
     pub(super) blind: bool,
 }
 
@@ -112,7 +114,11 @@ impl Ledger {
                                 show(message)
                             ));
                         }
-                        Said::Message(_) => continue,
+                        Said::Message(_) => {
+                            // Heard behind a gap, on a connection that ended before the gap was filled.
+                            self.blind |= filled > self.taken;
+                            continue;
+                        }
                         Said::Nothing if has_gone => self.blind = true,
                         Said::Nothing | Said::Admin => {}
                     }
@@ -250,6 +256,9 @@ impl Ledger {
 
     /// Takes an application message, the next in order, exactly once.
     pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), String> {
+        if let Ok(number) = number(message, tag::MSG_SEQ_NUM) {
+            self.taken = usize::try_from(number).unwrap_or(usize::MAX);
+        }
         let taken = self.take_it(message);
         // Who missed an order's beginning cannot say what is wrong with the rest.
         if self.blind { Ok(()) } else { taken }
