@@ -754,9 +754,10 @@ mod tests {
         // Larger: it asks the sums, is let in, and is the first of those that are sure now.
         assert!(admits(&mut account, 11, 1));
         assert_eq!((account.sure.orders, account.sure.qty_max.get()), (0, 10));
-        account.limit(&RiskLimits { position_max: 64 * 176, ..limits });
-        assert!(admits(&mut account, 11, 1));
-        assert_eq!((account.sure.orders, account.sure.qty_max.get()), (63, 100));
+        account.limit(&RiskLimits { position_max: 64 * 48, ..limits });
+        account.take_unsure();
+        assert!(admits(&mut account, 3, 1));
+        assert_eq!((account.sure.orders, account.sure.qty_max.get()), (63, 48));
         // What it holds already leaves less than a 64th.
         account.set_position(500);
         account.limit(&limits);
