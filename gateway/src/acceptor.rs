@@ -271,6 +271,8 @@ pub struct Acceptor<N: Network = Sockets> {
     stats: AcceptorStats,
     stopping: bool,
     joined_ready: bool,
+    /// When the numbers of a session start again next.
+    resets_at: Option<Timestamp>,
     /// When to look for connections although no event says so.
     accept_at: Option<Timestamp>,
     notices: Vec<String>,
@@ -313,6 +315,7 @@ impl<N: Network> Acceptor<N> {
             stats: AcceptorStats::default(),
             stopping: false,
             joined_ready: false,
+            resets_at: None,
             accept_at: None,
             notices: Vec::new(),
             noticed: (0, 0),
@@ -327,7 +330,13 @@ impl<N: Network> Acceptor<N> {
             }
             let comp_id = setup.profile.identity.target_comp_id.as_bytes().to_vec();
             acceptor.by_comp_id.insert(comp_id, setup.id);
-            let session = Session::new(setup.profile, setup.last_inbound, setup.last_outbound);
+            if setup.profile.resets.is_some() {
+                // Something may have been due while nobody looked.
+                (acceptor.resets_at, acceptor.deadline) = (Some(Timestamp(0)), Some(Timestamp(0)));
+            }
+            let begun_at = acceptor.entry.begun_at(setup.id);
+            let mut session = Session::new(setup.profile, setup.last_inbound, setup.last_outbound);
+            session.began(begun_at);
             acceptor.slots[index] = Some(Slot {
                 session,
                 peer: None,
@@ -622,7 +631,10 @@ impl<N: Network> Acceptor<N> {
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept(now);
         }
-        let mut next = self.accept_at;
+        if self.resets_at.is_some_and(|at| at <= now) {
+            self.reset_sessions(now, requests);
+        }
+        let mut next = self.accept_at.into_iter().chain(self.resets_at).min();
         for index in 0..self.peers.len() {
             let Some(mut peer) = self.peers[index].take() else { continue };
             if requests.room() < ROOM_MIN {
@@ -679,6 +691,28 @@ impl<N: Network> Acceptor<N> {
             self.peers[index] = Some(peer);
         }
         self.deadline = next.map(|next| next.max(Timestamp(now.0 + TICK_NS)));
+    }
+
+    /// Numbers of sessions that nobody is logged on to start again, if their time has come.
+    fn reset_sessions(&mut self, now: Timestamp, requests: &mut impl Requests) {
+        let mut next = None;
+        for index in 0..self.slots.len() {
+            if requests.room() < ROOM_MIN {
+                next = Some(now);
+                break;
+            }
+            #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
+            let id = SessionId(index as u32);
+            let (slots, entry) = (&mut self.slots, &mut self.entry);
+            let mut border = Border { slots, entry, requests, resending: &mut self.resending };
+            let mut due = None;
+            border.with(id, |session, shell| {
+                let waits = session.reset_by_clock(now, shell);
+                due = if waits { Some(now) } else { session.next_reset(now) };
+            });
+            next = next.into_iter().chain(due).min();
+        }
+        self.resets_at = next;
     }
 
     /// The venue stops: every session is told, no more connections are taken.

@@ -17,8 +17,9 @@ use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, OrderId,
-    OrderNumber, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated, SessionId, Symbol,
+    CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, Numbering,
+    OrderId, OrderNumber, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated, SessionId,
+    Symbol, Timestamp,
 };
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
@@ -174,12 +175,19 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
+/// What a session's Logons said.
+#[derive(Clone, Copy, Default)]
+struct Speaking {
+    version: Option<Version>,
+    begun_at: Timestamp,
+}
+
 /// The instruments and every session's orders, as far as the journal was followed.
 pub struct OrderEntry {
     directory: Directory,
     sessions: Vec<Option<Orders>>,
-    /// What each session speaks since its last Logon.
-    versions: Vec<Option<Version>>,
+    /// What each session speaks since its last Logon, and since when it has its numbers.
+    speaking: Vec<Speaking>,
     orders_per_session_max: u32,
 }
 
@@ -191,7 +199,7 @@ impl OrderEntry {
         OrderEntry {
             directory: Directory::default(),
             sessions: Vec::new(),
-            versions: Vec::new(),
+            speaking: Vec::new(),
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
         }
     }
@@ -211,7 +219,13 @@ impl OrderEntry {
     /// The version that the numbers of a session belong to, `None` if it never logged on.
     #[must_use]
     pub fn version(&self, session: SessionId) -> Option<Version> {
-        *self.versions.get(session.index())?
+        self.speaking.get(session.index())?.version
+    }
+
+    /// When the numbers of a session began, 0 if that is not known.
+    #[must_use]
+    pub fn begun_at(&self, session: SessionId) -> Timestamp {
+        self.speaking.get(session.index()).map_or(Timestamp(0), |speaking| speaking.begun_at)
     }
 
     /// Puts every ClOrdID into its session's index: a fold leaves them out, because nobody asks for one while
@@ -251,20 +265,29 @@ impl OrderEntry {
             append(orders, number, &input.command, attachment);
             orders.journaled(number, position);
         }
-        if let Command::Note(_) = input.command {
-            self.note(input.session, attachment);
+        if let Command::Note(numbering) = input.command {
+            self.note(input, numbering, attachment);
         }
     }
 
-    /// Follows a message of the session layer: a Logon says what is spoken.
-    fn note(&mut self, session: SessionId, attachment: &[u8]) {
-        if let Some(Note::Logon { version, .. }) = Note::decode(attachment) {
-            let index = session.index();
-            if self.versions.len() <= index {
-                self.versions.resize(index + 1, None);
-            }
-            self.versions[index] = Some(version);
+    /// Follows what the session layer says: a Logon says what is spoken, the first one and a reset begin numbers.
+    fn note(&mut self, input: &Input, numbering: Numbering, attachment: &[u8]) {
+        let logon = match Note::decode(attachment) {
+            Some(Note::Logon { version, .. }) => Some(version),
+            _ => None,
+        };
+        if logon.is_none() && numbering != Numbering::Clear {
+            return;
         }
+        let index = input.session.index();
+        if self.speaking.len() <= index {
+            self.speaking.resize(index + 1, Speaking::default());
+        }
+        let speaking = &mut self.speaking[index];
+        if speaking.version.is_none() || matches!(numbering, Numbering::Reset | Numbering::Clear) {
+            speaking.begun_at = input.timestamp;
+        }
+        speaking.version = logon.or(speaking.version);
     }
 
     /// Follows an Event of the journal, after its Input and before any report of it.

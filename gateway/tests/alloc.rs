@@ -80,6 +80,7 @@ fn an_order_in_and_a_report_out_take_no_memory() {
         latency_s_max: 120,
         unknown_tags: UnknownTags::Reject,
         conduct: Conduct::Venue,
+        resets: None,
     };
     let mut session = Session::new(profile, MsgSeqNum::NONE, MsgSeqNum::NONE);
     let mut orders = Orders::default();

@@ -411,6 +411,8 @@ pub enum Numbering {
     Reset = 2,
     /// Nothing goes out; only the inbound number moves.
     InboundOnly = 3,
+    /// Both directions start again, and nothing goes out: the next message is number 1.
+    Clear = 4,
 }
 
 /// Sizes of the engine's tables. Memory is taken for them once; at a bound a command is refused with

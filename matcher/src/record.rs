@@ -748,6 +748,7 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
             1 => Numbering::Next,
             2 => Numbering::Reset,
             3 => Numbering::InboundOnly,
+            4 => Numbering::Clear,
             _ => return Err(sub_error),
         }),
         kind::EXPIRE_DAY => Command::ExpireDay,

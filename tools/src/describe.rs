@@ -133,6 +133,7 @@ pub(crate) fn command(command: &Command, names: &Names) -> String {
         Command::Note(Numbering::Next) => "note".into(),
         Command::Note(Numbering::Reset) => "note reset".into(),
         Command::Note(Numbering::InboundOnly) => "note inbound".into(),
+        Command::Note(Numbering::Clear) => "note clear".into(),
         Command::ExpireDay => "expire-day".into(),
         Command::Expire => "expire".into(),
         Command::SetBands { .. }

@@ -365,6 +365,7 @@ fn setups(config: &Config, core: &Core, folds: &Folds, began: Timestamp) -> Vec<
                 } else {
                     UnknownTags::Ignore
                 },
+                resets: session.resets,
                 conduct: if session.conformance { Conduct::Conformance } else { Conduct::Venue },
             },
             last_inbound: state.last_inbound,

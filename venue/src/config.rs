@@ -4,6 +4,7 @@
 //! value out of range are each one error that names the line.
 
 mod access;
+mod resets;
 mod rules;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use gateway::acceptor::{CancelRules, Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
-use gateway::fix::{Version, Versions, parse_scaled};
+use gateway::fix::{ResetTimes, Version, Versions, parse_scaled};
 use matcher::{
     Instrument, LIMITS_MAX, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol,
 };
@@ -24,6 +25,7 @@ use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
 use crate::tls::{self, TlsFiles};
 use access::{FilePermission, FileRate};
+use resets::FileReset;
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
 
@@ -197,6 +199,8 @@ pub struct SessionConfig {
     pub self_trade: SelfTradePrevention,
     /// The versions of FIX that it may log on with.
     pub versions: Versions,
+    /// When its numbers start again by the clock, `None`: never.
+    pub resets: Option<ResetTimes>,
     /// Whether the FIX session test cases count where our rules are better: to play them.
     pub conformance: bool,
 }
@@ -518,6 +522,8 @@ struct FileSession {
     versions: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     conformance: bool,
+    #[serde(default)]
+    reset: Option<Spanned<FileReset>>,
 }
 
 fn spanless<T>(value: T) -> Spanned<T> {
@@ -659,7 +665,7 @@ impl Checker<'_> {
         self.comp_id(&name, "venue.name", file.venue.name.span().start)?;
         let (instruments, rules) = self.instruments(&file.instrument, &limits)?;
         let plain_passwords = file.fix.plain_passwords;
-        let sessions = self.sessions(&file.session, &instruments, plain_passwords, &limits)?;
+        let sessions = self.sessions(&file, &instruments, plain_passwords, &limits)?;
         let fix = Fix {
             listen: file.fix.listen,
             heartbeat_s_min: self.range(&file.fix.heartbeat_s_min, "heartbeat_s_min", 1, 3_600)?,
@@ -989,13 +995,14 @@ impl Checker<'_> {
 
     fn sessions(
         &self,
-        from: &[Spanned<FileSession>],
+        from: &FileConfig,
         instruments: &[Instrument],
         plain_passwords: bool,
         limits: &Limits,
     ) -> Result<Vec<SessionConfig>, ConfigError> {
         let mut sessions: Vec<SessionConfig> = Vec::new();
-        for spanned in from {
+        let time_zone = self.time_zone(&from.schedule)?;
+        for spanned in &from.session {
             let (at, file) = (spanned.span().start, spanned.get_ref());
             self.comp_id(&file.comp_id, "comp_id", at)?;
             self.comp_id(&file.participant, "participant", at)?;
@@ -1052,6 +1059,7 @@ impl Checker<'_> {
                 self_trade: file.self_trade.into(),
                 versions: self.versions(file.versions.as_ref())?,
                 conformance: file.conformance,
+                resets: self.resets(file.reset.as_ref(), time_zone)?,
             });
         }
         if sessions.len() > limits.sessions_max as usize {

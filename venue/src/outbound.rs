@@ -36,7 +36,7 @@ const UNIT: u64 = 8;
 impl Outbound {
     /// An Input begins a turn: a reset makes the numbers of its session begin again.
     pub fn input(&mut self, input: &Input) {
-        if matches!(input.command, Command::Note(Numbering::Reset))
+        if matches!(input.command, Command::Note(Numbering::Reset | Numbering::Clear))
             && let Some(numbers) = self.sessions.get_mut(input.session.index())
         {
             *numbers = Numbers::default();

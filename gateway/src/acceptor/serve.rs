@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
-use super::admission::{Admission, Admitted, Doorway};
+use super::admission::{Admission, Admitted, Doorway, Refusal};
 use super::cancels::CancelTerms;
 use super::rights::{self, Pace, Rate, Rights};
 use super::{
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::connection::Fill;
 use crate::fix::{
-    BadLength, CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode,
-    decode_as, tag,
+    BadLength, CloseReason, DecodeError, Fields, LogonRefusal, Message, Note, Session, Shell,
+    Taken, decode, decode_as, tag,
 };
 use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
@@ -175,6 +175,11 @@ impl<N: Network> Acceptor<N> {
                                     }
                                     return Served::Waits;
                                 }
+                                // It waits, like whoever is behind it, until the numbers are 1 again.
+                                Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => {
+                                    (self.resets_at, self.deadline) = (Some(now), Some(now));
+                                    return Served::More;
+                                }
                                 Admitted::Refused(refusal) => {
                                     self.stats.logons_refused += 1;
                                     let what = format_args!("logon refused: {refusal}");
@@ -327,7 +332,7 @@ impl<R: Requests> Border<'_, R> {
         self.with(id, |session, shell| session.tick(now, shell))
     }
 
-    fn with(
+    pub(super) fn with(
         &mut self,
         id: SessionId,
         call: impl FnOnce(&mut Session, &mut FixShell<'_, R>),

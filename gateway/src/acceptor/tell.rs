@@ -13,12 +13,18 @@ impl<N: Network> Acceptor<N> {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
         self.entry.input(position, input, attachment);
-        if let Command::Note(Numbering::Reset) = input.command
+        if let Command::Note(numbering) = input.command
             && let Some(Some(slot)) = self.slots.get_mut(input.session.index())
         {
-            // What was not said under the old numbers never will be.
-            slot.resends.clear();
-            slot.lag = None;
+            slot.session.began(self.entry.begun_at(input.session));
+            if let Numbering::Reset | Numbering::Clear = numbering {
+                // What was not said under the old numbers never will be.
+                slot.resends.clear();
+                slot.lag = None;
+            }
+            if numbering == Numbering::Clear {
+                slot.session.cleared(input.timestamp);
+            }
         }
     }
 

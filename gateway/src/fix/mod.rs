@@ -28,7 +28,9 @@ pub use dictionary::UnknownTags;
 pub use encode::Encoder;
 pub use identity::{CompId, Header, Identity};
 pub use note::{Note, Routing};
-pub use session::{After, CloseReason, Conduct, LogonRefusal, Profile, Session, Shell, Taken};
+pub use session::{
+    After, CloseReason, Conduct, LogonRefusal, Profile, ResetTimes, Session, Shell, Taken,
+};
 pub use tag::SessionRejectReason;
 pub use time::parse_utc;
 pub use version::{Version, Versions};

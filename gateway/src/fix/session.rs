@@ -12,6 +12,7 @@ mod gaps;
 mod head;
 mod logon;
 mod outbound;
+mod resets;
 mod terms;
 mod timers;
 mod version;
@@ -29,6 +30,7 @@ use super::tag::{self, SessionRejectReason};
 use gaps::{Gap, Queue, Resend};
 use head::{Head, poss_dup_fault};
 use outbound::{Closing, reject_note, submit};
+pub use resets::ResetTimes;
 pub use terms::{After, CloseReason, Conduct, LogonRefusal, Profile, Shell, Taken};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -47,6 +49,10 @@ pub struct Session {
     /// The number expected next.
     next_in: u32,
     last_out: u32,
+    /// When its numbers began, 0 if that is not known.
+    begun_at: Timestamp,
+    /// An Input that clears the numbers is on its way through the core.
+    clear_asked: bool,
     /// Names the present connection in the notes meant for it.
     connection: u64,
     link: Option<Link>,
@@ -96,6 +102,8 @@ impl Session {
             profile,
             next_in: last_inbound.0.saturating_add(1),
             last_out: last_outbound.0,
+            begun_at: Timestamp(0),
+            clear_asked: false,
             connection: 0,
             link: None,
             queue: Queue::default(),

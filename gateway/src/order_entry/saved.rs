@@ -1,11 +1,12 @@
 //! Everybody's orders as bytes, for a snapshot.
 //!
 //! 4 bytes version, 4 bytes zero, 8 bytes: places for sessions, from session 0; then for each 8 bytes, the first byte 1 if
-//! the session is defined, the second the FIX version that it speaks, 0 if it never logged on; and its orders. The instruments are not among them: who loads knows them.
+//! the session is defined, the second the FIX version that it speaks, 0 if it never logged on; 8 bytes: when its numbers began; and its
+//! orders. The instruments are not among them: who loads knows them.
 
-use matcher::{Instrument, InstrumentId, SessionId};
+use matcher::{Instrument, InstrumentId, SessionId, Timestamp};
 
-use super::OrderEntry;
+use super::{OrderEntry, Speaking};
 use crate::fix::Version;
 use crate::orders::{Orders, SavedOrders};
 use crate::saved::{NotSaved, Saved};
@@ -22,27 +23,34 @@ const VERSION_OF_ONE: u64 = 1;
 /// If the bytes are not long enough for what they say of themselves.
 pub fn saved_orders(bytes: &[u8]) -> Result<Vec<Option<SavedOrders<'_>>>, NotSaved> {
     let saved = &mut Saved::new(bytes);
-    if !matches!(saved.u64()?, VERSION | VERSION_OF_ONE) {
-        return Err(NotSaved);
-    }
+    let version = version(saved)?;
     let mut sessions = Vec::new();
     for _ in 0..saved.count(8)? {
-        let (defined, _) = state(saved.u64()?)?;
+        let (defined, _) = state(saved, version)?;
         sessions.push(if defined { Some(SavedOrders::read(saved)?) } else { None });
     }
     Ok(sessions)
 }
 
-/// Whether a session is defined, and what it speaks.
-fn state(word: u64) -> Result<(bool, Option<Version>), NotSaved> {
-    let [defined @ (0 | 1), version, 0, 0, 0, 0, 0, 0] = word.to_le_bytes() else {
+fn version(saved: &mut Saved<'_>) -> Result<u64, NotSaved> {
+    let version = saved.u64()?;
+    if matches!(version, VERSION | VERSION_OF_ONE) { Ok(version) } else { Err(NotSaved) }
+}
+
+/// Whether a session is defined, and what it speaks since when.
+fn state(saved: &mut Saved<'_>, version: u64) -> Result<(bool, Speaking), NotSaved> {
+    let [defined @ (0 | 1), code, 0, 0, 0, 0, 0, 0] = saved.u64()?.to_le_bytes() else {
         return Err(NotSaved);
     };
-    let version = match version {
-        0 => None,
-        code => Some(Version::of_code(code).ok_or(NotSaved)?),
-    };
-    Ok((defined == 1, version))
+    let mut speaking = Speaking::default();
+    if version == VERSION {
+        speaking.begun_at = Timestamp(saved.u64()?);
+        speaking.version = match code {
+            0 => None,
+            code => Some(Version::of_code(code).ok_or(NotSaved)?),
+        };
+    }
+    Ok((defined == 1, speaking))
 }
 
 impl OrderEntry {
@@ -56,6 +64,7 @@ impl OrderEntry {
         for (id, session) in (0..).map(SessionId).zip(&self.sessions) {
             let version = self.version(id).map_or(0, Version::code);
             out(&[u8::from(session.is_some()), version, 0, 0, 0, 0, 0, 0]);
+            out(&self.begun_at(id).0.to_le_bytes());
             if let Some(orders) = session {
                 orders.save(out);
             }
@@ -77,13 +86,11 @@ impl OrderEntry {
             entry.directory.define(id, instrument);
         }
         let saved = &mut Saved::new(bytes);
-        if !matches!(saved.u64()?, VERSION | VERSION_OF_ONE) {
-            return Err(NotSaved);
-        }
+        let version = version(saved)?;
         for _ in 0..saved.count(8)? {
-            let (defined, version) = state(saved.u64()?)?;
+            let (defined, speaking) = state(saved, version)?;
             entry.sessions.push(if defined { Some(Orders::load(saved)?) } else { None });
-            entry.versions.push(version);
+            entry.speaking.push(speaking);
         }
         saved.end()?;
         Ok(entry)

@@ -105,6 +105,7 @@ pub(crate) fn session(number: u32) -> SessionSetup {
             latency_s_max: 120,
             unknown_tags: UnknownTags::Reject,
             conduct: Conduct::Venue,
+            resets: None,
         },
         last_inbound: MsgSeqNum::NONE,
         last_outbound: MsgSeqNum::NONE,
@@ -176,6 +177,12 @@ impl Desk {
 
     pub(crate) fn stats(&self) -> AcceptorStats {
         self.acceptor.stats()
+    }
+
+    /// The last numbers of a session, in and out, as the core has them.
+    pub(crate) fn numbers(&self, session: SessionId) -> (MsgSeqNum, MsgSeqNum) {
+        let state = self.engine.session(session).unwrap();
+        (state.last_inbound, state.last_outbound)
     }
 
     /// Commands of sessions that the core took, but for what only numbers need.

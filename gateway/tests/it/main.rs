@@ -12,6 +12,7 @@ mod hostile;
 mod order_entry;
 mod orders;
 mod random;
+mod resets;
 mod rights;
 mod session;
 mod soup;

@@ -1273,47 +1273,70 @@ fn what_is_needed_of_the_past_is_enough_for_every_report() {
     }
 }
 
-/// What a session speaks is said by its Logons alone, and stands in a snapshot.
+/// What a session speaks, and when its numbers began, is said by its Logons and resets alone, and stands in a snapshot.
 #[test]
 fn what_a_session_speaks_follows_its_logons() {
     let mut entry = OrderEntry::new(1_000_000);
     let (never, session) = (SessionId(1), SessionId(2));
     for id in [never, session] {
         let command = Command::DefineSession { id, participant: ParticipantId(1) };
-        let input = note_of(SessionId::VENUE, command);
+        let input = note_of(SessionId::VENUE, command, OPEN);
         entry.event(0, &input, 0, &Event::SessionDefined { id });
     }
-    assert_eq!(entry.version(session), None);
-    for version in Version::ALL.into_iter().chain([Version::Fix42]) {
+    assert_eq!((entry.version(session), entry.begun_at(session)), (None, Timestamp(0)));
+    let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+    let mut now = OPEN;
+    let logons = [
+        (Version::Fix42, Numbering::Next, true),
+        (Version::Fix42, Numbering::Next, false),
+        (Version::Fix44, Numbering::Reset, true),
+        (Version::Fix50Sp2, Numbering::Reset, true),
+        (Version::Fix50Sp2, Numbering::Next, false),
+    ];
+    let mut begun_at = Timestamp(0);
+    for (version, numbering, begins) in logons {
+        now.0 += MS;
+        let reset = numbering == Numbering::Reset;
         let logon =
-            Note::Logon { heartbeat_s: 30, reset: true, connection: 7, version, next_expected: 0 };
-        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-        for note in [logon, Note::Heartbeat { test_req_id: b"x" }] {
-            let len = note.encode(&mut attachment);
-            let input = note_of(session, Command::Note(Numbering::Next));
-            entry.input(64, &input, &attachment[..len]);
-        }
-        assert_eq!(entry.version(session), Some(version));
-        let mut bytes = Vec::new();
-        entry.save(&mut |part| bytes.extend_from_slice(part));
-        let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
-        assert_eq!(loaded.version(session), Some(version));
-        assert_eq!(loaded.version(never), None);
-        assert_eq!(loaded.version(SessionId(9)), None);
-        // Before there was more than one version, none was said.
-        bytes[0] = 1;
-        for at in (17..).step_by(8).take_while(|at| *at < bytes.len()).collect::<Vec<_>>() {
-            if bytes[at] == version.code() && bytes[at - 1] == 1 {
-                bytes[at] = 0;
-            }
-        }
-        let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
-        assert_eq!(loaded.version(session), None);
-        bytes[0] = 3;
-        assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
+            Note::Logon { heartbeat_s: 30, reset, connection: 7, version, next_expected: 0 };
+        let len = logon.encode(&mut attachment);
+        entry.input(64, &note_of(session, Command::Note(numbering), now), &attachment[..len]);
+        let len = Note::Heartbeat { test_req_id: b"x" }.encode(&mut attachment);
+        let later = Timestamp(now.0 + 1);
+        let input = note_of(session, Command::Note(Numbering::Next), later);
+        entry.input(128, &input, &attachment[..len]);
+        begun_at = if begins { now } else { begun_at };
+        check_saved(&entry, session, (Some(version), begun_at));
     }
+    now.0 += MS;
+    entry.input(192, &note_of(session, Command::Note(Numbering::Clear), now), &[]);
+    check_saved(&entry, session, (Some(Version::Fix50Sp2), now));
+    check_saved(&entry, never, (None, Timestamp(0)));
 }
 
-fn note_of(session: SessionId, command: Command) -> Input {
-    Input { sequence: Sequence(1), timestamp: OPEN, session, inbound: MsgSeqNum::NONE, command }
+fn check_saved(entry: &OrderEntry, session: SessionId, speaking: (Option<Version>, Timestamp)) {
+    let told = |entry: &OrderEntry| (entry.version(session), entry.begun_at(session));
+    assert_eq!(told(entry), speaking);
+    let mut bytes = Vec::new();
+    entry.save(&mut |part| bytes.extend_from_slice(part));
+    assert_eq!(told(&OrderEntry::load(&bytes, &[], 1_000_000).unwrap()), speaking);
+    bytes[0] = 3;
+    assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
+    // Before there was more than one version, neither was said.
+    let mut old = Vec::new();
+    for (place, word) in bytes.chunks_exact(8).enumerate() {
+        match place {
+            0 => old.extend(1_u64.to_le_bytes()),
+            1 => old.extend(word),
+            _ => {}
+        }
+    }
+    old[8..16].copy_from_slice(&1_u64.to_le_bytes());
+    old.extend(0_u64.to_le_bytes());
+    let loaded = OrderEntry::load(&old, &[], 1_000_000).unwrap();
+    assert_eq!(told(&loaded), (None, Timestamp(0)));
+}
+
+fn note_of(session: SessionId, command: Command, timestamp: Timestamp) -> Input {
+    Input { sequence: Sequence(1), timestamp, session, inbound: MsgSeqNum::NONE, command }
 }

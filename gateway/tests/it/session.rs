@@ -17,6 +17,7 @@
 //! restart                the venue stops and comes back with what the journal holds
 //! profile password=x     terms of the session, before the first connect
 //! stop TEXT              the venue shuts down
+//! profile reset=x/n      numbers start again at time x and every n seconds before and after it
 //! ----
 //! send 8 34=2 …          a message leaves: 8, 9, 49, 52, 56 and 10 are checked, not shown
 //! close                  the connection is closed by us
@@ -29,8 +30,8 @@ use std::path::Path;
 
 use gateway::fix::{
     After, CloseReason, Conduct, DecodeError, Fields, Header, Identity, LogonRefusal, Message,
-    Note, Profile, Session, Shell, Taken, UnknownTags, Version, Versions, decode, decode_as,
-    parse_utc,
+    Note, Profile, ResetTimes, Session, Shell, Taken, UnknownTags, Version, Versions, decode,
+    decode_as, parse_utc,
 };
 use matcher::{
     Command, Engine, Event, Input, Limits, MsgSeqNum, Numbering, OrderNumber, ParticipantId,
@@ -62,6 +63,8 @@ pub(crate) struct Venue {
     journal: Vec<Sent>,
     input: Vec<u8>,
     connected: bool,
+    /// When the numbers began.
+    begun_at: Option<Timestamp>,
     /// BeginString(8) of what arrives.
     version: Version,
     /// Lines for the script: closes and refusals, in their place among the bytes sent.
@@ -125,6 +128,7 @@ impl Venue {
             journal: Vec::new(),
             input: Vec::new(),
             connected: false,
+            begun_at: None,
             version: Version::Fix44,
             said: String::new(),
         };
@@ -156,9 +160,7 @@ impl Venue {
                 break;
             }
             for (inbound, command, attachment) in submits {
-                if command == Command::Note(Numbering::Reset) {
-                    self.journal.clear();
-                }
+                self.follow(command, &attachment);
                 for event in self.apply(SESSION, inbound, command) {
                     self.tell(&event, &attachment);
                 }
@@ -167,6 +169,23 @@ impl Venue {
         if let Some(why) = self.shell.close.take() {
             self.say(&format!("close {why:?}"));
             self.disconnect();
+        }
+    }
+
+    /// As order entry and the acceptor do it: what begins the numbers, and what was said under those before.
+    fn follow(&mut self, command: Command, attachment: &[u8]) {
+        let Command::Note(numbering) = command else { return };
+        let logon = matches!(Note::decode(attachment), Some(Note::Logon { .. }));
+        if let Numbering::Reset | Numbering::Clear = numbering {
+            self.journal.clear();
+            self.begun_at = Some(self.now);
+        } else if logon {
+            self.begun_at.get_or_insert(self.now);
+        }
+        self.session.began(self.begun_at.unwrap_or(Timestamp(0)));
+        if numbering == Numbering::Clear {
+            self.say("numbers start again");
+            self.session.cleared(self.now);
         }
     }
 
@@ -312,6 +331,7 @@ impl Venue {
         });
         self.profile.identity.version = logons.next_back().unwrap_or_default();
         self.session = Session::new(self.profile.clone(), state.last_inbound, state.last_outbound);
+        self.session.began(self.begun_at.unwrap_or(Timestamp(0)));
     }
 
     /// Bytes arrive; whole messages are taken at once.
@@ -382,6 +402,27 @@ impl Venue {
 
     /// Time passes; timers fire when they are due.
     pub(crate) fn pass(&mut self, until: Timestamp) {
+        while let Some(reset) = self.session.next_reset(self.now).filter(|at| *at <= until) {
+            self.pass_to(reset);
+            let said = self.said.len();
+            self.session.tick(self.now, &mut self.shell);
+            self.reset_by_clock();
+            if self.said.len() > said {
+                let at = self.clock();
+                self.said.insert_str(said, &format!("{at}\n"));
+            }
+        }
+        self.pass_to(until);
+    }
+
+    /// What the acceptor does when it has time.
+    fn reset_by_clock(&mut self) {
+        self.turn();
+        self.session.reset_by_clock(self.now, &mut self.shell);
+        self.turn();
+    }
+
+    fn pass_to(&mut self, until: Timestamp) {
         for _ in 0..100_000 {
             let Some(due) = self.session.deadline().filter(|due| *due <= until) else { break };
             self.now = self.now.max(due);
@@ -419,6 +460,7 @@ pub(crate) fn profile() -> Profile {
         latency_s_max: 120,
         unknown_tags: UnknownTags::Reject,
         conduct: Conduct::Venue,
+        resets: None,
     }
 }
 
@@ -546,6 +588,11 @@ fn step(venue: &mut Venue, line: &str) {
                     "password" => venue.profile.password = Some(value.into()),
                     "heartbeat_s_min" => venue.profile.heartbeat_s_min = value.parse().unwrap(),
                     "latency_s_max" => venue.profile.latency_s_max = value.parse().unwrap(),
+                    "reset" => {
+                        let (at, every_s) = value.split_once('/').unwrap();
+                        let every_ns = every_s.parse::<u64>().unwrap() * SECOND_NS;
+                        venue.profile.resets = Some(ResetTimes { first: time(at), every_ns });
+                    }
                     "conduct" => venue.profile.conduct = Conduct::Conformance,
                     "unknown_tags" => venue.profile.unknown_tags = UnknownTags::Ignore,
                     "versions" => {
@@ -561,7 +608,7 @@ fn step(venue: &mut Venue, line: &str) {
         _ => panic!("no such verb: {verb}"),
     }
     if !held {
-        venue.turn();
+        venue.reset_by_clock();
     }
 }
 

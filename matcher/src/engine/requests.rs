@@ -135,12 +135,15 @@ impl Engine {
         match numbering {
             Numbering::Next => {}
             Numbering::InboundOnly => return,
-            Numbering::Reset => {
+            Numbering::Reset | Numbering::Clear => {
                 if let Some(state) = self.store.sessions.state_mut(session) {
                     state.last_inbound = input.inbound;
                     state.last_outbound = MsgSeqNum::NONE;
                 }
             }
+        }
+        if numbering == Numbering::Clear {
+            return;
         }
         let msg = self.store.sessions.next_msg(session);
         events.event(&Event::Numbered { session, msg });

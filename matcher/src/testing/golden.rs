@@ -222,6 +222,7 @@ impl Runner {
                     "next" => Numbering::Next,
                     "reset" => Numbering::Reset,
                     "inbound" => Numbering::InboundOnly,
+                    "clear" => Numbering::Clear,
                     other => return Err(other.to_owned()),
                 };
                 (session, Command::Note(numbering))

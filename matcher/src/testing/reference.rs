@@ -298,9 +298,12 @@ impl Reference {
     fn note(&mut self, input: &Input, numbering: Numbering) {
         match numbering {
             Numbering::InboundOnly => return,
-            Numbering::Reset => {
+            Numbering::Reset | Numbering::Clear => {
                 self.session(input.session).outbound = 0;
                 self.session(input.session).inbound = input.inbound;
+                if numbering == Numbering::Clear {
+                    return;
+                }
             }
             Numbering::Next => {}
         }

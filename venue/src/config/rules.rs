@@ -194,10 +194,11 @@ impl Checker<'_> {
         file: &FileSchedule,
         instruments: &[Instrument],
     ) -> Result<ScheduleConfig, ConfigError> {
-        let east_s = self.time_zone(&file.time_zone)?;
+        let east_s = self.time_zone(file)?;
         let in_utc = |text: &Spanned<String>| {
-            // Both are below a day, so nothing overflows.
-            self.time_of_day(text).map(|local_s| (local_s + DAY_S - east_s) % DAY_S)
+            let of_day_s = self.time_of_day(text)?;
+            let utc_s = (i64::from(of_day_s) - east_s).rem_euclid(DAY_S.into());
+            Ok(u32::try_from(utc_s).unwrap_or_default())
         };
         let mut phases: Vec<PhaseEntry> = Vec::new();
         for entry in &file.phase {
@@ -252,8 +253,9 @@ impl Checker<'_> {
         })
     }
 
-    /// Seconds east of UTC, from 0 to a day less one.
-    fn time_zone(&self, text: &Spanned<String>) -> Result<u32, ConfigError> {
+    /// Seconds east of UTC.
+    pub(super) fn time_zone(&self, file: &FileSchedule) -> Result<i64, ConfigError> {
+        let text = &file.time_zone;
         let zone = text.get_ref().as_str();
         if zone == "UTC" {
             return Ok(0);
@@ -266,11 +268,11 @@ impl Checker<'_> {
                 good.then(|| digits.parse::<u32>().ok()).flatten()
             };
             let (hours, minutes) = (two(hours)?, two(minutes)?);
-            (hours <= 14 && minutes < 60).then_some((hours * 60 + minutes) * 60)
+            (hours <= 14 && minutes < 60).then_some(i64::from((hours * 60 + minutes) * 60))
         });
         match (offset, east) {
             (Some(offset), Some(_)) => Ok(offset),
-            (Some(offset), None) => Ok((DAY_S - offset) % DAY_S),
+            (Some(offset), None) => Ok(-offset),
             (None, _) => {
                 let what = format!("time_zone {zone:?} is neither \"UTC\" nor like \"+01:00\"");
                 Err(self.error(text.span().start, what))

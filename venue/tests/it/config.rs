@@ -1,10 +1,12 @@
 //! A configuration is right, or one error that names the line.
 
 use gateway::acceptor::{OverRate, RateLimit};
-use gateway::fix::{Version, Versions};
-use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention};
+use gateway::fix::{ResetTimes, Version, Versions};
+use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention, Timestamp};
 use venue::Config;
 use venue::config::{InstrumentRules, SAMPLE};
+
+const HOUR_NS: u64 = 3_600_000_000_000;
 
 fn error(text: &str) -> String {
     Config::parse("vesta.toml", text).unwrap_err().to_string()
@@ -54,7 +56,7 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     .chain(["group = 1", "[[risk]]", "participant = ", "instrument = ", "order_qty_max_lots"])
     .chain(["order_notional_max", "collar_ticks", "open_orders_max", "open_notional_max"])
     .chain(["position_max_lots", "addresses", "connections_per_address", "permissions"])
-    .chain(["rate", "versions = ", "conformance = "]);
+    .chain(["rate", "versions = ", "conformance = ", "reset = "]);
     let mut text = SAMPLE.to_owned();
     for key in shown {
         let commented = format!("\n# {key}");
@@ -82,6 +84,10 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     let versions = [&config.sessions[0], &config.sessions[1]].map(|session| session.versions);
     assert_eq!(versions, [Versions::of(&[Version::Fix44]), Versions::ALL]);
     assert_eq!([0, 1].map(|index| config.sessions[index].conformance), [true, false]);
+    // 1970-01-02, a Friday, at 22:00.
+    let (first, every_ns) = (Timestamp((24 + 22) * HOUR_NS), 168 * HOUR_NS);
+    assert_eq!(config.sessions[0].resets, Some(ResetTimes { first, every_ns }));
+    assert_eq!(config.sessions[1].resets, None);
     let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
     assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
     assert_eq!(risk.limits.position_max, 1_000_000);
@@ -115,6 +121,39 @@ fn a_time_zone_moves_the_times_of_the_day() {
         let at: Vec<u32> = config.schedule.phases.iter().map(|entry| entry.at_s).collect();
         assert_eq!(at, [first, second], "{zone}");
     }
+}
+
+#[test]
+fn a_time_zone_moves_the_days_of_the_week() {
+    let sample = |zone: &str, reset: &str| {
+        let text = changed("time_zone = \"UTC\"", &format!("time_zone = \"{zone}\""));
+        let line = "# reset = { at = \"22:00:00\", day = \"friday\" }";
+        assert_eq!(text.matches(line).count(), 1);
+        let config = Config::parse("vesta.toml", &text.replace(line, reset)).unwrap();
+        config.sessions[0].resets.unwrap()
+    };
+    for (zone, reset, first_h, every_h) in [
+        ("UTC", "reset = { at = \"01:00:00\" }", 1, 24),
+        ("+02:00", "reset = { at = \"01:00:00\" }", 23, 24),
+        ("-05:00", "reset = { at = \"22:00:00\" }", 3, 24),
+        // Thursdays at 0:00 UTC are the beginning of these weeks.
+        ("UTC", "reset = { at = \"01:00:00\", day = \"thursday\" }", 1, 168),
+        ("+02:00", "reset = { at = \"01:00:00\", day = \"thursday\" }", 167, 168),
+        ("-05:00", "reset = { at = \"22:00:00\", day = \"wednesday\" }", 3, 168),
+        ("-05:00", "reset = { at = \"17:00:00\", day = \"sunday\" }", 3 * 24 + 22, 168),
+    ] {
+        let resets = sample(zone, reset);
+        let wanted =
+            ResetTimes { first: Timestamp(first_h * HOUR_NS), every_ns: every_h * HOUR_NS };
+        assert_eq!(resets, wanted, "{zone} {reset}");
+    }
+    let wrong = changed("# reset = { at = \"22:00:00\"", "reset = { at = \"24:00:00\"");
+    assert!(error(&wrong).contains("HH:MM:SS"));
+    let wrong = changed(
+        "# reset = { at = \"22:00:00\", day = \"friday\"",
+        "reset = { at = \"22:00:00\", day = \"fri\"",
+    );
+    assert!(error(&wrong).contains("friday"), "{}", error(&wrong));
 }
 
 #[test]

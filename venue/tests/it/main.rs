@@ -15,3 +15,4 @@ mod schedule;
 mod snapshots;
 mod tls;
 mod turns;
+mod versions;

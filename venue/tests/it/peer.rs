@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use feed::{Message as ItchMessage, Mirror, decode as decode_itch};
-use gateway::fix::{DecodeError, Encoder, Fields, decode};
+use gateway::fix::{DecodeError, Encoder, Fields, Version, decode};
 use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
 use hmac::{Hmac, KeyInit, Mac};
 use matcher::Timestamp;
@@ -46,6 +46,8 @@ pub(crate) struct Peer {
     comp_id: &'static str,
     bytes: Vec<u8>,
     pub(crate) next_out: u32,
+    /// What it speaks.
+    pub(crate) version: Version,
 }
 
 impl Peer {
@@ -53,7 +55,7 @@ impl Peer {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Peer { stream, comp_id, bytes: Vec::new(), next_out }
+        Peer { stream, comp_id, bytes: Vec::new(), next_out, version: Version::Fix44 }
     }
 
     /// Connects, logs on with number `next_out`, and gives the answer.
@@ -104,7 +106,8 @@ impl Peer {
 
     fn encode_at(&mut self, sent: Timestamp, msg_type: &str, fields: &[(u32, &str)]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut message = Encoder::begin(&mut bytes, b"FIX.4.4", msg_type.as_bytes());
+        let begin_string = self.version.begin_string().as_bytes();
+        let mut message = Encoder::begin(&mut bytes, begin_string, msg_type.as_bytes());
         message.uint(34, self.next_out.into()).bytes(49, self.comp_id.as_bytes());
         message.utc(52, sent).bytes(56, b"VESTA");
         for (tag, value) in fields {

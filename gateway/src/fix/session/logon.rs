@@ -35,6 +35,9 @@ impl Session {
         if self.is_connected() {
             return Err(LogonRefusal::AlreadyConnected);
         }
+        if self.is_reset_due(now) {
+            return Err(LogonRefusal::Resetting);
+        }
         // Venues' own tags are common on a Logon (cancel on disconnect, nonces): never a reason to refuse.
         let checked = version.dictionary().check(logon, UnknownTags::Ignore);
         checked.map_err(LogonRefusal::Field)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use matcher::{Command, MsgSeqNum};
 
-use super::UnknownTags;
+use super::{ResetTimes, UnknownTags};
 use crate::fix::decode::{Fault, Message};
 use crate::fix::identity::Identity;
 use crate::fix::version::Versions;
@@ -41,6 +41,8 @@ pub struct Profile {
     pub unknown_tags: UnknownTags,
     /// Ours, or the test cases'.
     pub conduct: Conduct,
+    /// When numbers start again by the clock, `None`: never.
+    pub resets: Option<ResetTimes>,
 }
 
 impl fmt::Debug for Profile {
@@ -54,6 +56,7 @@ impl fmt::Debug for Profile {
             .field("latency_s_max", &self.latency_s_max)
             .field("unknown_tags", &self.unknown_tags)
             .field("conduct", &self.conduct)
+            .field("resets", &self.resets)
             .finish_non_exhaustive()
     }
 }
@@ -67,6 +70,8 @@ pub enum LogonRefusal {
     BeginString,
     /// BeginString(8) is not that of the session's numbers, and they are not reset.
     OtherVersion,
+    /// Its numbers start again at this very moment.
+    Resetting,
     /// DefaultApplVerID(1137) is not that of FIX 5.0 SP2.
     ApplVersion,
     /// SenderCompID(49) or TargetCompID(56) is not that of the session.
@@ -95,6 +100,7 @@ impl fmt::Display for LogonRefusal {
             LogonRefusal::OtherVersion => {
                 "BeginString(8) is not that of the session's numbers: reset them (141=Y) to change it"
             }
+            LogonRefusal::Resetting => "the session's numbers start again at this moment",
             LogonRefusal::ApplVersion => "DefaultApplVerID(1137) is not 9, FIX 5.0 SP2",
             LogonRefusal::CompId => {
                 "SenderCompID(49) or TargetCompID(56) is not that of the session"

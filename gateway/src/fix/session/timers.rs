@@ -32,6 +32,10 @@ impl Session {
         if !link.active {
             return;
         }
+        if self.is_reset_due(now) {
+            return self.log_out_for_reset(now, shell);
+        }
+        let Some(link) = &mut self.link else { return };
         if link.resets_asked == 0
             && let Some((begin, end)) = link.held_resend.take()
             && begin <= self.last_out
