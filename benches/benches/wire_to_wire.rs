@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use benches::measure::{Bench, Sorted, Times, Unit, Value, on_cpu, pin};
@@ -10,6 +12,11 @@ use benches::rig::Folder;
 use gateway::fix::client::{Client, ClientConfig, Incoming};
 use gateway::fix::{CompId, Fields, decode};
 use matcher::{MsgSeqNum, Timestamp};
+use rcgen::CertifiedKey;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, RootCertStore, StreamOwned};
+use venue::tls::TlsFiles;
 use venue::{Config, Durability, Layout, Venue, Wait};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
@@ -43,13 +50,32 @@ fn main() {
                 compare(&bench, &name, placement, durability, orders);
             }
         }
+        let name = format!("wire_to_wire/tls, {}", placement.name);
+        if bench.wants(&name) {
+            compare_tls(&bench, &name, placement, 10_000);
+        }
     }
+}
+
+/// The same venue with and without TLS, in turn.
+fn compare_tls(bench: &Bench, name: &str, at: Placement, orders: usize) {
+    let (mut tls, mut plain, mut added) = (Rows::default(), Rows::default(), Vec::new());
+    for _ in 0..ROUNDS {
+        let under = venue_round(at, Durability::Memory, orders, Over::Tls);
+        let bare = venue_round(at, Durability::Memory, orders, Over::Tcp);
+        added.push(Value::us(under.at(500).saturating_sub(bare.at(500))));
+        tls.push(&under);
+        plain.push(&bare);
+    }
+    tls.print(bench, name, "order to report");
+    plain.print(bench, name, "without TLS");
+    bench.figure(&format!("{name}, added to the median"), Unit::Us, added);
 }
 
 fn compare(bench: &Bench, name: &str, at: Placement, durability: Durability, orders: usize) {
     let (mut venue, mut echo, mut ratios) = (Rows::default(), Rows::default(), Vec::new());
     for _ in 0..ROUNDS {
-        let order = venue_round(at, durability, orders);
+        let order = venue_round(at, durability, orders, Over::Tcp);
         let bare = echo_round(at, orders);
         ratios.push(Value::ratio(order.at(500), bare.at(500)));
         venue.push(&order);
@@ -80,9 +106,86 @@ impl Rows {
     }
 }
 
+/// What the client speaks FIX over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Tcp,
+    Tls,
+}
+
+/// A stream of bytes, as it is or under TLS.
+enum Line {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Line {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Line::Tcp(stream) => stream.read(bytes),
+            Line::Tls(stream) => stream.read(bytes),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Line::Tcp(stream) => stream.write_all(bytes),
+            Line::Tls(stream) => stream.write_all(bytes),
+        }
+    }
+}
+
+/// A certificate for the venue, and a client that believes it.
+struct Believed {
+    files: TlsFiles,
+    client: Arc<rustls::ClientConfig>,
+}
+
+impl Believed {
+    fn new(folder: &Path) -> Believed {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+        let CertifiedKey { cert, signing_key } = made.expect("a certificate");
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).expect("a file");
+            let owner = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, owner).expect("a mode");
+            path
+        };
+        let files = TlsFiles {
+            cert: write("cert.pem", &cert.pem()),
+            key: write("key.pem", &signing_key.serialize_pem()),
+            client_ca: None,
+        };
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).expect("a root");
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("a version")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Believed { files, client: Arc::new(client) }
+    }
+
+    /// A connection with the handshake behind it.
+    fn open(&self, address: SocketAddr, wait: Wait) -> Connection {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = ClientConnection::new(Arc::clone(&self.client), name);
+        let mut tls = tls.expect("a client");
+        let mut socket = TcpStream::connect(address).expect("a connection");
+        socket.set_nodelay(true).expect("TCP_NODELAY");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket).expect("a handshake");
+        }
+        socket.set_nonblocking(wait == Wait::Spin).expect("a mode");
+        let line = Line::Tls(Box::new(StreamOwned::new(tls, socket)));
+        Connection { line, bytes: vec![0; 64 << 10], filled: 0 }
+    }
+}
+
 /// A socket that waits as it is told.
 struct Connection {
-    stream: TcpStream,
+    line: Line,
     bytes: Vec<u8>,
     /// Bytes read and not taken yet.
     filled: usize,
@@ -92,7 +195,7 @@ impl Connection {
     fn new(stream: TcpStream, wait: Wait) -> Connection {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_nonblocking(wait == Wait::Spin).expect("a mode");
-        Connection { stream, bytes: vec![0; 64 << 10], filled: 0 }
+        Connection { line: Line::Tcp(stream), bytes: vec![0; 64 << 10], filled: 0 }
     }
 
     fn open(address: SocketAddr, wait: Wait) -> Connection {
@@ -101,13 +204,13 @@ impl Connection {
 
     /// Writes all of `bytes`: little enough never to wait.
     fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("room in the socket");
+        self.line.write_all(bytes).expect("room in the socket");
     }
 
     /// Waits for bytes; `false` at the end of the stream.
     fn read(&mut self) -> bool {
         loop {
-            match self.stream.read(&mut self.bytes[self.filled..]) {
+            match self.line.read(&mut self.bytes[self.filled..]) {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.filled += count;
@@ -165,9 +268,10 @@ fn echoes(address: SocketAddr, wait: Wait, orders: usize) -> Sorted {
 }
 
 /// Bids and offers of one lot at one price in turn: every offer trades with the bid before it.
-fn venue_round(at: Placement, durability: Durability, orders: usize) -> Sorted {
+fn venue_round(at: Placement, durability: Durability, orders: usize, over: Over) -> Sorted {
     let folder = Folder::on_disk(Path::new(DISK), "wire");
-    let config = Config {
+    let believed = Believed::new(folder.dir.parent().expect("a folder"));
+    let mut config = Config {
         journal_dir: folder.dir.clone(),
         live_dir: Some(folder.live_dir.clone()),
         durability,
@@ -176,15 +280,21 @@ fn venue_round(at: Placement, durability: Durability, orders: usize) -> Sorted {
         core_cpu: Some(at.server_cpu),
         ..config()
     };
+    let any = config.fix.listen;
+    config.fix.tls = (over == Over::Tls).then(|| (any, believed.files.clone()));
     let venue = Venue::start(&config).expect("a venue");
-    let address = venue.fix_addr();
-    let times = on_cpu(at.client_cpu, || trades(address, at.wait, orders));
+    let times = on_cpu(at.client_cpu, || {
+        let connection = match venue.tls_addr() {
+            Some(address) => believed.open(address, at.wait),
+            None => Connection::open(venue.fix_addr(), at.wait),
+        };
+        trades(connection, orders)
+    });
     venue.stop().expect("a clean end");
     times
 }
 
-fn trades(address: SocketAddr, wait: Wait, orders: usize) -> Sorted {
-    let mut connection = Connection::open(address, wait);
+fn trades(mut connection: Connection, orders: usize) -> Sorted {
     let mut trader = Trader::new();
     trader.log_on(&mut connection);
     let mut times = Times::with_capacity(orders);
