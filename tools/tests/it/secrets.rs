@@ -2,14 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gateway::fix::Encoder;
 use venue::clock;
 
-use crate::support::{Ended, Folder, Running, config_text, vesta};
+use crate::support::{Ended, Folder, Running, config_text, skipped, vesta};
+
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/signed_logon.py");
 
 const PASSWORD: &str = "tr0ub4dor-and-3";
 const WRONG: &str = "tr0ub4dor-and-4";
@@ -125,4 +128,42 @@ fn no_secret_of_a_logon_reaches_a_log_or_the_journal() {
     }
     every_byte_below(folder.path(), &mut look);
     assert!(files > 4, "{files}");
+}
+
+/// Python's own TLS and HMAC against ours.
+#[test]
+fn the_example_in_python_logs_on_under_tls_with_a_signature() {
+    let folder = Folder::new();
+    let secret = |name: &str, text: &str| {
+        let path = folder.write(name, text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let cert = secret("cert.pem", &made.cert.pem());
+    secret("key.pem", &made.signing_key.serialize_pem());
+    let key = password(&["--hmac-key"], "").out.trim_end().to_owned();
+    secret("credentials.toml", &format!("[[credential]]\ncomp_id = \"A\"\nhmac_key = \"{key}\"\n"));
+    let tls = "credentials = \"credentials.toml\"\n\
+               tls = { listen = \"127.0.0.1:0\", cert = \"cert.pem\", key = \"key.pem\" }\n[itch.soup]";
+    let text = config_text(&folder, &["A"]).replacen("[itch.soup]", tls, 1);
+    let file = folder.write("vesta.toml", &text);
+    let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(file));
+    let line = venue.line("tls");
+    let (host, port) = line.rsplit_once(' ').unwrap().1.rsplit_once(':').unwrap();
+    let client = |key: &str| {
+        Command::new("python3").arg(CLIENT).args([host, port]).arg(&cert).args(["A", key]).output()
+    };
+    let Ok(output) = client(&key) else {
+        return skipped("the example in Python: there is no python3");
+    };
+    let ended = Ended::of(output);
+    ended.assert_good();
+    let told = ["TLSv1.3 logged on as A", "order python-1 is 0", "answered by 5"];
+    assert_eq!(ended.out.lines().collect::<Vec<_>>(), told);
+    let other = password(&["--hmac-key"], "").out;
+    let ended = Ended::of(client(other.trim_end()).unwrap());
+    assert!(ended.code == Some(1) && ended.err.contains("closed the connection"), "{}", ended.err);
+    venue.signal("-TERM");
+    venue.end().assert_good();
 }
