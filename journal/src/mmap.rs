@@ -49,7 +49,7 @@ impl Cursor {
     }
 }
 
-/// A file of a live segment, mapped and touched, that only we know of yet.
+/// A file of a live segment, mapped, that only we know of yet.
 #[derive(Debug)]
 pub(crate) struct Fresh {
     raw: MmapRaw,
@@ -57,22 +57,31 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Maps `file`, which is `len` bytes long, and touches every page: the first write to a page of
-    /// a mapping costs up to milliseconds otherwise.
+    /// Maps `file`, which is `len` bytes long.
     pub(crate) fn map(file: &File, len: u32) -> io::Result<Fresh> {
         let raw = MmapOptions::new().len(len as usize).map_raw(file)?;
-        let mut fresh = Fresh { raw, len };
-        match fresh.raw.advise(Advice::PopulateWrite) {
-            Ok(()) => {}
+        Ok(Fresh { raw, len })
+    }
+
+    /// Touches every page of a piece that the file has room for: the first write to a page of a mapping
+    /// costs up to milliseconds otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If it is no piece of the segment.
+    pub(crate) fn touch(&mut self, at: u32, len: u32) -> io::Result<()> {
+        let (at, len) = (at as usize, len as usize);
+        assert!(at + len <= self.len as usize);
+        match self.raw.advise_range(Advice::PopulateWrite, at, len) {
             // Kernels before 5.14 do not know the advice.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                for page in fresh.bytes_mut().chunks_mut(4096) {
+                for page in self.bytes_mut()[at..at + len].chunks_mut(4096) {
                     page[0] = std::hint::black_box(page[0]);
                 }
+                Ok(())
             }
-            Err(error) => return Err(error),
+            touched => touched,
         }
-        Ok(fresh)
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {

@@ -1,6 +1,6 @@
 //! Making segments ahead, in memory and on disk, and dropping old ones from memory.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,13 +37,15 @@ pub struct Preparer {
     disk_next: u64,
     /// The disk segment `disk_next - 1`, while zeroes are written to it.
     filling: Option<Filling>,
+    /// The live segment `next`, while its memory is touched.
+    touching: Option<Touching>,
     live_segments_kept: u32,
     /// A segment is written before it is handed over even if none is ready.
     pub(crate) is_patient: bool,
 }
 
-/// Zeroes are written and synced in pieces of this size: a larger one holds up the syncer's own syncs.
-/// Unit: bytes.
+/// Zeroes are written and synced, and memory is touched, in pieces of this size: a larger one holds up the
+/// syncer's own syncs. Unit: bytes.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// A disk segment on its way from reserved to written.
@@ -83,7 +85,16 @@ impl Preparer {
         live_segments_kept: u32,
     ) -> Preparer {
         let is_patient = false;
-        Preparer { shared, storage, next, disk_next, filling: None, live_segments_kept, is_patient }
+        Preparer {
+            shared,
+            storage,
+            next,
+            disk_next,
+            filling: None,
+            touching: None,
+            live_segments_kept,
+            is_patient,
+        }
     }
 
     /// Whether a segment is missing among those made ahead.
@@ -92,11 +103,20 @@ impl Preparer {
         self.shared.ready_count() < AHEAD
     }
 
-    /// Whether a part of a segment was written with zeroes and the next one waits for a step: between two of
-    /// them the disk belongs to the syncer, so wait a little.
+    /// Whether a part of a segment was made and the next one waits for a step, in good time: between two of
+    /// them the disk and the processor belong to the syncer, so wait a little.
+    ///
+    /// In good time is who has made more of the segment than the writer has written of its own.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        self.filling.is_some() && self.shared.ready_count() > 0
+        let bytes = u64::from(self.shared.geometry.segment_bytes);
+        let made = |at: Option<u64>| at.unwrap_or(bytes);
+        let filled = made(self.filling.as_ref().map(|filling| filling.at));
+        let touched = self.touching.as_ref().map(|touching| u64::from(touching.at));
+        let is_under_way = self.filling.is_some() || self.touching.is_some();
+        is_under_way
+            && self.shared.ready_count() > 0
+            && filled.min(made(touched)) > self.shared.committed.get() % bytes
     }
 
     /// Makes one segment or a part of it, or drops one.
@@ -139,29 +159,49 @@ impl Preparer {
             self.filling = Some(Filling::new(file, 0));
         }
         // Nobody writes to the segment before it is handed over below. With no segment ready the
-        // writer is about to wait: it gets this one as it is.
-        if let Some(filling) = &mut self.filling
-            && (self.is_patient || self.shared.ready_count() > 0)
-        {
+        // writer is about to wait: it gets this one as it is, and its memory at once.
+        let in_good_time = self.is_patient || self.shared.ready_count() > 0;
+        if let Some(filling) = self.filling.as_mut().filter(|_| in_good_time) {
             match filling.step(segment_bytes) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Prepared::Made),
+                Ok(true) => self.filling = None,
+                Ok(false) => {}
                 // Some file systems need new room for every write.
                 Err(error) if is_full(&error) => return Ok(no_space(&self.shared.dir)),
                 Err(error) => return Err(io("fill", error)),
             }
         }
-        self.filling = None;
         let file = segment::path(&self.shared.live_dir, self.next);
-        let fresh = match make_live(&file, segment_bytes) {
-            Ok(fresh) => fresh,
-            Err(error) if is_full(&error) => return Ok(no_space(&self.shared.live_dir)),
+        let pieces = if in_good_time { PIECE_BYTES as u32 } else { segment_bytes };
+        match self.touch(&file, segment_bytes, pieces) {
+            Ok(()) => {}
+            Err(error) if is_full(&error) => {
+                // Gives back what was reserved; the next step tries again.
+                self.touching = None;
+                let _ = std::fs::remove_file(&file);
+                return Ok(no_space(&self.shared.live_dir));
+            }
             Err(error) => return Err(JournalError::Io { doing: "make", file, error }),
+        }
+        if in_good_time && self.filling.is_some() {
+            return Ok(Prepared::Made);
+        }
+        let Some(touching) = self.touching.take_if(|touching| touching.at == segment_bytes) else {
+            return Ok(Prepared::Made);
         };
+        self.filling = None;
+        let fresh = touching.fresh;
         let (map, writer) = fresh.share(self.next, 0, Arc::clone(&self.shared.committed));
         self.shared.push_ready(map, writer);
         self.next += 1;
         Ok(Prepared::Made)
+    }
+
+    /// Touches the next piece of the live segment, from its first one on.
+    fn touch(&mut self, file: &Path, segment_bytes: u32, piece: u32) -> io::Result<()> {
+        if self.touching.is_none() {
+            self.touching = Some(Touching::begin(file, segment_bytes)?);
+        }
+        self.touching.as_mut().map_or(Ok(()), |touching| touching.step(segment_bytes, piece))
     }
 
     /// Drops the oldest live segment if it is synced and nobody is promised it.
@@ -212,17 +252,46 @@ impl Filling {
 
 const _: () = assert!(PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
 
-/// Makes the file of a live segment, reserves its memory and touches it.
-pub(crate) fn make_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
-    let made = || {
+/// A live segment on its way from a name to memory that is there.
+#[derive(Debug)]
+struct Touching {
+    file: File,
+    fresh: Fresh,
+    at: u32,
+}
+
+impl Touching {
+    /// Makes the file; nothing of it is there yet, and it grows with what is reserved: a hole in it would be
+    /// SIGBUS for who reads there when memory is full.
+    fn begin(path: &Path, segment_bytes: u32) -> io::Result<Touching> {
         match std::fs::remove_file(path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        reserve(&file, u64::from(segment_bytes))?;
-        Fresh::map(&file, segment_bytes)
+        let fresh = Fresh::map(&file, segment_bytes)?;
+        Ok(Touching { file, fresh, at: 0 })
+    }
+
+    /// Reserves and touches `piece` bytes more, or the rest.
+    fn step(&mut self, segment_bytes: u32, piece: u32) -> io::Result<()> {
+        let len = piece.min(segment_bytes - self.at);
+        if len > 0 {
+            reserve(&self.file, self.at, len)?;
+            self.fresh.touch(self.at, len)?;
+            self.at += len;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the file of a live segment, reserves its memory and touches it.
+pub(crate) fn make_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
+    let made = || {
+        let mut touching = Touching::begin(path, segment_bytes)?;
+        touching.step(segment_bytes, segment_bytes)?;
+        Ok(touching.fresh)
     };
     made().inspect_err(|_| {
         // Gives back what was reserved; the error is the one to tell.
@@ -233,14 +302,17 @@ pub(crate) fn make_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
 /// Maps the file of a live segment that outlived its venue.
 pub(crate) fn reopen_live(path: &Path, segment_bytes: u32) -> io::Result<Fresh> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    reserve(&file, u64::from(segment_bytes))?;
-    Fresh::map(&file, segment_bytes)
+    reserve(&file, 0, segment_bytes)?;
+    let mut fresh = Fresh::map(&file, segment_bytes)?;
+    fresh.touch(0, segment_bytes)?;
+    Ok(fresh)
 }
 
-/// Makes `file` at least `bytes` long, with room for all of it: a mapping of a hole in a full file
+/// Makes `file` so long at least, with room for all of that piece: a mapping of a hole in a full file
 /// system ends in SIGBUS.
-fn reserve(file: &std::fs::File, bytes: u64) -> io::Result<()> {
-    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes).map_err(io::Error::from)
+fn reserve(file: &File, at: u32, bytes: u32) -> io::Result<()> {
+    let (at, bytes) = (u64::from(at), u64::from(bytes));
+    rustix::fs::fallocate(file, FallocateFlags::empty(), at, bytes).map_err(io::Error::from)
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {

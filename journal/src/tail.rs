@@ -67,8 +67,12 @@ pub(crate) fn map_segment(
     file: &Path,
     index: u64,
 ) -> Result<(ReadMap, Option<SegmentHeader>), ReadError> {
-    let map = map_file(file)?;
+    let mut map = map_file(file)?;
     let header = SegmentHeader::read(map.bytes(), file)?;
+    // A live segment grows while it is made, and may have been begun since it was mapped.
+    if header.as_ref().is_some_and(|header| map.bytes().len() < header.segment_bytes as usize) {
+        map = map_file(file)?;
+    }
     if let Some(header) = &header
         && header.index != index
     {

@@ -11,6 +11,7 @@ mod format;
 mod full;
 mod lanes;
 mod open;
+mod prepare;
 mod retire;
 mod snapshots;
 mod support;
