@@ -91,7 +91,7 @@ impl Sure {
     const LARGER: u64 = 16;
 }
 
-/// A bound in two bytes: exact up to 1,023, else up to a thousandth below what it stands for.
+/// A bound in two bytes: exact up to 1,023, else up to a 512th below what it stands for, never above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rough(u16);
 
@@ -268,7 +268,11 @@ impl Account {
             qty.lots().saturating_mul(larger),
             notional_of(qty, price).saturating_mul(larger),
         );
-        if self.holds(&sure) {
+        // This order is one of them only if it is no larger than they are: the maxima are rounded down, and
+        // bounded by the limits of an order and by what a number holds.
+        let is_one =
+            qty.lots() <= sure.qty_max.get() && notional_of(qty, price) <= sure.notional_max.get();
+        if is_one && self.holds(&sure) {
             self.sure = Sure { orders: sure.orders - 1, ..sure };
         }
         true
@@ -718,7 +722,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rough_bound_is_at_most_a_thousandth_below() {
+    fn a_rough_bound_is_at_most_a_512th_below() {
         let around = |bits: u32| {
             let power = 1_u64 << bits;
             [power - 1, power, power + 1, power | (power >> 1), power | (power - 1)]

@@ -9,7 +9,7 @@ use matcher::{
     Sequence, SessionId, Side, Terms, TimeInForce, Timestamp,
 };
 
-const EPISODES: u64 = 40;
+const EPISODES: u64 = 90;
 const COMMANDS: usize = 250;
 
 /// Who is limited, by two sessions, and somebody to trade with.
@@ -26,19 +26,26 @@ struct Episode {
     trades: Vec<Bust>,
     /// In so many of 100 orders the limited one buys.
     buys: u64,
+    /// Lots of which all sizes are made: what an account is sure of has few digits.
+    unit: u64,
 }
 
 impl Episode {
     fn new(seed: u64) -> Episode {
         let mut rng = Rng::new(seed);
         let buys = [10, 50, 90][rng.index(3)];
+        let unit = [1, 317, 1 << 28][rng.index(3)];
+        Episode::of(rng, buys, unit)
+    }
+
+    fn of(rng: Rng, buys: u64, unit: u64) -> Episode {
         let (engine, reference) = (Engine::new(), Reference::default());
         let (used, trades) = ([0; 4], Vec::new());
-        let mut episode = Episode { engine, reference, rng, sequence: 0, used, trades, buys };
+        let mut episode = Episode { engine, reference, rng, sequence: 0, used, trades, buys, unit };
         let limits =
             Limits { orders_max: 400, levels_max: 60, instruments_max: 1, sessions_max: 3 };
         episode.give(SessionId::VENUE, Command::Configure(limits));
-        let (id, instrument) = (InstrumentId(0), instrument("X", (1, 200), 1_000));
+        let (id, instrument) = (InstrumentId(0), instrument("X", (1, 200), 1_000 * unit));
         episode.give(SessionId::VENUE, Command::DefineInstrument { id, instrument });
         for (id, participant) in [(1, 1), (2, 1), (3, 2)] {
             let (id, participant) = (SessionId(id), ParticipantId(participant));
@@ -76,18 +83,18 @@ impl Episode {
     }
 
     fn limits(&mut self) -> RiskLimits {
-        let rng = &mut self.rng;
-        let mut limit = |from: u64, to: u64| {
-            if rng.percent(50) { u64::MAX } else { from + rng.below(to - from) }
+        let (rng, unit) = (&mut self.rng, self.unit);
+        let mut limit = |from: u64, to: u64, unit: u64| {
+            if rng.percent(50) { u64::MAX } else { from * unit + rng.below((to - from) * unit) }
         };
         RiskLimits {
-            order_qty_max: Qty::from_lots(limit(16, 300)),
-            order_notional_max: limit(1_700, 30_000),
-            collar_ticks: limit(1, 5),
+            order_qty_max: Qty::from_lots(limit(16, 300, unit)),
+            order_notional_max: limit(1_700, 30_000, unit),
+            collar_ticks: limit(1, 5, 1),
             // An order of one lot finds that 64 of 16 lots surely fit.
-            open_orders_max: u32::try_from(limit(62, 90)).unwrap_or(u32::MAX),
-            open_notional_max: limit(95_000, 130_000),
-            position_max: limit(1_000, 1_300),
+            open_orders_max: u32::try_from(limit(62, 90, 1)).unwrap_or(u32::MAX),
+            open_notional_max: limit(95_000, 130_000, unit),
+            position_max: limit(1_000, 1_300, unit),
         }
     }
 
@@ -100,6 +107,7 @@ impl Episode {
             4..=7 => 16,
             _ => 1 + self.rng.below(40),
         };
+        let lots = lots * self.unit - self.rng.below(1 + self.unit / 8);
         let used = &mut self.used[session.index()];
         *used += 1;
         NewOrder {
@@ -134,7 +142,7 @@ impl Episode {
             }
             82..=86 => {
                 let new = self.order(session, side, false);
-                let display_qty = Qty::from_lots(1 + self.rng.below(5));
+                let display_qty = Qty::from_lots((1 + self.rng.below(5)) * self.unit);
                 Command::NewSpecial(new, Terms { display_qty, ..Terms::NONE })
             }
             87..=92 => {
@@ -190,5 +198,44 @@ fn a_limit_with_room_for_many_is_where_it_was_set() {
         RejectReason::RiskPosition,
     ] {
         assert!(refused.get(&reason.code()).is_some_and(|times| *times > 15), "{refused:?}");
+    }
+}
+
+/// An account is sure of 64 orders of some size at most. The one that it asked the sums for is one of them
+/// only if it is no larger: that size has fewer digits, or was bounded by something else.
+#[test]
+fn an_order_larger_than_what_is_sure_makes_nothing_sure() {
+    let none = RiskLimits::NONE;
+    let (two, many) = (Qty::from_lots(2_047), Qty::from_lots(5_001));
+    let cases = [
+        // More than a number of 32 bits, and all that there is room for.
+        (RiskLimits { position_max: 1 << 38, ..none }, 1 << 38, 4_000_000_000, 0),
+        (RiskLimits { position_max: 300_000_000_000, ..none }, 290_000_000_000, 4_000_000_000, 2),
+        // Rounded down.
+        (RiskLimits { order_qty_max: many, position_max: 320_000, ..none }, 5_001, 5_000, 62),
+        (RiskLimits { order_qty_max: two, position_max: 64 * 2_046, ..none }, 2_047, 2_046, 62),
+        (
+            RiskLimits { order_notional_max: 2_047, open_notional_max: 64 * 2_046, ..none },
+            2_047,
+            2_046,
+            62,
+        ),
+    ];
+    for (limits, first, others, fit) in cases {
+        let mut episode = Episode::of(Rng::new(1), 100, 1 << 30);
+        let (participant, instrument) = (ParticipantId(1), InstrumentId(0));
+        episode.give(SessionId::VENUE, Command::SetRisk { participant, instrument, limits });
+        let mut buy = |lots| {
+            let new = episode.order(LIMITED[0], Side::Buy, false);
+            let (kind, qty) = (OrderKind::Limit(Price::from_ticks(1)), Qty::from_lots(lots));
+            episode.give(LIMITED[0], Command::New(NewOrder { kind, qty, ..new }))
+        };
+        assert_eq!(buy(first), None);
+        for _ in 0..fit {
+            assert_eq!(buy(others), None, "{limits:?}");
+        }
+        let reason = buy(others);
+        let wanted = [RejectReason::RiskPosition, RejectReason::RiskOpenNotional];
+        assert!(reason.is_some_and(|reason| wanted.contains(&reason)), "{limits:?}: {reason:?}");
     }
 }
