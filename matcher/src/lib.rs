@@ -5,7 +5,8 @@
 //! * **Deterministic.** No clock, no randomness, no I/O, no floats, no iteration over a hash map. Time,
 //!   [`Sequence`] and ids come in with the Input; the same Inputs give the same Events on any machine.
 //! * **Bounded.** Memory is taken when [`Command::Configure`] says how much; at a bound a command is
-//!   refused with a [`RejectReason`].
+//!   refused with a [`RejectReason`]. What few venues need so much of begins smaller and doubles: accounts
+//!   from 65,536 on, nodes of the tree of prices, order numbers of a session.
 //! * **Total.** Every Input has an answer; no Input can make it panic.
 //! * **Saved and compared.** [`Engine::save`] writes all that decides future answers, [`Engine::load`] goes
 //!   on from it, and [`Engine::state_hash`] names it: `SNAPSHOT.md`, beside this crate's manifest.
