@@ -38,8 +38,9 @@ struct State {
     dropped: BTreeMap<PathBuf, Sectors>,
     /// Where the journal's appends begin that are not synced.
     appended: BTreeMap<PathBuf, u64>,
-    /// The last append that was synced: file, and from where on.
-    last_batch: Option<(PathBuf, u64)>,
+    /// The last two appends that were synced, the last one first: file, and from where on. One may have been
+    /// written while the other was synced: then no turn in it says that the other is on disk.
+    last_batches: [Option<(PathBuf, u64)>; 2],
     /// Calls until the one in which the machine or the process ends.
     ends_in: Option<u32>,
     ended: bool,
@@ -68,7 +69,7 @@ impl VirtualDisk {
             unsynced: BTreeMap::new(),
             dropped: BTreeMap::new(),
             appended: BTreeMap::new(),
-            last_batch: None,
+            last_batches: [None, None],
             ends_in: None,
             ended: false,
             fails_in: None,
@@ -186,10 +187,10 @@ impl VirtualDisk {
         Ok(true)
     }
 
-    /// Whether a byte of the journal was synced by the last sync of an append, or is behind it.
-    pub(super) fn is_of_last_batch(&self, path: &Path, at: u64) -> bool {
+    /// Whether a byte of the journal was synced by the last two syncs of an append, or is behind them.
+    pub(super) fn is_of_last_batches(&self, path: &Path, at: u64) -> bool {
         let state = self.state();
-        state.last_batch.as_ref().is_none_or(|(last, from)| {
+        state.last_batches[1].as_ref().is_none_or(|(last, from)| {
             path > last.as_path()
                 || (path == last.as_path()
                     && at >= *from / SECTOR_BYTES as u64 * SECTOR_BYTES as u64)
@@ -412,7 +413,8 @@ impl StorageFile for VirtualFile {
         }
         state.unsynced.remove(&self.path);
         if let Some(from) = state.appended.remove(&self.path) {
-            state.last_batch = Some((self.path.clone(), from));
+            state.last_batches.swap(0, 1);
+            state.last_batches[0] = Some((self.path.clone(), from));
         }
         Ok(())
     }

@@ -258,7 +258,7 @@ impl World {
         let Some((path, last)) = used.get(at).cloned() else { return Ok(None) };
         let at = self.random.below(last + 1);
         let bit = u8::try_from(self.random.below(8)).unwrap_or(0);
-        let may_be_cut = self.disk.is_of_last_batch(&path, at);
+        let may_be_cut = self.disk.is_of_last_batches(&path, at);
         if !self.disk.flip(&path, at, bit).map_err(wrong)? {
             return Ok(None);
         }
