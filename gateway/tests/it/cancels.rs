@@ -1,11 +1,10 @@
 //! Cancels that nobody asks for: a lost connection, a Logout, silence; and who takes over a session.
 
-use gateway::acceptor::{
-    CancelRules, CancelTerms, Claim, Credentials, LastConnection, SessionSetup, Ticket, Verdict,
-};
+use gateway::acceptor::{CancelRules, CancelTerms, LastConnection, SessionSetup};
 use matcher::{Command, MassCancelScope, SessionId};
 
 use crate::desk::{Client, Desk, MS, SECOND, session, settings};
+use crate::doorway::Quick;
 
 const ON: CancelRules =
     CancelRules { on_disconnect: true, on_logout: true, grace_ns: 0, dead_man_ns: 0 };
@@ -170,27 +169,11 @@ fn a_start_goes_on_where_the_last_run_stopped() {
     assert_eq!(cancels(&desk), 1);
 }
 
-struct Proved;
-
-impl Credentials for Proved {
-    fn check(&mut self, _: Ticket, claim: &Claim<'_>) -> Verdict {
-        if claim.password() == b"good" { Verdict::Good } else { Verdict::Bad }
-    }
-
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
-        None
-    }
-
-    fn has_verdict(&self) -> bool {
-        false
-    }
-}
-
 #[test]
 fn a_second_connection_takes_over_if_it_proves_itself() {
     let cancel = CancelRules { grace_ns: SECOND, ..ON };
     let setup = SessionSetup { takeover: true, cancel, ..session(1) };
-    let mut desk = Desk::with(settings(), vec![setup, session(2)], Some(Box::new(Proved)));
+    let mut desk = Desk::with(settings(), vec![setup, session(2)], Some(Box::new(Quick)));
     let mut first = with_order(&mut desk, "554=good");
     let mut stranger = desk.connect(1);
     stranger.log_on(desk.now, "554=guess");
@@ -208,7 +191,7 @@ fn a_second_connection_takes_over_if_it_proves_itself() {
     assert_eq!(cancels(&desk), 0, "it came back within the grace");
     // Without a grace the first one's orders go, before the second one's come.
     let setup = SessionSetup { takeover: true, cancel: ON, ..session(1) };
-    let mut desk = Desk::with(settings(), vec![setup], Some(Box::new(Proved)));
+    let mut desk = Desk::with(settings(), vec![setup], Some(Box::new(Quick)));
     let mut first = with_order(&mut desk, "554=good");
     let mut second = with_order(&mut desk, "554=good");
     assert_eq!(desk.read(&mut first), None);
@@ -216,7 +199,7 @@ fn a_second_connection_takes_over_if_it_proves_itself() {
     second.send(desk.now, "H", "11=a 55=BTC-USD 54=1");
     assert!(desk.read_until(&mut second, "8").contains(" 11=a "));
     // Where it is not set the first one stays.
-    let mut desk = Desk::with(settings(), vec![session(1)], Some(Box::new(Proved)));
+    let mut desk = Desk::with(settings(), vec![session(1)], Some(Box::new(Quick)));
     let _first = with_order(&mut desk, "554=good");
     let mut second = desk.connect(1);
     second.log_on(desk.now, "554=good");
