@@ -18,6 +18,7 @@ pub mod export;
 pub mod failure;
 pub mod fields;
 pub mod filter;
+pub mod fix;
 pub mod fix_conn;
 pub mod import;
 pub mod interrupt;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tools::{
-    book, check_config, demo, diff, explain, export, import, journal, load, password, play, replay,
-    serve, simulate,
+    book, check_config, demo, diff, explain, export, fix, import, journal, load, password, play,
+    replay, serve, simulate,
 };
 use venue::huge_pages::HugePages;
 
@@ -37,6 +37,7 @@ enum Command {
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    Fix(fix::FixCommand),
     Simulate(simulate::SimulateArgs),
 }
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     match result {

@@ -5,12 +5,16 @@
 //! that we do not take is known by name only, so that its answer is BusinessMessageReject(j) and not Reject(3).
 
 mod compile;
+mod names;
+mod quickfix;
 
 use super::decimal::{is_float, parse_uint};
 use super::decode::{Fault, Message};
 use super::tag::{self, SessionRejectReason};
 use super::time::{is_date, is_month, parse_utc};
 use super::version::Version;
+pub use quickfix::QuickFix;
+
 use compile::{DEFINITIONS, GROUPS, SET_WORDS, TAG_AT, TAGS, VALUES, compile};
 
 /// What we do with messages of one type.
@@ -145,6 +149,7 @@ struct Group {
 #[derive(Clone, Copy)]
 struct Definition {
     msg_type: &'static [u8],
+    name: &'static [u8],
     kind: MsgKind,
     required: TagSet,
     tags: TagSet,

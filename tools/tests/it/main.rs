@@ -5,6 +5,7 @@
 mod config;
 mod conformance;
 mod demo;
+mod dictionaries;
 mod differing;
 mod dissecting;
 mod explaining;

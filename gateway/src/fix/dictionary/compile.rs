@@ -28,7 +28,6 @@ const BLOCKS: usize = 16;
 pub(super) static TAG_AT: [u16; PLACES] = places();
 
 /// The name of each place.
-#[cfg(test)]
 pub(super) static NAME_AT: [&[u8]; PLACES] = names();
 
 /// Words of a text; from `#` to the end of the line is a comment.
@@ -129,7 +128,6 @@ const fn is_digit(word: &[u8]) -> bool {
 struct FieldLine {
     place: usize,
     tag: usize,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the file"))]
     name: &'static [u8],
     format: Format,
 }
@@ -189,7 +187,6 @@ const fn places() -> [u16; PLACES] {
     tags
 }
 
-#[cfg(test)]
 const fn names() -> [&'static [u8]; PLACES] {
     let mut names: [&[u8]; PLACES] = [b""; PLACES];
     let (mut words, mut before) = (Words::new(FIELDS), None);
@@ -239,6 +236,7 @@ const fn values(list: &'static [u8], format: Format) -> Values {
 pub(super) const fn compile(version: Version) -> Dictionary {
     let nothing = Definition {
         msg_type: b"",
+        name: b"",
         kind: MsgKind::Unknown,
         required: TagSet::EMPTY,
         tags: TagSet::EMPTY,
@@ -446,7 +444,7 @@ const fn message(
     blocks: &[Block; BLOCKS],
 ) -> Definition {
     let msg_type = words.next();
-    let _name = words.next();
+    let name = words.next();
     let kind = words.next();
     let kind = if same(kind, b"admin") {
         MsgKind::Admin
@@ -468,5 +466,5 @@ const fn message(
         assert!(required.0[i] & !tags.0[i] == 0, "messages.dict: required, but not a field");
         i += 1;
     }
-    Definition { msg_type, kind, required, tags }
+    Definition { msg_type, name, kind, required, tags }
 }
