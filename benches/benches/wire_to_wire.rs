@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use benches::measure::{Bench, Sorted, Times, Unit, Value, on_cpu, pin};
 use benches::rig::Folder;
 use gateway::fix::client::{Client, ClientConfig, Incoming};
-use gateway::fix::{CompId, Fields, decode};
+use gateway::fix::{CompId, Fields, Version, decode};
 use matcher::{MsgSeqNum, Timestamp};
 use rcgen::CertifiedKey;
 use rustls::crypto::ring::default_provider;
@@ -323,6 +323,7 @@ impl Trader {
     fn new() -> Trader {
         let name = |text: &[u8]| CompId::new(text).expect("a name");
         let config = ClientConfig {
+            version: Version::Fix44,
             sender: name(b"CLIENT1"),
             target: name(b"VESTA"),
             username: None,

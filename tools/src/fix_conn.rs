@@ -9,6 +9,7 @@ use gateway::fix::client::{Breach, Client, ClientConfig, Health, Incoming};
 use gateway::fix::decode::{DecodeError, Fields, Message, decode};
 use gateway::fix::encode::Encoder;
 use gateway::fix::identity::CompId;
+use gateway::fix::version::Version;
 use matcher::{MsgSeqNum, Timestamp};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -148,6 +149,7 @@ impl FixSet {
         let mut links = Vec::new();
         for login in logins {
             let client = Client::new(ClientConfig {
+                version: Version::Fix44,
                 sender: comp_id(&login.comp_id)?,
                 target: comp_id(&target.comp_id)?,
                 username: login.username.clone().map(String::into_bytes),

@@ -14,7 +14,7 @@ use super::encode::Encoder;
 use super::identity::{CompId, Header, Identity};
 use super::tag;
 use super::time::parse_utc;
-use super::version::Version;
+use super::version::{APPL_VER_ID, Version};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -30,6 +30,8 @@ const GAP_NS: u64 = 5 * SECOND_NS;
 /// How a client logs on.
 #[derive(Clone)]
 pub struct ClientConfig {
+    /// What is spoken.
+    pub version: Version,
     /// SenderCompID(49).
     pub sender: CompId,
     /// TargetCompID(56): the venue.
@@ -52,6 +54,7 @@ impl fmt::Debug for ClientConfig {
     /// Everything but the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientConfig")
+            .field("version", &self.version)
             .field("sender", &self.sender)
             .field("target", &self.target)
             .field("heartbeat_s", &self.heartbeat_s)
@@ -186,7 +189,7 @@ impl Client {
     pub fn new(config: ClientConfig) -> Client {
         Client {
             identity: Identity {
-                version: Version::Fix44,
+                version: config.version,
                 sender_comp_id: config.sender,
                 target_comp_id: config.target,
             },
@@ -240,7 +243,7 @@ impl Client {
         let reset = std::mem::take(&mut self.reset);
         let username = self.config.username.clone().unwrap_or_default();
         let password = self.config.password.clone().unwrap_or_default();
-        let heartbeat_s = self.config.heartbeat_s;
+        let (heartbeat_s, version) = (self.config.heartbeat_s, self.config.version);
         self.write(now, b"A", out, |logon| {
             logon.uint(tag::ENCRYPT_METHOD, 0);
             logon.uint(tag::HEART_BT_INT, heartbeat_s.into());
@@ -248,6 +251,9 @@ impl Client {
                 logon.char(tag::RESET_SEQ_NUM_FLAG, b'Y');
             }
             logon.bytes(tag::USERNAME, &username).bytes(tag::PASSWORD, &password);
+            if version == Version::Fix50Sp2 {
+                logon.bytes(tag::DEFAULT_APPL_VER_ID, APPL_VER_ID);
+            }
         });
     }
 

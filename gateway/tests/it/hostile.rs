@@ -1,7 +1,7 @@
 //! Hostile peers against the whole session machine, and our own client against it.
 
 use gateway::fix::client::{Client, ClientConfig, Health, Incoming};
-use gateway::fix::{CompId, DecodeError, Fields, decode};
+use gateway::fix::{CompId, DecodeError, Fields, Version, decode};
 use matcher::{MsgSeqNum, Timestamp};
 
 use crate::decode::mutated_stream;
@@ -152,6 +152,7 @@ fn client_and_session_lose_nothing() {
         let mut random = Random::new(seed);
         let mut venue = Venue::new(time("09:30:00"), profile());
         let config = ClientConfig {
+            version: Version::Fix44,
             sender: CompId::new(b"C1").unwrap(),
             target: CompId::new(b"VESTA").unwrap(),
             username: None,

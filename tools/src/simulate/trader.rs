@@ -1,7 +1,7 @@
 //! A client that keeps the rules: our own session machine, a ledger, and orders by a seed.
 
 use gateway::fix::client::{Breach, Client, ClientConfig, Health, Incoming};
-use gateway::fix::{CompId, DecodeError, Fields, decode, tag};
+use gateway::fix::{CompId, DecodeError, Fields, Version, decode, tag};
 use matcher::{MsgSeqNum, SessionId, Timestamp};
 
 use super::faults::{Counts, Fault};
@@ -443,6 +443,7 @@ impl Trader {
 fn client(comp_id: &str, heartbeat_s: u32, next_out: u32, next_in: u32) -> Client {
     let id = |text: &str| CompId::new(text.as_bytes()).expect("a CompID of our own");
     Client::new(ClientConfig {
+        version: Version::Fix44,
         sender: id(comp_id),
         target: id(plan::VENUE),
         username: None,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+mod clients;
 mod config;
 mod conformance;
 mod demo;
@@ -13,6 +14,7 @@ mod exporting;
 mod formats;
 mod importing;
 mod journals;
+mod line;
 mod looking;
 mod play;
 mod python;
