@@ -41,6 +41,7 @@
 //! ```
 
 mod decode;
+mod depth;
 mod encode;
 pub mod message;
 mod mirror;
@@ -50,6 +51,7 @@ mod scale;
 mod window;
 
 pub use decode::{DecodeError, decode};
+pub use depth::Depth;
 pub use encode::message_bytes;
 pub use message::Message;
 pub use mirror::{Mirror, MirrorError, MirrorLevel, MirrorOrder, Top};

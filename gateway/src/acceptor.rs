@@ -7,6 +7,7 @@
 mod admission;
 mod cancels;
 mod lockout;
+mod passing;
 mod rights;
 mod serve;
 mod tell;
@@ -35,6 +36,7 @@ pub use cancels::{
 };
 pub use lockout::Lockout;
 use lockout::{Failures, Networks};
+use passing::Passing;
 use rights::Rate;
 pub use rights::{OverRate, RateLimit, Rights};
 use serve::{Border, FixShell};
@@ -227,6 +229,7 @@ struct Slot {
     proved_from: Option<IpAddr>,
     cancels: Cancels,
     takeover: bool,
+    passing: Passing,
     resends: VecDeque<(u32, u32)>,
     /// The first number that was not said because too much was waiting: it and all after it come from
     /// the journal, as the peer reads on.
@@ -248,6 +251,10 @@ pub struct Acceptor<N: Network = Sockets> {
     ready: Vec<usize>,
     dirty: Vec<usize>,
     resending: Vec<SessionId>,
+    /// Sessions that wait for a number, and could not ask for it.
+    asking: Vec<SessionId>,
+    /// Those that want to hear of phases; some are gone.
+    watching: Vec<SessionId>,
     slots: Vec<Option<Slot>>,
     by_comp_id: HashMap<Vec<u8>, SessionId>,
     entry: OrderEntry,
@@ -297,6 +304,8 @@ impl<N: Network> Acceptor<N> {
             ready: Vec::new(),
             dirty: Vec::new(),
             resending: Vec::new(),
+            asking: Vec::new(),
+            watching: Vec::new(),
             slots: Vec::new(),
             by_comp_id: HashMap::new(),
             entry,
@@ -348,6 +357,7 @@ impl<N: Network> Acceptor<N> {
                 proved_from: None,
                 cancels: Cancels::new(setup.cancel, setup.last, setup.began, setup.is_lost),
                 takeover: setup.takeover,
+                passing: Passing::default(),
                 resends: VecDeque::new(),
                 lag: None,
             });
@@ -410,6 +420,7 @@ impl<N: Network> Acceptor<N> {
         !self.ready.is_empty()
             || !self.dirty.is_empty()
             || !self.resending.is_empty()
+            || !self.asking.is_empty()
             || self.credentials.has_verdict()
     }
 
@@ -619,6 +630,7 @@ impl<N: Network> Acceptor<N> {
         if slot.is_some_and(Slot::has_history) && !self.resending.contains(&id) {
             self.resending.push(id);
         }
+        self.look_at_passing(id);
     }
 
     /// Timers: heartbeats, test requests, peers that never log on.
@@ -653,8 +665,11 @@ impl<N: Network> Acceptor<N> {
                 }
                 Some(id) => {
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let mut border =
-                        Border { slots, entry, requests, resending: &mut self.resending };
+                    let mut border = Border::new(
+                        (slots, entry),
+                        requests,
+                        (&mut self.resending, &mut self.asking),
+                    );
                     let gone = border.tick(id, now);
                     if let Some(why) = gone {
                         self.notice(
@@ -704,7 +719,8 @@ impl<N: Network> Acceptor<N> {
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let id = SessionId(index as u32);
             let (slots, entry) = (&mut self.slots, &mut self.entry);
-            let mut border = Border { slots, entry, requests, resending: &mut self.resending };
+            let mut border =
+                Border::new((slots, entry), requests, (&mut self.resending, &mut self.asking));
             let mut due = None;
             border.with(id, |session, shell| {
                 let waits = session.reset_by_clock(now, shell);
@@ -726,7 +742,7 @@ impl<N: Network> Acceptor<N> {
             if slot.peer.is_none() {
                 continue;
             }
-            let (entry, resends) = (&mut self.entry, &mut slot.resends);
+            let (entry, resends) = (&mut self.entry, (&mut slot.resends, &mut slot.passing));
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let session = SessionId(index as u32);
             let rights = &slot.rights;
@@ -748,6 +764,7 @@ impl<N: Network> Acceptor<N> {
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
         slot.resends.clear();
+        slot.passing = Passing::default();
         slot.lag = None;
         slot.peer = None;
         self.connection_gone(id, now, peer.logged_out);

@@ -7,5 +7,6 @@ pub mod fix;
 pub mod network;
 pub mod order_entry;
 pub mod orders;
+mod reference;
 pub mod saved;
 pub mod soup;

@@ -18,8 +18,8 @@ use hashbrown::HashMap;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, Numbering,
-    OrderId, OrderNumber, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated, SessionId,
-    Symbol, Timestamp,
+    OrderId, OrderNumber, Phase, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated,
+    SessionId, Symbol, Timestamp,
 };
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
@@ -50,9 +50,41 @@ mod business {
 /// The instruments, by id and by symbol.
 #[derive(Default)]
 pub struct Directory {
+    /// As they were defined, each with its present phase.
     instruments: Vec<Option<Instrument>>,
     ids: HashMap<Symbol, InstrumentId, RandomState>,
+    /// How many instruments are in each phase.
+    phases: PhaseCounts,
 }
+
+/// How many instruments are in each phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhaseCounts([u32; Phase::ClosingAuction as usize + 1]);
+
+impl PhaseCounts {
+    /// So many are in this one.
+    #[must_use]
+    pub fn of(&self, phase: Phase) -> u32 {
+        self.0[phase as usize]
+    }
+
+    /// The phase that all are in.
+    #[must_use]
+    pub fn common(&self) -> Option<Phase> {
+        let mut found = PHASES.into_iter().filter(|phase| self.of(*phase) > 0);
+        found.next().filter(|_| found.next().is_none())
+    }
+}
+
+const PHASES: [Phase; 7] = [
+    Phase::Continuous,
+    Phase::Halt,
+    Phase::Closed,
+    Phase::PreOpen,
+    Phase::OpeningAuction,
+    Phase::VolatilityAuction,
+    Phase::ClosingAuction,
+];
 
 impl Directory {
     /// The instrument of an id.
@@ -67,12 +99,40 @@ impl Directory {
         self.ids.get(&Symbol::new(symbol)?).copied()
     }
 
+    /// How many instruments there are. Their ids are those below.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.instruments.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.instruments.is_empty()
+    }
+
+    /// How many instruments are in each phase.
+    #[must_use]
+    pub fn phases(&self) -> PhaseCounts {
+        self.phases
+    }
+
     fn define(&mut self, id: InstrumentId, instrument: &Instrument) {
         if self.instruments.len() <= id.index() {
             self.instruments.resize(id.index() + 1, None);
         }
-        self.instruments[id.index()] = Some(*instrument);
+        if let Some(before) = self.instruments[id.index()].replace(*instrument) {
+            self.phases.0[before.phase as usize] -= 1;
+        }
+        self.phases.0[instrument.phase as usize] += 1;
         self.ids.insert(instrument.symbol, id);
+    }
+
+    fn set_phase(&mut self, id: InstrumentId, phase: Phase) {
+        let Some(Some(instrument)) = self.instruments.get_mut(id.index()) else { return };
+        self.phases.0[instrument.phase as usize] -= 1;
+        self.phases.0[phase as usize] += 1;
+        instrument.phase = phase;
     }
 }
 
@@ -210,6 +270,11 @@ impl OrderEntry {
         &self.directory
     }
 
+    /// An instrument is in this phase: where the fold began behind the change, as from a snapshot.
+    pub fn set_phase(&mut self, instrument: InstrumentId, phase: Phase) {
+        self.directory.set_phase(instrument, phase);
+    }
+
     /// The orders of a session, `None` if it is not defined.
     #[must_use]
     pub fn orders(&self, session: SessionId) -> Option<&Orders> {
@@ -299,6 +364,9 @@ impl OrderEntry {
                 if let Command::DefineInstrument { instrument, .. } = &input.command {
                     self.directory.define(*id, instrument);
                 }
+            }
+            Event::PhaseChanged { instrument, phase, .. } => {
+                self.directory.set_phase(*instrument, *phase);
             }
             Event::SessionDefined { id } => {
                 if self.sessions.len() <= id.index() {

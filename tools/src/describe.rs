@@ -77,6 +77,7 @@ fn note(note: &Note<'_>) -> String {
         }
         Note::Logout { text, .. } => format!("logout {}", text.escape_ascii()),
         Note::Heartbeat { .. } => "heartbeat".into(),
+        Note::Passing => "a message that is not said again".into(),
         Note::TestRequest { id } => format!("test request {id}"),
         Note::ResendRequest { begin, .. } => format!("resend request from {begin}"),
         Note::Reject { ref_msg, reason, .. } => format!("reject of in#{ref_msg}, reason {reason}"),

@@ -187,6 +187,10 @@ impl<N: Network> Assembly<N> {
             logon_timeout_ns: u64::from(config.fix.logon_timeout_s) * 1_000_000_000,
         };
         let setups = setups(config, &core, &folds, outside.border_clock.now());
+        // A snapshot has the instruments as they were defined.
+        for (id, instrument) in core.engine().instruments() {
+            folds.entry.set_phase(id, instrument.phase);
+        }
         let gateway = GatewayLoop::new(
             Acceptor::new(outside.fix, fix, setups, folds.entry)
                 .with_credentials(outside.credentials),

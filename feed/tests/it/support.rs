@@ -1,11 +1,11 @@
 //! What several tests need: random numbers, hex, an engine that publishes.
 
 use feed::message::Message;
-use feed::{Mirror, Publisher, decode};
+use feed::{Depth, Mirror, Publisher, decode};
 use matcher::testing::Reference;
 use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, OrderRef,
-    ParticipantId, Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
+    BookLevel, Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum,
+    OrderRef, ParticipantId, Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
 };
 
 /// Random numbers that are the same everywhere: an xorshift over a Weyl sequence.
@@ -124,6 +124,7 @@ pub(crate) struct Market<B = Engine> {
     pub(crate) engine: B,
     pub(crate) publisher: Publisher,
     pub(crate) mirror: Mirror,
+    pub(crate) depth: Depth,
     pub(crate) now: Timestamp,
     instruments: Vec<Instrument>,
     sessions: u32,
@@ -189,14 +190,27 @@ impl<B: Books> Market<B> {
                 panic!("turn {turn}: {error}: {message:?}");
             }
         }
+        for event in &events {
+            self.depth.event(event);
+        }
         self.compare(turn);
         Turn { input, events, messages }
     }
 
     /// The books of the mirror against those of the engine: levels, and the queue at each of them.
     fn compare(&self, turn: Sequence) {
-        let mut orders_len = 0;
+        let (mut orders_len, mut displayed_len) = (0, 0);
         for (id, instrument) in (0..).map(InstrumentId).zip(&self.instruments) {
+            for side in [Side::Buy, Side::Sell] {
+                let queue = self.engine.queue(id, side);
+                let levels = queue.chunk_by(|one, next| one.1 == next.1).map(|level| BookLevel {
+                    price: level[0].1,
+                    qty: Qty::from_lots(level.iter().map(|order| order.2.lots()).sum()),
+                    orders: u32::try_from(level.len()).unwrap(),
+                });
+                assert!(self.depth.levels(id, side).eq(levels), "depth differs in turn {turn}");
+                displayed_len += queue.len();
+            }
             let locate = u16::try_from(id.0 + 1).unwrap();
             let Some(scale) = self.publisher.scale(locate) else {
                 assert!(
@@ -234,6 +248,7 @@ impl<B: Books> Market<B> {
             assert_eq!(top.ask, self.mirror.levels(locate, Side::Sell).next());
         }
         assert_eq!(self.mirror.orders_len(), orders_len);
+        assert_eq!(self.depth.orders_len(), displayed_len);
     }
 }
 

@@ -8,6 +8,7 @@ use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
 use super::admission::{Admission, Admitted, Doorway, Refusal};
 use super::cancels::CancelTerms;
+use super::passing::{self, Passing};
 use super::rights::{self, Pace, Rate, Rights};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
@@ -29,6 +30,7 @@ impl<N: Network> Acceptor<N> {
         self.cancel_for_disconnects(requests);
         self.hear_verdicts();
         self.end_delays(now);
+        self.ask_for_numbers(requests);
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
@@ -194,8 +196,8 @@ impl<N: Network> Acceptor<N> {
                     peer.logged_out |= message.msg_type() == b"5" && !self.stopping;
                     peer.session = Some(id);
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let mut border =
-                        Border { slots, entry, requests, resending: &mut self.resending };
+                    let lists = (&mut self.resending, &mut self.asking);
+                    let mut border = Border::new((slots, entry), requests, lists);
                     let pace = border.pace(id, now, &message);
                     self.stats.over_rate += u64::from(pace != Pace::Go);
                     let gone = match pace {
@@ -285,6 +287,17 @@ pub(super) struct Border<'a, R> {
     pub(super) entry: &'a mut OrderEntry,
     pub(super) requests: &'a mut R,
     pub(super) resending: &'a mut Vec<SessionId>,
+    pub(super) asking: &'a mut Vec<SessionId>,
+}
+
+impl<'a, R: Requests> Border<'a, R> {
+    pub(super) fn new(
+        (slots, entry): (&'a mut Vec<Option<Slot>>, &'a mut OrderEntry),
+        requests: &'a mut R,
+        (resending, asking): (&'a mut Vec<SessionId>, &'a mut Vec<SessionId>),
+    ) -> Border<'a, R> {
+        Border { slots, entry, requests, resending, asking }
+    }
 }
 
 impl<R: Requests> Border<'_, R> {
@@ -339,13 +352,18 @@ impl<R: Requests> Border<'_, R> {
     ) -> Option<CloseReason> {
         let slot = self.slots.get_mut(id.index())?.as_mut()?;
         let (entry, requests) = (&mut *self.entry, &mut *self.requests);
-        let mut shell = FixShell::new(id, (entry, requests), &mut slot.resends, &slot.rights);
+        let said = (&mut slot.resends, &mut slot.passing);
+        let mut shell = FixShell::new(id, (entry, requests), said, &slot.rights);
         shell.rate = slot.rate.as_ref();
         shell.terms = slot.cancels.terms;
         call(&mut slot.session, &mut shell);
+        shell.ask_for_numbers();
         let close = shell.close;
         if !slot.resends.is_empty() && !self.resending.contains(&id) {
             self.resending.push(id);
+        }
+        if slot.passing.wants() && !self.asking.contains(&id) {
+            self.asking.push(id);
         }
         close
     }
@@ -356,6 +374,7 @@ pub(super) struct FixShell<'a, R> {
     pub(super) entry: &'a mut OrderEntry,
     pub(super) requests: &'a mut R,
     pub(super) resends: &'a mut VecDeque<(u32, u32)>,
+    pub(super) passing: &'a mut Passing,
     pub(super) close: Option<CloseReason>,
     rights: &'a Rights,
     rate: Option<&'a Rate>,
@@ -368,12 +387,23 @@ impl<'a, R> FixShell<'a, R> {
     pub(super) fn new(
         session: SessionId,
         (entry, requests): (&'a mut OrderEntry, &'a mut R),
-        resends: &'a mut VecDeque<(u32, u32)>,
+        (resends, passing): (&'a mut VecDeque<(u32, u32)>, &'a mut Passing),
         rights: &'a Rights,
     ) -> FixShell<'a, R> {
         let (close, rate, over_rate) = (None, None, None);
         let terms = CancelTerms::default();
-        FixShell { session, entry, requests, resends, close, rights, rate, terms, over_rate }
+        FixShell {
+            session,
+            entry,
+            requests,
+            resends,
+            passing,
+            close,
+            rights,
+            rate,
+            terms,
+            over_rate,
+        }
     }
 }
 
@@ -416,6 +446,9 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         if let Some(text) = self.rights.refusal(message) {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();
             return Taken::BusinessReject { reason: rights::NOT_AUTHORIZED, text, ref_id };
+        }
+        if passing::is_for(message) {
+            return self.ask(inbound, message, poss_resend);
         }
         let throttled = self.requests.room() < ROOM_FOR_ORDERS;
         let mut attachment = [0; matcher::record::ATTACHMENT_BYTES_MAX];

@@ -21,6 +21,7 @@ impl<N: Network> Acceptor<N> {
                 // What was not said under the old numbers never will be.
                 slot.resends.clear();
                 slot.lag = None;
+                slot.passing.lost_all();
             }
             if numbering == Numbering::Clear {
                 slot.session.cleared(input.timestamp);
@@ -31,6 +32,9 @@ impl<N: Network> Acceptor<N> {
     /// An Event of the journal that may leave: whom it tells is told, or will be when there is room.
     pub fn event(&mut self, now: Timestamp, told: &Told<'_>, inputs: &mut impl Inputs) {
         self.entry.event(told.position, told.input, told.event_index, told.event);
+        if let Event::PhaseChanged { instrument, .. } = told.event {
+            self.phase_changed(*instrument);
+        }
         for (session, msg) in told.event.recipients().into_iter().flatten() {
             let Some(Some(slot)) = self.slots.get_mut(session.index()) else { continue };
             slot.session.numbered(msg);
@@ -57,6 +61,7 @@ impl<N: Network> Acceptor<N> {
                 peer.dirty = true;
                 self.dirty.push(index);
             }
+            self.look_at_passing(session);
         }
     }
 
@@ -87,7 +92,9 @@ impl<N: Network> Acceptor<N> {
                 peer.dirty = true;
                 self.dirty.push(index);
             }
-            !peer.broken && slot.has_history()
+            let goes_on = !peer.broken && slot.has_history();
+            self.look_at_passing(*id);
+            goes_on
         });
         resending.append(&mut self.resending);
         self.resending = resending;
@@ -107,6 +114,14 @@ fn tell<S: Stream>(
     let (turn_time, out) = (told.input.timestamp, peer.connection.output());
     if let Event::Numbered { .. } = told.event {
         let Some(note) = Note::decode(told.attachment) else { return Ok(()) };
+        if note == Note::Passing {
+            if slot.session.is_active() {
+                let header = Header { msg, sending_time: turn_time, resend: false, now };
+                slot.passing.say(entry.directory(), slot.session.identity(), &header, out);
+                slot.session.wrote(now);
+            }
+            return Ok(());
+        }
         match slot.session.note(now, turn_time, msg, &note, out) {
             After::Open => {}
             After::CloseWhenWritten => peer.closing = true,
@@ -199,6 +214,9 @@ fn resend_range<S: Stream>(
             None => !numbered,
         };
         if !again {
+            if note == Some(Note::Passing) && slot.lag.is_some_and(|lag| lag <= msg.0) {
+                slot.passing.lost();
+            }
             gap.get_or_insert(msg.0);
             continue;
         }

@@ -1,7 +1,7 @@
 //! FIX as data: which tag is what, which message has which, and the check of a message against it.
 //!
-//! The data are `dictionary/fields.dict` and `dictionary/messages.dict`, for all versions that we speak; the compiler makes
-//! the tables of them. Body tags are listed for the messages we take and send. A message type of the version
+//! The data are `dictionary/fields.dict`, `dictionary/messages.dict` and `dictionary/market.dict`, for all versions that we
+//! speak; the compiler makes the tables of them. Body tags are listed for the messages we take and send. A message type of the version
 //! that we do not take is known by name only, so that its answer is BusinessMessageReject(j) and not Reject(3).
 
 mod compile;
@@ -143,6 +143,8 @@ struct Group {
     count: u16,
     delimiter: u16,
     members: TagSet,
+    /// Index into the groups plus one of another group that the same tag counts, or zero.
+    other: u8,
 }
 
 /// One message that we take or send.
@@ -153,6 +155,8 @@ struct Definition {
     kind: MsgKind,
     required: TagSet,
     tags: TagSet,
+    /// The first tag of an entry, where the tag that counts has more than one group.
+    entries_begin: u16,
 }
 
 /// A version of FIX as tables.
@@ -285,6 +289,7 @@ impl Dictionary {
         if let Some(fault) = message.fault() {
             return Err(fault);
         }
+        let entries_begin = definition.map_or(0, |definition| definition.entries_begin);
         let mut seen = TagSet::EMPTY;
         let mut part = Part::Header;
         let count = message.field_count();
@@ -325,7 +330,7 @@ impl Dictionary {
                 }
             }
             if rule.group > 0 {
-                i = self.check_group(message, i, rule, value)?;
+                i = self.check_group(message, i, (rule, value), entries_begin)?;
             }
         }
         // 34 49 52 56 stand in every header.
@@ -352,15 +357,25 @@ impl Dictionary {
         }
     }
 
+    /// The group that a tag counts in a message whose entries begin so.
+    #[inline]
+    fn group(&self, counted: Rule, entries_begin: u16) -> &Group {
+        let group = &self.groups[usize::from(counted.group) - 1];
+        match usize::from(group.other).checked_sub(1) {
+            Some(other) if group.delimiter != entries_begin => &self.groups[other],
+            _ => group,
+        }
+    }
+
     /// Checks the entries of a group from field `i` on; returns the first field behind it.
     fn check_group(
         &self,
         message: &Message<'_>,
         mut i: usize,
-        counted: Rule,
-        count: &[u8],
+        (counted, count): (Rule, &[u8]),
+        entries_begin: u16,
     ) -> Result<usize, Fault> {
-        let group = &self.groups[usize::from(counted.group) - 1];
+        let group = self.group(counted, entries_begin);
         let delimiter = u32::from(group.delimiter);
         let mut entries = 0u32;
         let mut seen = TagSet::EMPTY;
@@ -382,7 +397,7 @@ impl Dictionary {
             self.check_value(tag, value, rule)?;
             i += 1;
             if rule.group > 0 {
-                i = self.check_group(message, i, rule, value)?;
+                i = self.check_group(message, i, (rule, value), entries_begin)?;
             }
         }
         if parse_uint(count) != Some(entries) {

@@ -123,6 +123,9 @@ pub enum Note<'a> {
         /// Text(58), may be empty.
         text: &'a [u8],
     },
+    /// A message whose words are not in the journal: market data, reference data. What is said under the number is
+    /// said when it comes, and never again.
+    Passing,
 }
 
 mod kind {
@@ -133,6 +136,7 @@ mod kind {
     pub(super) const RESEND_REQUEST: u8 = 5;
     pub(super) const REJECT: u8 = 6;
     pub(super) const BUSINESS_REJECT: u8 = 7;
+    pub(super) const PASSING: u8 = 16;
 }
 
 const NO_TAG: i32 = i32::MIN;
@@ -186,6 +190,7 @@ impl<'a> Note<'a> {
                 put.text(cut(ref_id, 64));
                 put.text(text);
             }
+            Note::Passing => put.raw(&[kind::PASSING]),
         }
         put.at
     }
@@ -233,6 +238,7 @@ impl<'a> Note<'a> {
                 ref_id: get.text()?,
                 text: get.text()?,
             },
+            kind::PASSING => Note::Passing,
             _ => return None,
         })
     }
@@ -249,7 +255,8 @@ impl<'a> Note<'a> {
         match self {
             Note::Logon { .. } => b"A",
             Note::Logout { .. } => b"5",
-            Note::Heartbeat { .. } => b"0",
+            // What is left of a message that is not said again.
+            Note::Heartbeat { .. } | Note::Passing => b"0",
             Note::TestRequest { .. } => b"1",
             Note::ResendRequest { .. } => b"2",
             Note::Reject { .. } => b"3",
@@ -280,6 +287,7 @@ impl<'a> Note<'a> {
             Note::Heartbeat { test_req_id } => {
                 message.bytes(tag::TEST_REQ_ID, test_req_id);
             }
+            Note::Passing => {}
             Note::TestRequest { id } => {
                 message.uint(tag::TEST_REQ_ID, id);
             }

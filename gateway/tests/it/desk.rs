@@ -252,7 +252,8 @@ impl Desk {
         let stream = TcpStream::from(socket);
         stream.set_nonblocking(true).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream, comp_id: format!("C{number}"), bytes: Vec::new(), next_out: 1 }
+        let (comp_id, version) = (format!("C{number}"), Version::Fix44);
+        Client { stream, comp_id, version, bytes: Vec::new(), next_out: 1 }
     }
 
     /// The next message for `client`, as its fields; `None` if it is closed.
@@ -269,6 +270,17 @@ impl Desk {
                 self.acceptor.take_notices()
             );
         }
+    }
+
+    /// The next message for `client` as a script shows it, if one comes within so many rounds.
+    pub(crate) fn read_shown(&mut self, client: &mut Client, rounds: u32) -> Option<String> {
+        for _ in 0..rounds {
+            if let Some(got) = client.take_shown(&[8, 9, 34, 49, 52, 56, 10], '|') {
+                return Some(got.map_or("closed".into(), |line| line[3..].to_owned()));
+            }
+            self.round(Duration::from_millis(1));
+        }
+        None
     }
 
     /// What has come for `client` by now, after a few rounds.
@@ -308,17 +320,30 @@ impl Desk {
 pub(crate) struct Client {
     stream: TcpStream,
     comp_id: String,
+    /// What it speaks.
+    pub(crate) version: Version,
     bytes: Vec<u8>,
     pub(crate) next_out: u32,
 }
 
 impl Client {
     pub(crate) fn encode(&mut self, now: Timestamp, msg_type: &str, fields: &str) -> Vec<u8> {
+        self.encode_fields(now, msg_type, fields.split_whitespace())
+    }
+
+    /// The same of fields that may have spaces in them.
+    pub(crate) fn encode_fields<'f>(
+        &mut self,
+        now: Timestamp,
+        msg_type: &str,
+        fields: impl Iterator<Item = &'f str>,
+    ) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut message = Encoder::begin(&mut bytes, b"FIX.4.4", msg_type.as_bytes());
+        let begin_string = self.version.begin_string().as_bytes();
+        let mut message = Encoder::begin(&mut bytes, begin_string, msg_type.as_bytes());
         message.uint(34, self.next_out.into()).bytes(49, self.comp_id.as_bytes());
         message.utc(52, now).bytes(56, b"VESTA");
-        for field in fields.split_whitespace() {
+        for field in fields {
             let (tag, value) = field.split_once('=').unwrap();
             message.bytes(tag.parse().unwrap(), value.as_bytes());
         }
@@ -348,6 +373,12 @@ impl Client {
 
     /// What came, if something did: a message without 8 9 34 49 52 56 10, or the end.
     fn take(&mut self) -> Option<Option<String>> {
+        let shown = self.take_shown(&[8, 9, 34, 49, 52, 56, 10], ' ')?;
+        Some(shown.map(|line| line + " "))
+    }
+
+    /// The same with other fields left out, and this between them.
+    fn take_shown(&mut self, left_out: &[u32], between: char) -> Option<Option<String>> {
         let mut buffer = [0; 65_536];
         let ended = match self.stream.read(&mut buffer) {
             Ok(read) => {
@@ -361,10 +392,11 @@ impl Client {
         let mut fields = Fields::new();
         match decode(&self.bytes, &mut fields) {
             Ok((message, used)) => {
-                let left_out = [8, 9, 34, 49, 52, 56, 10];
+                let checked = self.version.dictionary().check_sent(&message);
+                assert_eq!(checked, Ok(()), "{message:?}");
                 let kept = message.iter().filter(|(tag, _)| !left_out.contains(tag));
                 let text = |(tag, value)| format!("{tag}={}", String::from_utf8_lossy(value));
-                let line = kept.map(text).collect::<Vec<_>>().join(" ") + " ";
+                let line = kept.map(text).collect::<Vec<_>>().join(&between.to_string());
                 self.bytes.drain(..used);
                 Some(Some(line))
             }

@@ -9,6 +9,7 @@ mod decode;
 mod desk;
 mod doorway;
 mod hostile;
+mod market;
 mod order_entry;
 mod orders;
 mod random;

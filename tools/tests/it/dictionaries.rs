@@ -10,7 +10,10 @@ use roxmltree::{Document, Node};
 use crate::support::{Ended, Folder, run, skipped};
 
 const FIELDS: &str = include_str!("../../../gateway/src/fix/dictionary/fields.dict");
-const MESSAGES: &str = include_str!("../../../gateway/src/fix/dictionary/messages.dict");
+const MESSAGES: &str = concat!(
+    include_str!("../../../gateway/src/fix/dictionary/messages.dict"),
+    include_str!("../../../gateway/src/fix/dictionary/market.dict"),
+);
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/quickfix/check_dictionary.py");
 
@@ -30,7 +33,8 @@ struct Version {
     values: BTreeMap<u32, BTreeSet<String>>,
     header: BTreeSet<u32>,
     trailer: BTreeSet<u32>,
-    groups: BTreeMap<u32, (u32, BTreeSet<u32>)>,
+    /// By the tag that counts: how each of its groups begins, and what is in it.
+    groups: BTreeMap<u32, Vec<(u32, BTreeSet<u32>)>>,
     messages: BTreeMap<String, Message>,
 }
 
@@ -39,6 +43,8 @@ struct Message {
     is_admin: bool,
     required: BTreeSet<u32>,
     fields: BTreeSet<u32>,
+    /// How entries begin, where more than one group has the same count.
+    entries: Option<u32>,
 }
 
 fn without_comments(text: &str) -> impl Iterator<Item = &str> {
@@ -110,7 +116,8 @@ impl Version {
                 "trailer" => version.trailer = tags(&words[1..], &blocks),
                 "group" => {
                     let [count, first] = [1, 2].map(|at| words[at].parse().unwrap());
-                    version.groups.insert(count, (first, tags(&words[2..], &blocks)));
+                    let groups: &mut Vec<_> = version.groups.entry(count).or_default();
+                    groups.push((first, tags(&words[2..], &blocks)));
                 }
                 "block" => {
                     let fields = tags(&words[2..], &blocks);
@@ -118,11 +125,14 @@ impl Version {
                 }
                 "message" => {
                     let at = words.iter().position(|word| *word == "fields").unwrap();
+                    let entries = words.iter().position(|word| *word == "entries");
+                    let end = entries.unwrap_or(words.len());
                     let message = Message {
                         name: words[2].to_owned(),
                         is_admin: words[3] == "admin",
                         required: tags(&words[5..at], &blocks),
-                        fields: tags(&words[at + 1..], &blocks),
+                        fields: tags(&words[at + 1..end], &blocks),
+                        entries: entries.map(|at| words[at + 1].parse().unwrap()),
                     };
                     version.messages.insert(words[1].to_owned(), message);
                 }
@@ -138,6 +148,7 @@ impl Version {
         node: Node<'_, '_>,
         expected: &BTreeSet<u32>,
         required: &BTreeSet<u32>,
+        entries: Option<u32>,
         used: &mut BTreeSet<u32>,
     ) {
         let by_name = |name: &str| {
@@ -151,11 +162,13 @@ impl Version {
             assert_eq!(must, required.contains(&tag), "{tag} in {:?}", node.attribute("name"));
             match self.groups.get(&tag) {
                 None => assert!(entry.has_tag_name("field")),
-                Some((first, members)) => {
+                Some(groups) => {
+                    let (first, members) =
+                        groups.iter().find(|it| Some(it.0) == entries).unwrap_or(&groups[0]);
                     assert!(entry.has_tag_name("group"), "{tag}");
                     let inside = entry.first_element_child().unwrap();
                     assert_eq!(by_name(inside.attribute("name").unwrap()), *first);
-                    self.compare(entry, members, &BTreeSet::from([*first]), used);
+                    self.compare(entry, members, &BTreeSet::from([*first]), entries, used);
                 }
             }
         }
@@ -183,9 +196,9 @@ fn the_dictionary_of_each_version_has_all_that_is_in_the_data() {
         let header = BTreeSet::from([8, 9, 35, 34, 49, 52, 56]);
         let none = BTreeSet::new();
         let of_frame = |set| if admin { set } else { &none };
-        version.compare(child("header"), of_frame(&version.header), &header, &mut used);
+        version.compare(child("header"), of_frame(&version.header), &header, None, &mut used);
         let check_sum = BTreeSet::from([10]);
-        version.compare(child("trailer"), of_frame(&version.trailer), &check_sum, &mut used);
+        version.compare(child("trailer"), of_frame(&version.trailer), &check_sum, None, &mut used);
         let mut messages = BTreeSet::new();
         for node in child("messages").children().filter(Node::is_element) {
             let msg_type = node.attribute("msgtype").unwrap();
@@ -193,7 +206,8 @@ fn the_dictionary_of_each_version_has_all_that_is_in_the_data() {
             assert_eq!(node.attribute("name").unwrap(), message.name);
             let category = if message.is_admin { "admin" } else { "app" };
             assert_eq!(node.attribute("msgcat"), Some(category));
-            version.compare(node, &message.fields, &message.required, &mut used);
+            let entries = message.entries;
+            version.compare(node, &message.fields, &message.required, entries, &mut used);
             assert!(messages.insert(msg_type));
         }
         let expected = version.messages.iter().filter(|(_, it)| match it.is_admin {

@@ -7,6 +7,7 @@ mod determinism;
 mod folder;
 mod logon;
 mod loopback;
+mod market;
 mod peer;
 mod replay;
 mod retention;

@@ -1,4 +1,4 @@
-//! `fields.dict` and `messages.dict` to tables, while the crate is compiled: a mistake in them is an error of the
+//! `fields.dict`, `messages.dict` and `market.dict` to tables, while the crate is compiled: a mistake in them is an error of the
 //! compiler that says what is wrong.
 
 use super::{Definition, Dictionary, Format, Group, MsgKind, Part, Rule, TagSet, Values};
@@ -6,21 +6,22 @@ use crate::fix::version::Version;
 
 const FIELDS: &[u8] = include_bytes!("fields.dict");
 const MESSAGES: &[u8] = include_bytes!("messages.dict");
+const MARKET: &[u8] = include_bytes!("market.dict");
 
 /// Tags below this are in the tables; no version has one above.
 pub(super) const TAGS: usize = 1622;
 
 /// Words of 64 bits with a bit for each line of `fields.dict`.
-pub(super) const SET_WORDS: usize = 8;
+pub(super) const SET_WORDS: usize = 10;
 
 /// Different fields in `fields.dict`, at most.
 pub(super) const PLACES: usize = 64 * SET_WORDS;
 
 /// Messages of a version, at most.
-pub(super) const DEFINITIONS: usize = 20;
+pub(super) const DEFINITIONS: usize = 40;
 
-pub(super) const GROUPS: usize = 24;
-pub(super) const VALUES: usize = 192;
+pub(super) const GROUPS: usize = 32;
+pub(super) const VALUES: usize = 224;
 
 const BLOCKS: usize = 16;
 
@@ -240,27 +241,32 @@ pub(super) const fn compile(version: Version) -> Dictionary {
         kind: MsgKind::Unknown,
         required: TagSet::EMPTY,
         tags: TagSet::EMPTY,
+        entries_begin: 0,
     };
     let mut dictionary = Dictionary {
         version,
         rules: [Rule::UNKNOWN; TAGS],
         definitions: [nothing; DEFINITIONS],
         by_letter: [0; 128],
-        groups: [Group { count: 0, delimiter: 0, members: TagSet::EMPTY }; GROUPS],
+        groups: [Group { count: 0, delimiter: 0, members: TagSet::EMPTY, other: 0 }; GROUPS],
         values: [Values::Words(b""); VALUES],
         transport: None,
         others: b"",
     };
-    let mut words = section(version);
+    let mut words = section(MESSAGES, version);
     numbers(&mut words, &mut dictionary);
     fields(&mut dictionary);
-    rest_of_section(&mut words, &mut dictionary);
+    let mut blocks = [const { Block { name: b"", tags: TagSet::EMPTY } }; BLOCKS];
+    let mut counts = (0, 0, 0);
+    rest_of_section(&mut words, &mut dictionary, &mut blocks, &mut counts);
+    let mut words = section(MARKET, version);
+    rest_of_section(&mut words, &mut dictionary, &mut blocks, &mut counts);
     dictionary
 }
 
-/// What `messages.dict` says of a version.
-const fn section(version: Version) -> Words {
-    let mut words = Words::new(MESSAGES);
+/// What a text says of a version.
+const fn section(text: &'static [u8], version: Version) -> Words {
+    let mut words = Words::new(text);
     loop {
         let word = words.next();
         assert!(!word.is_empty(), "messages.dict: a version is missing");
@@ -367,46 +373,50 @@ const fn set(words: &mut Words, dictionary: &Dictionary, blocks: &[Block; BLOCKS
     }
 }
 
-/// Everything of a version behind its tags.
-const fn rest_of_section(words: &mut Words, dictionary: &mut Dictionary) {
-    let mut blocks = [const { Block { name: b"", tags: TagSet::EMPTY } }; BLOCKS];
-    let (mut groups, mut definitions, mut named) = (0, 0, 0);
+/// Everything of a version behind its tags. `counts` are the groups, the definitions and the blocks so far.
+const fn rest_of_section(
+    words: &mut Words,
+    dictionary: &mut Dictionary,
+    blocks: &mut [Block; BLOCKS],
+    (groups, definitions, named): &mut (usize, usize, usize),
+) {
     loop {
         let word = words.next();
         if word.is_empty() || same(word, b"version") {
             return;
         } else if same(word, b"header") {
-            let header = set(words, dictionary, &blocks);
+            let header = set(words, dictionary, blocks);
             mark(dictionary, &header, Part::Header);
         } else if same(word, b"trailer") {
-            let trailer = set(words, dictionary, &blocks);
+            let trailer = set(words, dictionary, blocks);
             mark(dictionary, &trailer, Part::Trailer);
         } else if same(word, b"transport") {
-            dictionary.transport = Some(set(words, dictionary, &blocks));
+            dictionary.transport = Some(set(words, dictionary, blocks));
         } else if same(word, b"others") {
             dictionary.others = others(words);
         } else if same(word, b"group") {
             let (count, delimiter) = (number(words.next()), number(words.next()));
-            let mut members = set(words, dictionary, &blocks);
+            let mut members = set(words, dictionary, blocks);
             members.insert(place(dictionary, delimiter));
             assert!(
                 matches!(dictionary.rules[count].format, Format::Uint),
                 "messages.dict: a group is counted by a uint"
             );
-            dictionary.groups[groups] =
-                Group { count: count as u16, delimiter: delimiter as u16, members };
-            groups += 1;
-            dictionary.rules[count].group = groups as u8;
+            let other = dictionary.rules[count].group;
+            dictionary.groups[*groups] =
+                Group { count: count as u16, delimiter: delimiter as u16, members, other };
+            *groups += 1;
+            dictionary.rules[count].group = *groups as u8;
         } else if same(word, b"block") {
             let name = words.next();
-            blocks[named] = Block { name, tags: set(words, dictionary, &blocks) };
-            named += 1;
+            blocks[*named] = Block { name, tags: set(words, dictionary, blocks) };
+            *named += 1;
         } else if same(word, b"message") {
-            let definition = message(words, dictionary, &blocks);
-            dictionary.definitions[definitions] = definition;
-            definitions += 1;
+            let definition = message(words, dictionary, blocks);
+            dictionary.definitions[*definitions] = definition;
+            *definitions += 1;
             if let [letter] = definition.msg_type {
-                dictionary.by_letter[*letter as usize] = definitions as u8;
+                dictionary.by_letter[*letter as usize] = *definitions as u8;
             }
         } else {
             panic!("messages.dict: an unknown word");
@@ -466,5 +476,12 @@ const fn message(
         assert!(required.0[i] & !tags.0[i] == 0, "messages.dict: required, but not a field");
         i += 1;
     }
-    Definition { msg_type, name, kind, required, tags }
+    let before = words.at;
+    let mut entries_begin = 0;
+    if same(words.next(), b"entries") {
+        entries_begin = number(words.next()) as u16;
+    } else {
+        words.at = before;
+    }
+    Definition { msg_type, name, kind, required, tags, entries_begin }
 }

@@ -80,7 +80,7 @@ impl Display for QuickFix {
             if self.has_frame() {
                 let fields = file.of_part(part);
                 let required = |tag| REQUIRED_AROUND.contains(&tag);
-                file.fields(f, 2, &fields, &required, &mut used)?;
+                file.fields(f, (2, 0), &fields, &required, &mut used)?;
             }
             writeln!(f, " </{name}>")?;
         }
@@ -138,26 +138,26 @@ impl File {
         let category = if definition.kind == MsgKind::Admin { "admin" } else { "app" };
         writeln!(f, "  <message name=\"{name}\" msgtype=\"{msg_type}\" msgcat=\"{category}\">")?;
         let required = |tag| definition.required.has(self.rule(tag).place);
-        self.fields(f, 3, &definition.tags, &required, used)?;
+        self.fields(f, (3, definition.entries_begin), &definition.tags, &required, used)?;
         writeln!(f, "  </message>")
     }
 
-    /// The fields of a set, each group with its own inside.
+    /// The fields of a set, each group with its own inside, of a message whose entries begin with this tag.
     fn fields(
         &self,
         f: &mut Formatter<'_>,
-        depth: usize,
+        at: (usize, u16),
         set: &TagSet,
         required: &dyn Fn(u32) -> bool,
         used: &mut TagSet,
     ) -> fmt::Result {
-        self.every(set).try_for_each(|tag| self.entry(f, depth, tag, required, used))
+        self.every(set).try_for_each(|tag| self.entry(f, at, tag, required, used))
     }
 
     fn entry(
         &self,
         f: &mut Formatter<'_>,
-        depth: usize,
+        (depth, entries_begin): (usize, u16),
         tag: u32,
         required: &dyn Fn(u32) -> bool,
         used: &mut TagSet,
@@ -165,16 +165,17 @@ impl File {
         let (rule, name) = (self.rule(tag), self.name(tag));
         let (space, must) = (" ".repeat(depth), if required(tag) { 'Y' } else { 'N' });
         used.insert(rule.place);
-        let Some(index) = usize::from(rule.group).checked_sub(1) else {
+        if rule.group == 0 {
             return writeln!(f, "{space}<field name=\"{name}\" required=\"{must}\"/>");
-        };
+        }
         writeln!(f, "{space}<group name=\"{name}\" required=\"{must}\">")?;
-        let group = &self.dictionary.groups[index];
+        let group = self.dictionary.group(rule, entries_begin);
+        let inside = (depth + 1, entries_begin);
         let first = u32::from(group.delimiter);
         // The first of them is what QuickFIX takes for the beginning of an entry.
-        self.entry(f, depth + 1, first, &|tag| tag == first, used)?;
+        self.entry(f, inside, first, &|tag| tag == first, used)?;
         for tag in self.every(&group.members).filter(|tag| *tag != first) {
-            self.entry(f, depth + 1, tag, &|_| false, used)?;
+            self.entry(f, inside, tag, &|_| false, used)?;
         }
         writeln!(f, "{space}</group>")
     }

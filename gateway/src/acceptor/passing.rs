@@ -1,0 +1,268 @@
+//! What a session is told and is never told again: what can be traded, in which state it is, market data.
+//!
+//! Only the numbers of these messages are in the journal ([`Note::Passing`]). A number is asked for when there is
+//! something to say; when it comes, the message is made of what is known then. So what waits here is small and its
+//! count is bounded, and a peer that reads slowly is told the present when it reads on, not the past.
+
+use std::collections::VecDeque;
+
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{Command, InstrumentId, MsgSeqNum, Numbering, SessionId};
+
+use super::serve::FixShell;
+use super::{Acceptor, ROOM_FOR_ORDERS, Requests};
+use crate::fix::{Header, Identity, Message, Note, Taken};
+use crate::network::Network;
+use crate::order_entry::Directory;
+use crate::reference::{Answer, Asked, Known, Refused, Topic, asked, id_of, trading_session};
+
+/// Numbers that one session may have asked for and not yet got.
+const NUMBERS_MAX: u32 = 16;
+
+/// Room in the ring that is left to orders.
+const ROOM_FOR_NUMBERS: usize = 2 * ROOM_FOR_ORDERS;
+
+/// Answers of one session that wait for their numbers. A request for one more is refused.
+const ANSWERS_MAX: usize = 256;
+
+/// Subscriptions of one session to states. One more is refused.
+const WATCHED_MAX: usize = 256;
+
+/// BusinessRejectReason(380).
+mod business {
+    pub(super) const OTHER: u16 = 0;
+    pub(super) const UNKNOWN_ID: u16 = 1;
+}
+
+/// Whether the answer to a message is told once only.
+#[inline]
+pub(super) fn is_for(message: &Message<'_>) -> bool {
+    matches!(message.msg_type(), b"c" | b"e" | b"g" | b"x")
+}
+
+/// A subscription to a state.
+struct Watched {
+    topic: Topic,
+    answer: Answer,
+    /// It has changed, and that waits for its number already.
+    queued: bool,
+    /// What it was when it was told last, where that is the venue's.
+    told: Option<(u8, Option<&'static [u8]>)>,
+}
+
+/// What one session is to be told once. Lasts as long as a connection.
+#[derive(Default)]
+pub(super) struct Passing {
+    waiting: VecDeque<Answer>,
+    /// Numbers that what waits needs.
+    needed: u32,
+    /// Numbers that were asked for and have not come.
+    asked: u32,
+    watched: Vec<Watched>,
+    /// Whether the acceptor knows that something is watched.
+    listed: bool,
+}
+
+impl Passing {
+    /// Whether a number is needed that was not asked for.
+    #[inline]
+    pub(super) fn wants(&self) -> bool {
+        self.asked < self.needed.min(NUMBERS_MAX)
+    }
+
+    /// Whether something is watched that the acceptor does not know of.
+    #[inline]
+    pub(super) fn begins_to_watch(&mut self) -> bool {
+        !self.watched.is_empty() && !std::mem::replace(&mut self.listed, true)
+    }
+
+    /// A number that was asked for was passed over.
+    pub(super) fn lost(&mut self) {
+        self.asked = self.asked.saturating_sub(1);
+    }
+
+    /// Numbers start again: none of those asked for will come.
+    pub(super) fn lost_all(&mut self) {
+        self.asked = 0;
+    }
+
+    fn queue(&mut self, answer: Answer) {
+        self.needed = self.needed.saturating_add(answer.left());
+        self.waiting.push_back(answer);
+    }
+
+    /// A number has come: appends its message.
+    pub(super) fn say(
+        &mut self,
+        directory: &Directory,
+        identity: &Identity,
+        header: &Header,
+        out: &mut Vec<u8>,
+    ) {
+        self.lost();
+        let Some(answer) = self.waiting.front_mut() else {
+            // Numbers were counted twice around a reset: something has to be said under this one.
+            return Note::Heartbeat { test_req_id: b"" }.write(identity, header, out);
+        };
+        self.needed = self.needed.saturating_sub(1);
+        Known { directory, identity, header }.say(answer, out);
+        let (is_done, topic) = (answer.is_done(), answer.topic());
+        if !is_done {
+            return;
+        }
+        let Some(answer) = self.waiting.pop_front() else { return };
+        let watched = self.watched.iter_mut();
+        let mut of_it =
+            watched.filter(|it| Some(it.topic) == topic && it.answer.id() == answer.id());
+        if let Some(watched) = of_it.next() {
+            watched.queued = false;
+            watched.told = Some(trading_session(directory.phases()));
+        }
+    }
+
+    /// Something of `topic` may have changed.
+    fn changed(&mut self, topic: Topic, is_it: impl Fn(&Watched) -> bool) {
+        let mut news = Vec::new();
+        for watched in self.watched.iter_mut().filter(|it| it.topic == topic && !it.queued) {
+            if is_it(watched) {
+                watched.queued = true;
+                news.push(watched.answer.clone().unsolicited());
+            }
+        }
+        news.into_iter().for_each(|answer| self.queue(answer));
+    }
+
+    /// What becomes of a request; `Err` with the reason if nothing.
+    fn take(&mut self, asked: Asked, poss_resend: bool) -> Result<(), (u16, &'static str)> {
+        if self.waiting.len() >= ANSWERS_MAX {
+            return Err((business::OTHER, "too many answers wait to be read"));
+        }
+        match asked {
+            Asked::Once(answer) => self.queue(answer),
+            Asked::Subscribe(answer) => {
+                let Some(topic) = answer.topic() else { return Ok(()) };
+                let is_it = |it: &&Watched| it.topic == topic && it.answer.id() == answer.id();
+                match self.watched.iter().find(is_it) {
+                    // It was taken before.
+                    Some(known) if poss_resend && known.answer == answer => return Ok(()),
+                    Some(_) => {
+                        return Err((business::OTHER, "the id names a subscription already"));
+                    }
+                    None => {}
+                }
+                if self.watched.len() >= WATCHED_MAX {
+                    return Err((business::OTHER, "too many subscriptions"));
+                }
+                // What it is now waits for its number; what changes until then is in it.
+                let (answer, told) = (answer.clone(), None);
+                self.watched.push(Watched { topic, answer: answer.clone(), queued: true, told });
+                self.queue(answer);
+            }
+            Asked::Unsubscribe(topic, id) => {
+                let before = self.watched.len();
+                self.watched.retain(|it| it.topic != topic || it.answer.id() != id);
+                if self.watched.len() == before {
+                    return Err((business::UNKNOWN_ID, "the id names no subscription"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Requests> FixShell<'_, R> {
+    /// Takes a message that [`is_for`] this.
+    #[cold]
+    pub(super) fn ask<'m>(
+        &mut self,
+        inbound: MsgSeqNum,
+        message: &Message<'m>,
+        poss_resend: bool,
+    ) -> Taken<'m> {
+        let refused = match asked(message, self.entry.directory()) {
+            Ok(asked) => match self.passing.take(asked, poss_resend) {
+                Ok(()) => {
+                    // Its number counts, also after a restart.
+                    let command = Command::Note(Numbering::InboundOnly);
+                    self.requests.submit(self.session, inbound, &command, &[]);
+                    return Taken::Submitted;
+                }
+                Err((reason, text)) => Refused::Business { reason, text },
+            },
+            Err(refused) => refused,
+        };
+        match refused {
+            Refused::Field { tag, reason } => Taken::Reject { tag, reason: reason.code() },
+            Refused::Business { reason, text } => {
+                Taken::BusinessReject { reason, text, ref_id: id_of(message) }
+            }
+        }
+    }
+
+    /// Asks for the numbers that are needed, as far as there is room.
+    #[inline]
+    pub(super) fn ask_for_numbers(&mut self) {
+        while self.passing.wants() && self.requests.room() >= ROOM_FOR_NUMBERS {
+            let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+            let len = Note::Passing.encode(&mut attachment);
+            let command = Command::Note(Numbering::Next);
+            self.requests.submit(self.session, MsgSeqNum::NONE, &command, &attachment[..len]);
+            self.passing.asked += 1;
+        }
+    }
+}
+
+impl<N: Network> Acceptor<N> {
+    /// Asks for numbers for those who could not before.
+    #[inline]
+    pub(super) fn ask_for_numbers(&mut self, requests: &mut impl Requests) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let mut asking = std::mem::take(&mut self.asking);
+        asking.retain(|id| {
+            let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
+            let peer = slot.peer.and_then(|index| self.peers.get(index)?.as_ref());
+            // One that does not read asks again when it does.
+            let Some(_) = peer.filter(|peer| !peer.connection.is_over()) else { return false };
+            let said = (&mut slot.resends, &mut slot.passing);
+            let shell = (&mut self.entry, &mut *requests);
+            FixShell::new(*id, shell, said, &slot.rights).ask_for_numbers();
+            slot.passing.wants() && slot.passing.asked < NUMBERS_MAX
+        });
+        self.asking.append(&mut asking);
+    }
+
+    /// After a session was told something: it may want to be told more.
+    #[inline]
+    pub(super) fn look_at_passing(&mut self, id: SessionId) {
+        let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
+        if slot.passing.wants() && !self.asking.contains(&id) {
+            self.asking.push(id);
+        }
+        if slot.passing.begins_to_watch() && !self.watching.contains(&id) {
+            self.watching.push(id);
+        }
+    }
+
+    /// An instrument is in another phase: who wants to know is told when there is a number for it.
+    #[cold]
+    pub(super) fn phase_changed(&mut self, instrument: InstrumentId) {
+        let venue = trading_session(self.entry.directory().phases());
+        let mut watching = std::mem::take(&mut self.watching);
+        watching.retain(|id| {
+            let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
+            let passing = &mut slot.passing;
+            passing.changed(Topic::Security, |it| {
+                matches!(&it.answer, Answer::Security { instrument: Ok(of), .. } if *of == instrument)
+            });
+            passing.changed(Topic::TradingSession, |it| it.told != Some(venue));
+            if passing.wants() && !self.asking.contains(id) {
+                self.asking.push(*id);
+            }
+            passing.listed = !passing.watched.is_empty();
+            passing.listed
+        });
+        self.watching = watching;
+    }
+}
