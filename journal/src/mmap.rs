@@ -242,6 +242,9 @@ impl Window {
     }
 }
 
+/// Places from which the kernel is asked to fetch are multiples of this. Unit: bytes.
+const PAGE_BYTES: usize = 1 << 16;
+
 /// A segment mapped for reading only: one on disk, or a live one of another process.
 #[derive(Debug)]
 pub(crate) struct ReadMap {
@@ -259,6 +262,33 @@ impl ReadMap {
         }
         let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
         Ok(ReadMap { raw: Some(raw), len })
+    }
+
+    /// Tells the kernel that single places are read: it fetches those alone, and what [`ReadMap::fetch`] names.
+    pub(crate) fn read_places(&self) {
+        if let Some(raw) = &self.raw {
+            // Only a hint: without it the kernel fetches more than is asked for.
+            let _ = raw.advise(Advice::Random);
+        }
+    }
+
+    /// Takes back what [`ReadMap::read_places`] says.
+    pub(crate) fn read_around(&self) {
+        if let Some(raw) = &self.raw {
+            let _ = raw.advise(Advice::Normal);
+        }
+    }
+
+    /// Tells the kernel that these bytes are read next; it fetches them and does not wait.
+    pub(crate) fn fetch(&self, from: usize, to: usize) {
+        // Whole pages, as large as they are on any usual machine.
+        let (from, to) = (from / PAGE_BYTES * PAGE_BYTES, to.min(self.len));
+        if let Some(raw) = &self.raw
+            && from < to
+        {
+            // Only a hint: without it the same bytes come page by page.
+            let _ = raw.advise_range(Advice::WillNeed, from, to - from);
+        }
     }
 
     /// Tells the kernel that the mapping is read from front to back.

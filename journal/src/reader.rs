@@ -39,6 +39,51 @@ pub struct Reader {
     cut: Option<Cut>,
     /// The end of the log at which nothing good was found behind.
     searched: Option<Position>,
+    ahead: Ahead,
+}
+
+/// What is fetched from the disk before it is read: nothing for who looks at a few frames, and more and more for who
+/// reads on. How far the kernel reads ahead by itself is the system's affair, and may be nothing or megabytes around
+/// each place.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    /// When the reader is here more is fetched.
+    at: u32,
+    /// Up to here it was. Both are offsets in the segment at hand.
+    to: u32,
+    /// So much beyond the reader. Unit: bytes.
+    window: u32,
+}
+
+/// Who has read so much from one place on reads on. Unit: bytes.
+const AHEAD_AFTER: u32 = 16 << 10;
+
+/// What is fetched at first. Unit: bytes.
+const AHEAD_MIN: u32 = 256 << 10;
+
+/// What is fetched at most: some milliseconds of a usual disk. Unit: bytes.
+const AHEAD_MAX: u32 = 4 << 20;
+
+impl Ahead {
+    /// Of who looks at the place `offset`.
+    fn from(offset: u32) -> Ahead {
+        Ahead { at: offset.saturating_add(AHEAD_AFTER), to: offset, window: AHEAD_MIN / 2 }
+    }
+
+    /// Of who has read the segment before to its end.
+    fn go_on(self) -> Ahead {
+        let reads_on = self.window >= AHEAD_MIN;
+        Ahead { at: if reads_on { 0 } else { AHEAD_AFTER }, to: 0, ..self }
+    }
+
+    /// The bytes to fetch for a reader that has come to `offset`.
+    fn next(&mut self, offset: u32) -> (u32, u32) {
+        self.window = (self.window * 2).min(AHEAD_MAX);
+        let from = self.to.max(offset);
+        self.to = offset.saturating_add(self.window);
+        self.at = offset.saturating_add(self.window / 2);
+        (from, self.to)
+    }
 }
 
 /// One segment, mapped; its header was checked.
@@ -72,8 +117,6 @@ pub struct SegmentInfo {
     pub live: bool,
     /// Sequence of the first turn that begins in it; `None` if it was made ahead and not begun.
     pub first_sequence: Option<u64>,
-    /// Bytes up to the last one that is not zero.
-    pub bytes: u64,
 }
 
 /// How often a log is looked at again whose first segments go meanwhile.
@@ -171,6 +214,7 @@ impl Reader {
             source: None,
             cut: None,
             searched: None,
+            ahead: Ahead::from(segment::HEADER_BYTES),
         })
     }
 
@@ -206,6 +250,7 @@ impl Reader {
         (self.index, self.offset) = (index, offset);
         self.order = Order::UNKNOWN;
         (self.cut, self.searched) = (None, None);
+        self.ahead = Ahead::from(offset);
     }
 
     /// What stands behind the end of the log, after [`Reader::next`] has said `None`: bytes of a turn
@@ -269,9 +314,12 @@ impl Reader {
         if let Some(control) = self.control() {
             return control.committed.0;
         }
-        let segments = self.segments().unwrap_or_default();
-        let last = segments.iter().rfind(|segment| segment.first_sequence.is_some());
-        last.map_or(0, |last| self.geometry.base(last.index) + last.bytes)
+        let mut indexes = self.indexes().unwrap_or_default().into_iter().rev();
+        let last = indexes.find_map(|index| self.load(index).ok().flatten());
+        last.map_or(0, |last| {
+            last.map.read_around();
+            self.geometry.base(last.index) + scan::dirty_bytes(last.map.bytes(), 0)
+        })
     }
 
     /// What there is of each segment, those made ahead included.
@@ -283,14 +331,11 @@ impl Reader {
         let mut infos = Vec::new();
         for index in self.indexes()? {
             let source = self.load(index)?;
-            let (first_sequence, live, file, bytes) = match source {
-                Some(source) => {
-                    let bytes = scan::dirty_bytes(source.map.bytes(), 0);
-                    (Some(source.first_sequence), source.live, source.file, bytes)
-                }
-                None => (None, false, segment::path(&self.dir, index), 0),
+            let (first_sequence, live, file) = match source {
+                Some(source) => (Some(source.first_sequence), source.live, source.file),
+                None => (None, false, segment::path(&self.dir, index)),
             };
-            infos.push(SegmentInfo { index, file, live, first_sequence, bytes });
+            infos.push(SegmentInfo { index, file, live, first_sequence });
         }
         Ok(infos)
     }
@@ -318,6 +363,7 @@ impl Reader {
                 Err(error) => return Err(error),
             };
             check_header(&file, &header, self.log_id, self.geometry.segment_bytes)?;
+            map.read_places();
             return Ok(Some(Source {
                 index,
                 file,
@@ -351,10 +397,6 @@ impl Reader {
         {
             let why = HeaderFault::FirstSequence { found: source.first_sequence, expected };
             return Err(ReadError::Header { file: source.file, why });
-        }
-        // Only now: who looks at the heads of all segments does not want all of their bytes.
-        if !source.live {
-            source.map.read_ahead();
         }
         Ok(Some(source))
     }
@@ -422,7 +464,19 @@ impl Reader {
             self.order = order;
             self.offset = from + length;
             self.cut = None;
+            if self.offset >= self.ahead.at {
+                self.read_ahead();
+            }
             return Ok(Some(Span { from, to: from + length }));
+        }
+    }
+
+    #[cold]
+    fn read_ahead(&mut self) {
+        let (from, to) = self.ahead.next(self.offset);
+        // What is live is in memory.
+        if let Some(source) = self.source.as_ref().filter(|source| !source.live) {
+            source.map.fetch(from as usize, to as usize);
         }
     }
 
@@ -430,6 +484,7 @@ impl Reader {
         self.index += 1;
         self.offset = segment::HEADER_BYTES;
         self.source = None;
+        self.ahead = self.ahead.go_on();
     }
 
     /// Whether no later segment is begun.
@@ -545,6 +600,7 @@ impl Reader {
         let position = self.geometry.base(source.index) + u64::from(offset);
         let proof = Proof { sequence, position, may_be_torn: false };
         let base = self.geometry.base(source.index);
+        source.map.read_ahead();
         let mut damaged = scan::is_cut(source.map.bytes(), self.geometry.segment_bytes, why)
             || proof.search(source.map.bytes(), offset + 8, base, source.seed);
         for later in self.indexes()?.into_iter().filter(|later| *later > source.index) {
@@ -553,6 +609,7 @@ impl Reader {
             }
             if let Some(later) = self.load(later)? {
                 let base = self.geometry.base(later.index);
+                later.map.read_ahead();
                 damaged = proof.search(later.map.bytes(), segment::HEADER_BYTES, base, later.seed);
             }
         }

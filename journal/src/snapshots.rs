@@ -208,6 +208,8 @@ impl Snapshots {
         };
         let file = file.map_err(SnapshotFault::Io)?;
         let map = ReadMap::map(&file, u64::MAX).map_err(SnapshotFault::Io)?;
+        // Of most of them only the head is wanted, or a part.
+        map.read_places();
         let bytes = map.bytes();
         let (head, parts, log_id) = read_head(bytes)?;
         if log_id != self.log_id {
@@ -369,6 +371,9 @@ impl Snapshot {
             let from = usize::try_from(at).map_err(|_| SnapshotFault::Layout)?;
             let to = usize::try_from(end).map_err(|_| SnapshotFault::Layout)?;
             let padded = bytes.get(from..to).ok_or(SnapshotFault::Short)?;
+            if wanted(part.kind) {
+                self.map.fetch(from, to);
+            }
             if wanted(part.kind) && crc32c(padded) != part.checksum {
                 return Err(SnapshotFault::Checksum { part: Some(part.kind) });
             }

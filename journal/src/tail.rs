@@ -68,7 +68,10 @@ pub(crate) fn map_segment(
     index: u64,
 ) -> Result<(ReadMap, Option<SegmentHeader>), ReadError> {
     let mut map = map_file(file)?;
+    // Who looks at the heads of all segments does not want megabytes around each from the disk.
+    map.read_places();
     let header = SegmentHeader::read(map.bytes(), file)?;
+    map.read_around();
     // A live segment grows while it is made, and may have been begun since it was mapped.
     if header.as_ref().is_some_and(|header| map.bytes().len() < header.segment_bytes as usize) {
         map = map_file(file)?;

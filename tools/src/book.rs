@@ -1,8 +1,12 @@
 //! `vesta book`: a book as it was at any moment of a journal.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use journal::{Frame, Reader, SnapshotHead, Snapshots};
-use matcher::{Book, BookLevel, BookOrder, Instrument, InstrumentId, Sequence, Side, Timestamp};
+use matcher::{
+    Book, BookLevel, BookOrder, Instrument, InstrumentId, Price, Sequence, Side, Timestamp,
+};
 use serde_json::{Value, json};
 use venue::Names;
 use venue::replay::Replay;
@@ -10,7 +14,7 @@ use venue::snapshots;
 use venue::turns::{FollowError, TurnHead, read_head};
 
 use crate::failure::Failure;
-use crate::journal_reader::{JournalArgs, progress};
+use crate::journal_reader::{JournalArgs, progress_in};
 use crate::moment::Moment;
 use crate::output::{self, Lines};
 use crate::text::{self, Rfc3339};
@@ -67,7 +71,7 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
             (Replay::new(), Names::default())
         }
     };
-    let bar = progress(reader.bytes_total());
+    let bar = progress_in(&reader);
     while let Some(frame) = reader.next().map_err(Failure::failed)? {
         if frame.first {
             let (sequence, position) = (Sequence(frame.sequence), frame.position);
@@ -149,12 +153,15 @@ impl Shown<'_> {
         for (word, side, levels) in
             [("ask", Side::Sell, asks), ("bid", Side::Buy, self.book.levels(Side::Buy).collect())]
         {
+            // Once through them: a book may have as many levels as orders.
+            let queue: Vec<BookOrder> =
+                if orders { self.book.orders(side).collect() } else { Vec::new() };
+            let queues = queue.chunk_by(|one, next| one.price == next.price);
+            let at: BTreeMap<Price, &[BookOrder]> = queues.map(|it| (it[0].price, it)).collect();
             for level in levels {
                 self.level(word, &level, &mut lines)?;
-                for order in self.book.orders(side).filter(|_| orders) {
-                    if order.price == level.price {
-                        lines.line(format_args!("{:>40} {}", "", self.order(&order)))?;
-                    }
+                for order in at.get(&level.price).copied().unwrap_or_default() {
+                    lines.line(format_args!("{:>40} {}", "", self.order(order)))?;
                 }
             }
         }

@@ -102,6 +102,16 @@ pub fn progress(bytes: u64) -> ProgressBar {
     bar
 }
 
+/// The same over a journal of which only a part is read: how long it is is not looked up for nobody.
+#[must_use]
+pub fn progress_in(reader: &Reader) -> ProgressBar {
+    if std::io::stderr().is_terminal() {
+        progress(reader.bytes_total())
+    } else {
+        ProgressBar::hidden()
+    }
+}
+
 /// The same for who writes lines all the time: invisible where stdout is a terminal too.
 #[must_use]
 pub fn progress_beside_lines(bytes: u64) -> ProgressBar {
