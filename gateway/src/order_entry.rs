@@ -25,10 +25,10 @@ use matcher::{
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
 use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
 use echo::{Echoes, echo};
+pub use echo::{attached, cl_ord_id_of, first_attached};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
 use report::Report;
 use request::Border;
-pub use saved::saved_orders;
 
 /// ClOrdID(11) and OrigClOrdID(41) are 1 to so many printable ASCII characters.
 pub const CL_ORD_ID_BYTES_MAX: usize = 48;

@@ -11,7 +11,6 @@ use matcher::{
 use std::collections::BTreeMap;
 
 use index::Index;
-pub use saved::SavedOrders;
 
 /// Numbers a session can have at most: the texts of more would not be reached by 32 bits.
 pub const ORDERS_PER_SESSION_MAX: u32 = 50_000_000;

@@ -126,6 +126,15 @@ impl Snapshots {
         Ok(all)
     }
 
+    /// The sequences of the indexes alone.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn list_indexes(&self) -> Result<Vec<u64>, ReadError> {
+        self.named(".index")
+    }
+
     fn named(&self, ending: &str) -> Result<Vec<u64>, ReadError> {
         let io = |error| ReadError::Io { doing: "read folder", file: self.dir.clone(), error };
         let entries = match std::fs::read_dir(&self.dir) {
@@ -187,16 +196,6 @@ impl Snapshots {
         snapshot.check(|kind| kinds.contains(&kind))?;
         snapshot.parts.retain(|part| kinds.contains(&part.kind));
         Ok(snapshot)
-    }
-
-    /// Opens a snapshot and checks no part of it: whatever its parts say is a hint, and the log has to confirm
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// If it is no snapshot of this log and this name.
-    pub fn open_unchecked(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {
-        self.map(sequence)
     }
 
     fn map(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {

@@ -513,6 +513,15 @@ pub fn decode_input(
     Ok((Input { sequence, timestamp, session, inbound, command }, attachment, len))
 }
 
+/// The attachment of the Input record at the start of `bytes`, without decoding the record. `None`: there is no Input
+/// record of this version.
+#[must_use]
+pub fn attachment(bytes: &[u8]) -> Option<&[u8]> {
+    let body = body_bytes(*bytes.get(2)?)?;
+    let len = usize::from(u16::from_le_bytes([*bytes.get(20)?, *bytes.get(21)?]));
+    bytes.get(INPUT_HEAD + body..INPUT_HEAD + body + len)
+}
+
 /// Bytes of an Input record in which [`wanted`] finds all that it reads.
 pub const WANTED_BYTES: usize = INPUT_HEAD + 32;
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
+use gateway::order_entry::cl_ord_id_of;
 use matcher::{
     BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason, Input,
     Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
@@ -14,9 +15,6 @@ use venue::Names;
 use venue::turns::TurnHead;
 
 use crate::text::{self, Rfc3339};
-
-/// Tag of ClOrdID in an attachment.
-const CL_ORD_ID: u16 = 11;
 
 /// The Input of a turn in a line: who, which inbound message, what.
 #[must_use]
@@ -44,30 +42,12 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
             let _ = write!(line, " {text}");
         }
         _ => {
-            if let Some(cl_ord_id) = attached(attachment, CL_ORD_ID) {
+            if let Some(cl_ord_id) = cl_ord_id_of(&input.command, attachment) {
                 let _ = write!(line, " 11={}", cl_ord_id.escape_ascii());
             }
         }
     }
     line
-}
-
-/// A field that the gateway attached.
-pub(crate) fn attached(mut attachment: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let Some((tag, text, rest)) = first_attached(attachment) {
-        if tag == wanted {
-            return Some(text);
-        }
-        attachment = rest;
-    }
-    None
-}
-
-/// The first field of an attachment, and what is behind it: a list of tag (2 bytes), length (1 byte), text.
-pub(crate) fn first_attached(attachment: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let [low, high, len, rest @ ..] = attachment else { return None };
-    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
-    Some((u16::from_le_bytes([*low, *high]), text, rest))
 }
 
 fn note(note: &Note<'_>) -> String {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::fields::Record;
-use crate::journal_reader::{JournalArgs, progress};
+use crate::journal_reader::{JournalArgs, progress_in};
 use crate::order_name::OrderName;
 use crate::output::{self, Lines};
 use crate::text::Rfc3339;
@@ -25,8 +25,8 @@ use words::{Detail, Told};
 /// Tells the life of an order: what was asked and what happened, when, who stood before it in the queue,
 /// with whom it traded and why it ended.
 ///
-/// Times are those at which the core took each request: the journal knows no others. The journal is
-/// looked through once or twice, on all processors.
+/// Times are those at which the core took each request: the journal knows no others. What indexes do not
+/// say is not about the order is looked through once or twice, on all processors.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  vesta explain journal 4711\n  vesta explain journal CLIENT1:17\n  \
@@ -61,7 +61,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         None => OrderName::parse(&args.order)?,
     };
     let reader = args.journal.open()?;
-    let bar = progress(reader.bytes_total());
+    let bar = progress_in(&reader);
     let sequence = find::find(&args.journal, &name)?;
     let found = look::look(&args.journal, sequence, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
@@ -110,7 +110,7 @@ fn as_json(found: &Found, told: &Told, ms: u64) -> Value {
         "end": told.end,
         "stops": stops.collect::<Vec<_>>(),
         "queue": ahead.collect::<Vec<_>>(),
-        "later": found.later,
+        "later": found.later.iter().map(|(sequence, _)| sequence).collect::<Vec<_>>(),
         "segments": found.segments,
         "elapsed_ms": ms,
     })

@@ -3,6 +3,8 @@
 //! One list of columns serves JSON, CSV and Parquet, so a name means the same in all of them. Where FIX
 //! has no word the journal's own stands.
 
+use gateway::fix::tag;
+use gateway::order_entry::attached;
 use matcher::{
     Command, Event, Fill, InstrumentId, MassCancelScope, NewOrder, OrderKind, OrderNumber, Price,
     Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Trigger,
@@ -107,8 +109,10 @@ impl Record {
         record.who(input.session, OrderNumber::NONE, input.inbound.0, names);
         record.instrument(describe::command_instrument(&input.command), names);
         if !matches!(input.command, Command::Note(_) | Command::DefineSession { .. }) {
-            for (column, tag) in [(Column::ClOrdId, 11), (Column::OrigClOrdId, 41)] {
-                if let Some(text) = describe::attached(head.attachment(), tag) {
+            for (column, tag) in
+                [(Column::ClOrdId, tag::CL_ORD_ID), (Column::OrigClOrdId, tag::ORIG_CL_ORD_ID)]
+            {
+                if let Some(text) = attached(head.attachment(), tag) {
                     record.text(column, &text.escape_ascii().to_string());
                 }
             }

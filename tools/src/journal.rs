@@ -2,8 +2,10 @@
 
 mod archive;
 mod cut;
+mod index;
 mod print;
 mod stat;
+mod stopped;
 mod tail;
 mod verify;
 
@@ -50,6 +52,10 @@ enum What {
                             vesta journal archive journal --to /srv/old --before 2026-01-02T00:00:00Z"
     )]
     Archive(archive::ArchiveArgs),
+    /// Makes the indexes again that `vesta book` and `vesta explain` begin at, where they are missing, damaged or of
+    /// an earlier release: of a journal that no venue has open. A venue that runs does it by itself.
+    #[command(after_help = "Example:\n  vesta journal index journal")]
+    Index(index::IndexArgs),
 }
 
 /// Runs the command.
@@ -65,5 +71,6 @@ pub fn run(args: &JournalCommand) -> Result<(), Failure> {
         What::Tail(args) => tail::tail(args),
         What::Cut(args) => cut::cut(args),
         What::Archive(args) => archive::archive(args),
+        What::Index(args) => index::index(args),
     }
 }

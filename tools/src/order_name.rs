@@ -1,15 +1,12 @@
 //! An order as somebody names it, and which records of a journal are about it.
 
+use gateway::order_entry::cl_ord_id_of;
 use matcher::{Event, OrderId, OrderNumber, SessionId};
 use venue::Names;
 use venue::named::{is_about, requested};
 use venue::turns::TurnHead;
 
-use crate::describe;
 use crate::failure::Failure;
-
-/// Tag of ClOrdID in an attachment.
-const CL_ORD_ID: u16 = 11;
 
 /// How an order is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +48,7 @@ impl OrderName {
             OrderName::Number(comp_id, wanted) => *wanted == number && comp_id == session,
             OrderName::ClOrdId(wanted, comp_id) => {
                 comp_id.as_ref().is_none_or(|comp_id| comp_id == session)
-                    && describe::attached(head.attachment(), CL_ORD_ID) == Some(wanted)
+                    && cl_ord_id_of(&head.input.command, head.attachment()) == Some(wanted)
             }
         }
     }

@@ -23,6 +23,16 @@ pub fn segments(reader: &Reader) -> Result<Vec<SegmentInfo>, Failure> {
     Ok(segments.into_iter().filter(|segment| segment.first_sequence.is_some()).collect())
 }
 
+/// Where the last segment ends that is begun: nothing stands behind it.
+///
+/// # Errors
+///
+/// As [`segments`].
+pub fn end(reader: &Reader) -> Result<Position, Failure> {
+    let last = segments(reader)?.last().map(|last| last.index + 1);
+    Ok(Position(last.unwrap_or(0) * u64::from(reader.segment_bytes())))
+}
+
 /// The segment that the turn `sequence` begins in, or the last one.
 #[must_use]
 pub fn segment_of(segments: &[SegmentInfo], sequence: u64) -> Option<&SegmentInfo> {

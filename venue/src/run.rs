@@ -700,6 +700,9 @@ impl PrepareLoop {
     }
 }
 
+/// Of so many of the newest indexes a start makes those again that are not whole: it reads them all, about a GiB.
+const MENDED_AT_START: usize = 1_024;
+
 /// Makes snapshots while nothing else needs the CPU.
 struct SnapshotThread {
     ending: Arc<Fate>,
@@ -750,9 +753,15 @@ impl SnapshotLoop {
         let _ = rustix::process::setpriority_process(None, NICE);
         let ending = Arc::clone(&self.ending);
         let mut goes_on = true;
+        if !self.space.is_full() {
+            self.mend(|| !ending.is_stopping());
+        }
         while !ending.is_stopping() {
             if goes_on && self.keeper.is_due() && !self.space.is_full() {
                 goes_on = self.make(|| !ending.is_stopping());
+            } else if goes_on && self.keeper.is_index_due() && !self.space.is_full() {
+                let made = self.keeper.make_index(|| !ending.is_stopping());
+                goes_on = self.tell(made.map(|_| None));
             } else {
                 self.me.park(SLEEP_MAX, || ending.is_stopping());
             }
@@ -760,6 +769,20 @@ impl SnapshotLoop {
         if goes_on && self.keeper.is_due_at_end() && self.fate.failure().is_none() {
             let made = self.keeper.make_last();
             self.tell(made);
+        }
+    }
+
+    /// Makes again what a disk has damaged, or somebody removed, of the newest indexes.
+    fn mend(&self, goes_on: impl Fn() -> bool) {
+        let mended = self.keeper.mend(MENDED_AT_START, goes_on);
+        if mended.made > 0 {
+            eprintln!(
+                "vesta: {} indexes were missing or not whole and are made again",
+                mended.made
+            );
+        }
+        for (sequence, why) in mended.failed {
+            eprintln!("vesta: the index of sequence {sequence} is not made again: {why}");
         }
     }
 
@@ -781,7 +804,7 @@ impl SnapshotLoop {
                 true
             }
             Err(KeepError::Write(error)) => {
-                eprintln!("vesta: no snapshot: {error}");
+                eprintln!("vesta: no snapshot or index: {error}");
                 true
             }
             Err(KeepError::Headless(error)) => {

@@ -5,17 +5,19 @@
 //! goes on by the same replay, so that it does not matter how often it was a file in between.
 //! `journal/FORMAT.md` has the file; a part's bytes are made where its struct is.
 
+mod called;
 mod keeper;
 mod marks;
+mod mending;
 mod mentioned;
+mod past;
 mod retention;
 mod saved;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use gateway::order_entry::{OrderEntry, saved_orders};
-use gateway::orders::SavedOrders;
+use gateway::order_entry::OrderEntry;
 use gateway::saved::NotSaved;
 use journal::{
     Frame, JournalError, Log, Position, ReadError, Reader, Snapshot, SnapshotFault, SnapshotHead,
@@ -23,18 +25,21 @@ use journal::{
 };
 use matcher::record::RECORD_VERSION;
 use matcher::{
-    Engine, Event, InstrumentId, LIMITS_MAX, OrderNumber, OrderRef, Sequence, SessionId,
-    SnapshotError, Timestamp,
+    Engine, Event, InstrumentId, LIMITS_MAX, OrderRef, Sequence, SessionId, SnapshotError,
+    Timestamp,
 };
 
 use crate::build;
 use crate::feed_thread::FeedIndex;
+use crate::in_force::InForce;
 use crate::outbound::Outbound;
 use crate::recovery::{Folds, Names};
 use crate::replay::{Replay, ReplayError, StateHash};
 use crate::turns::{Follower, TurnHead};
+use called::Called;
 pub use keeper::{KeepError, Keeper, Made, SnapshotConfig};
-pub use marks::{Mark, marks};
+pub use marks::{Mark, begins_before, called_marks, marks};
+pub use mending::Mended;
 use mentioned::Mentions;
 pub use retention::{NotRetired, RetentionConfig};
 pub(crate) use saved::Checkpoints;
@@ -48,11 +53,15 @@ mod part {
     pub(super) const FEED: u32 = 5;
     pub(super) const HASHES: u32 = 6;
     pub(super) const MENTIONED: u32 = 7;
+    pub(super) const CALLED: u32 = 8;
 }
 
 /// What stays of a snapshot that is too old to start from: whoever asks for a book of the past goes on from there, and who
-/// follows an order leaves out what does not name it.
-const INDEX_PARTS: [u32; 3] = [part::ENGINE, part::NAMES, part::MENTIONED];
+/// follows or looks for an order leaves out what does not name it.
+const INDEX_PARTS: [u32; 4] = [part::ENGINE, part::NAMES, part::MENTIONED, part::CALLED];
+
+/// About so many bytes an order takes in an index.
+const ORDER_BYTES: u64 = 64;
 
 /// Why a snapshot was passed over.
 #[derive(Debug)]
@@ -221,8 +230,8 @@ pub(crate) struct State {
     pub folds: Folds,
     /// Hashes of the states gone by.
     pub checkpoints: Checkpoints,
-    /// Orders that were named since the last snapshot.
-    mentions: Mentions,
+    /// The turns since the last snapshot or index.
+    stretch: Stretch,
     /// Where the last frame of the last turn begins, `None` before the first turn.
     last_frame: Option<Position>,
 }
@@ -234,7 +243,7 @@ impl State {
             replay: Replay::new(),
             folds: Folds::new(orders_per_session_max),
             checkpoints: Checkpoints::default(),
-            mentions: Mentions::new(Sequence(0), OrderRef::NONE),
+            stretch: Stretch::new(Sequence(0), OrderRef::NONE),
             last_frame: None,
         }
     }
@@ -245,8 +254,8 @@ impl State {
     ///
     /// If it is no frame of a turn, or this build gives other events than it holds.
     pub(crate) fn frame(&mut self, frame: &Frame<'_>) -> Result<(), ReplayError> {
-        let State { replay, folds, mentions, .. } = self;
-        replay.frame(frame, &mut FoldsAndMentions { folds, mentions })?;
+        let State { replay, folds, stretch, .. } = self;
+        replay.frame(frame, &mut FoldsAndStretch { folds, stretch })?;
         if frame.last {
             self.last_frame = Some(frame.position);
             if Checkpoints::is_due(Sequence(frame.sequence)) {
@@ -270,19 +279,7 @@ impl State {
     }
 
     fn head(&self, log: &Log, position: Position, hash: u64) -> Result<SnapshotHead, SaveError> {
-        // Before the first turn there is no frame, and reading it says so.
-        let last_frame = self.last_frame.unwrap_or_default();
-        let (sequence, time) = self.replay.place();
-        Ok(SnapshotHead {
-            record_version: RECORD_VERSION,
-            sequence: sequence.0,
-            position,
-            last_frame,
-            last_checksum: frame_checksum(&log.archive().frame(last_frame)?),
-            time: time.0,
-            state_hash: hash,
-            build: build::id(),
-        })
+        head_of(log, self.replay.place(), (position, self.last_frame), hash)
     }
 
     /// Writes a snapshot of the state, which ends at `position` of `log`. Returns its hash and bytes.
@@ -298,14 +295,15 @@ impl State {
     ) -> Result<(StateHash, u64), SaveError> {
         let checkpoint = self.checkpoint();
         let mut writer = snapshots.write(&self.head(log, position, checkpoint.hash)?)?;
-        self.save_index_parts(&mut writer);
+        let State { replay, folds, stretch, .. } = self;
+        save_index_parts(replay, (&folds.names, &folds.in_force), stretch, &mut writer);
         let Folds { entry, outbound, feed, .. } = &self.folds;
         writer.part(part::ORDERS, |out| entry.save(out));
         writer.part(part::OUTBOUND, |out| outbound.save(out));
         writer.part(part::FEED, |out| feed.save(out));
         writer.part(part::HASHES, |out| self.checkpoints.save(out));
         let bytes = writer.finish()?;
-        self.mentions.begin(checkpoint.sequence);
+        self.stretch.begin(checkpoint.sequence);
         Ok((checkpoint, bytes))
     }
 
@@ -320,24 +318,19 @@ impl State {
         snapshots: &Snapshots,
         position: Position,
     ) -> Result<(), SaveError> {
-        let head = self.head(log, position, self.replay.engine().state_hash())?;
-        let mut writer = snapshots.write(&head)?;
-        self.save_index_parts(&mut writer);
-        writer.finish_index()?;
-        self.mentions.begin(Sequence(head.sequence));
-        Ok(())
-    }
-
-    fn save_index_parts(&mut self, writer: &mut SnapshotWriter<'_>) {
-        let State { replay, folds: Folds { names, in_force, .. }, mentions, .. } = self;
-        writer.part(part::ENGINE, |mut out| replay.engine().save(&mut out));
-        writer.part(part::NAMES, |out| saved::save_names(names, in_force, out));
-        writer.part(part::MENTIONED, |out| mentions.save(out));
+        let State { replay, folds, stretch, last_frame, .. } = self;
+        let names = (&folds.names, &folds.in_force);
+        save_index((log, snapshots), replay, names, stretch, (position, *last_frame)).map(drop)
     }
 
     /// About so many bytes an index has.
     fn index_bytes(&self) -> u64 {
-        self.replay.engine().orders_len() as u64 * 64 + self.mentions.bytes()
+        index_bytes(&self.replay, &self.stretch)
+    }
+
+    /// An index that ends with the turn at hand is there: what follows is another stretch.
+    fn pass_index(&mut self) {
+        self.stretch.begin(self.replay.place().0);
     }
 
     /// The state of a snapshot.
@@ -369,9 +362,9 @@ impl State {
         };
         let checkpoints = Checkpoints::load(hashes).map_err(of(part::HASHES))?;
         fits(&engine, &folds.names)?;
-        let mentions = Mentions::new(Sequence(head.sequence), engine.places());
+        let stretch = Stretch::new(Sequence(head.sequence), engine.places());
         Ok(State {
-            mentions,
+            stretch,
             replay: Replay::resume(engine, place(head)),
             folds,
             checkpoints,
@@ -380,26 +373,115 @@ impl State {
     }
 }
 
-/// Both are told of each turn.
-struct FoldsAndMentions<'a> {
-    folds: &'a mut Folds,
-    mentions: &'a mut Mentions,
+/// What the turns since the last snapshot or index are about, for who looks for one of them.
+struct Stretch {
+    mentions: Mentions,
+    called: Called,
 }
 
-impl Follower for FoldsAndMentions<'_> {
+impl Stretch {
+    /// Of what follows the turn `after`, when `place` was the last place in a queue that was given out.
+    fn new(after: Sequence, place: OrderRef) -> Stretch {
+        Stretch { mentions: Mentions::new(after, place), called: Called::new(after) }
+    }
+
+    /// The next one begins, after the turn `after`.
+    fn begin(&mut self, after: Sequence) {
+        self.mentions.begin(after);
+        self.called = Called::new(after);
+    }
+}
+
+impl Follower for Stretch {
+    #[inline]
+    fn input(&mut self, head: &TurnHead) {
+        self.mentions.input(head);
+        self.called.turn(head);
+    }
+
+    #[inline]
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.mentions.event(head, index, event);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+/// Both are told of each turn.
+struct FoldsAndStretch<'a> {
+    folds: &'a mut Folds,
+    stretch: &'a mut Stretch,
+}
+
+impl Follower for FoldsAndStretch<'_> {
     fn input(&mut self, head: &TurnHead) {
         self.folds.input(head);
-        self.mentions.input(head);
+        self.stretch.input(head);
     }
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
         self.folds.event(head, index, event);
-        self.mentions.event(head, index, event);
+        self.stretch.event(head, index, event);
     }
 
     fn end_turn(&mut self, head: &TurnHead) {
         self.folds.end_turn(head);
     }
+}
+
+/// The head of a snapshot that ends with the turn at `place`, at a position and with a frame.
+fn head_of(
+    log: &Log,
+    (sequence, time): (Sequence, Timestamp),
+    (position, last_frame): (Position, Option<Position>),
+    state_hash: u64,
+) -> Result<SnapshotHead, SaveError> {
+    // Before the first turn there is no frame, and reading it says so.
+    let last_frame = last_frame.unwrap_or_default();
+    Ok(SnapshotHead {
+        record_version: RECORD_VERSION,
+        sequence: sequence.0,
+        position,
+        last_frame,
+        last_checksum: frame_checksum(&log.archive().frame(last_frame)?),
+        time: time.0,
+        state_hash,
+        build: build::id(),
+    })
+}
+
+/// Writes an index; the next stretch begins behind it. Returns its bytes.
+fn save_index(
+    (log, snapshots): (&Log, &Snapshots),
+    replay: &Replay,
+    names: (&Names, &InForce),
+    stretch: &mut Stretch,
+    end: (Position, Option<Position>),
+) -> Result<u64, SaveError> {
+    let head = head_of(log, replay.place(), end, replay.engine().state_hash())?;
+    let mut writer = snapshots.write(&head)?;
+    save_index_parts(replay, names, stretch, &mut writer);
+    let bytes = writer.finish_index()?;
+    stretch.begin(Sequence(head.sequence));
+    Ok(bytes)
+}
+
+fn save_index_parts(
+    replay: &Replay,
+    (names, in_force): (&Names, &InForce),
+    stretch: &mut Stretch,
+    writer: &mut SnapshotWriter<'_>,
+) {
+    writer.part(part::ENGINE, |mut out| replay.engine().save(&mut out));
+    writer.part(part::NAMES, |out| saved::save_names(names, in_force, out));
+    writer.part(part::MENTIONED, |out| stretch.mentions.save(out));
+    writer.part(part::CALLED, |out| stretch.called.save(out));
+}
+
+/// About so many bytes an index has.
+fn index_bytes(replay: &Replay, stretch: &Stretch) -> u64 {
+    let orders = replay.engine().orders_len() as u64;
+    orders * ORDER_BYTES + stretch.mentions.bytes() + stretch.called.bytes()
 }
 
 /// What a thread gave; its panic is ours.
@@ -534,7 +616,7 @@ pub struct Index {
 
 /// Brings `reader` behind the newest snapshot that `fits` and is good, so that the frames that follow go
 /// on from what is returned. `None`: there is none, and the reader is where the journal begins. What was
-/// passed over is told too.
+/// passed over is told too. Of two snapshots the later one fits only if the earlier one does: not all are looked at.
 ///
 /// Nothing of a snapshot but the engine and the names is read.
 pub fn index(
@@ -543,10 +625,26 @@ pub fn index(
     fits: impl Fn(&SnapshotHead) -> bool,
 ) -> (Option<Index>, Vec<Refused>) {
     let newest_first = |mut all: Vec<u64>| {
+        all.truncate(fitting(&all, snapshots, &fits));
         all.reverse();
         all
     };
-    index_of(reader, snapshots, newest_first, fits)
+    index_of(reader, snapshots, newest_first, &fits)
+}
+
+/// How many of `all` may fit: those behind do not. One that cannot be read stands with those before it.
+fn fitting(all: &[u64], snapshots: &Snapshots, fits: impl Fn(&SnapshotHead) -> bool) -> usize {
+    let (mut low, mut high) = (0, all.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let readable =
+            (low..=middle).rev().find_map(|at| Some((at, snapshots.head(all[at]).ok()?)));
+        match readable {
+            Some((at, head)) if !fits(&head) => high = at,
+            _ => low = middle + 1,
+        }
+    }
+    low
 }
 
 /// The same with the oldest one that is good: where the replay of a journal begins whose first segments
@@ -617,58 +715,6 @@ fn index_with(
     let engine = Engine::load(engine_bytes(&snapshot)?, &LIMITS_MAX).map_err(Unusable::Engine)?;
     fits(&engine, &names)?;
     Ok(Some(Index { replay: Replay::resume(engine, place(snapshot.head())), names }))
-}
-
-/// Where a request with an order number stands, by what a snapshot says. Nothing of it was checked: the journal has
-/// the turn there, or the snapshot is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// Whose request.
-    pub session: SessionId,
-    /// Its number.
-    pub number: OrderNumber,
-    /// Where its turn begins.
-    pub position: Position,
-}
-
-/// What a snapshot says of orders that were looked up in it.
-pub struct Hints {
-    /// Where the snapshot ends: it knows nothing of what comes then.
-    pub end: Position,
-    /// Who and what was defined by then.
-    pub names: Names,
-    /// What was found.
-    pub hints: Vec<Hint>,
-}
-
-/// Looks orders up in the newest snapshot whose end is in `reader`'s journal: `find` is given the CompID and the
-/// orders of each session. `None`: there is no such snapshot. `reader` is where it was.
-pub fn hints(
-    reader: &mut Reader,
-    snapshots: &Snapshots,
-    find: impl Fn(&str, &SavedOrders<'_>) -> Option<OrderNumber>,
-) -> Option<Hints> {
-    let start = reader.position();
-    let newest = snapshots.list().unwrap_or_default().into_iter().rev();
-    let mut found = newest.filter_map(|sequence| {
-        let snapshot = snapshots.open_unchecked(sequence).ok()?;
-        go_on(reader, snapshot.head()).ok()?;
-        let (names, _) = load_names(&snapshot).ok()?;
-        let sessions = saved_orders(snapshot.part(part::ORDERS)?).ok()?;
-        let mut hints = Vec::new();
-        for (id, orders) in (0..).map(SessionId).zip(&sessions) {
-            let Some(orders) = orders else { continue };
-            if let Some(number) = find(names.session(id), orders)
-                && let Some(position) = orders.position(number)
-            {
-                hints.push(Hint { session: id, number, position: Position(position) });
-            }
-        }
-        Some(Hints { end: snapshot.head().position, names, hints })
-    });
-    let found = found.next();
-    reader.seek(start);
-    found
 }
 
 /// The state hashes that the snapshots of `reader`'s journal know: what a replay from its start compares

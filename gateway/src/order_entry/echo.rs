@@ -1,11 +1,13 @@
 //! Attachments: fields of a request that travel with its Input, to remember or to say again.
 
+use matcher::Command;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 
 use super::{
     ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, ORDER_ID_BYTES_MAX, STATUS_ID_BYTES_MAX,
     SYMBOL_BYTES_MAX,
 };
+use crate::fix::tag;
 
 /// A number longer than this is not said again in a reject.
 pub(super) const NUMBER_BYTES_ECHOED: usize = 20;
@@ -61,6 +63,32 @@ impl<'a> Echoes<'a> {
     }
 }
 
+/// The first field of an attachment: its tag, its value, and what is behind it.
+#[must_use]
+pub fn first_attached(attachment: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+    let [low, high, len, after @ ..] = attachment else { return None };
+    let (value, rest) = after.split_at_checked(usize::from(*len))?;
+    Some((u32::from(u16::from_le_bytes([*low, *high])), value, rest))
+}
+
+/// The value of a field of a request's attachment.
+#[must_use]
+pub fn attached(attachment: &[u8], tag: u32) -> Option<&[u8]> {
+    echo(attachment, tag)
+}
+
+/// The ClOrdID(11) that a request came with; other commands have other attachments.
+#[must_use]
+pub fn cl_ord_id_of<'a>(command: &Command, attachment: &'a [u8]) -> Option<&'a [u8]> {
+    match command {
+        Command::New(_) | Command::NewSpecial(..) | Command::Replace(_) => {}
+        Command::ReplaceStop(..) | Command::Cancel { .. } | Command::MassCancel(_) => {}
+        Command::Status { .. } | Command::Refuse { .. } => {}
+        _ => return None,
+    }
+    echo(attachment, tag::CL_ORD_ID)
+}
+
 /// The value of a field of an attachment.
 pub(super) fn echo(attachment: &[u8], wanted: u32) -> Option<&[u8]> {
     echo_nth(attachment, wanted, 0)
@@ -69,15 +97,14 @@ pub(super) fn echo(attachment: &[u8], wanted: u32) -> Option<&[u8]> {
 /// The value of a field of an attachment that has it more than once; `nth` counts from 0.
 pub(super) fn echo_nth(attachment: &[u8], wanted: u32, nth: usize) -> Option<&[u8]> {
     let (mut rest, mut before) = (attachment, nth);
-    while let [low, high, len, after @ ..] = rest {
-        let value = after.get(..usize::from(*len))?;
-        if u32::from(u16::from_le_bytes([*low, *high])) == wanted {
+    while let Some((tag, value, after)) = first_attached(rest) {
+        if tag == wanted {
             if before == 0 {
                 return Some(value);
             }
             before -= 1;
         }
-        rest = &after[value.len()..];
+        rest = after;
     }
     None
 }

@@ -8,29 +8,13 @@ use matcher::{Instrument, InstrumentId, SessionId, Timestamp};
 
 use super::{OrderEntry, Speaking};
 use crate::fix::Version;
-use crate::orders::{Orders, SavedOrders};
+use crate::orders::Orders;
 use crate::saved::{NotSaved, Saved};
 
 const VERSION: u64 = 2;
 
 /// Before there was more than one version of FIX: no session has one, and all speak FIX 4.4.
 const VERSION_OF_ONE: u64 = 1;
-
-/// The orders of each session in the bytes of [`OrderEntry::save`], by session id, without loading them.
-///
-/// # Errors
-///
-/// If the bytes are not long enough for what they say of themselves.
-pub fn saved_orders(bytes: &[u8]) -> Result<Vec<Option<SavedOrders<'_>>>, NotSaved> {
-    let saved = &mut Saved::new(bytes);
-    let version = version(saved)?;
-    let mut sessions = Vec::new();
-    for _ in 0..saved.count(8)? {
-        let (defined, _) = state(saved, version)?;
-        sessions.push(if defined { Some(SavedOrders::read(saved)?) } else { None });
-    }
-    Ok(sessions)
-}
 
 fn version(saved: &mut Saved<'_>) -> Result<u64, NotSaved> {
     let version = saved.u64()?;

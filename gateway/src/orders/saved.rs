@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use matcher::{Notional, OrderId, OrderNumber, Price, Qty};
 
 use super::{
-    ENTRIES_PER_PAGE, Entry, FORMS, NEVER, ORDERS_PER_SESSION_MAX, Orders, Restatement, State,
+    ENTRIES_PER_PAGE, Entry, FORMS, ORDERS_PER_SESSION_MAX, Orders, Restatement, State,
     TEXT_PAGE_BYTES, Terms, WhenBusted,
 };
 use crate::saved::{NotSaved, Saved};
@@ -106,59 +106,6 @@ impl Orders {
         orders.restated = load_restated(saved)?;
         orders.busted = load_busted(saved)?;
         Ok(orders)
-    }
-}
-
-/// Orders as they are saved, to look one up without loading all. What it says of damaged bytes is
-/// anything, and never a panic: whoever asks looks at the journal too.
-pub struct SavedOrders<'a> {
-    texts: Vec<&'a [u8]>,
-    entries: &'a [[u8; ENTRY_BYTES]],
-}
-
-impl<'a> SavedOrders<'a> {
-    /// Takes saved orders from the front of `saved`.
-    ///
-    /// # Errors
-    ///
-    /// If the bytes are not long enough for what they say of themselves.
-    pub fn read(saved: &mut Saved<'a>) -> Result<SavedOrders<'a>, NotSaved> {
-        let mut texts = Vec::new();
-        for _ in 0..saved.count(4)? {
-            let len = saved.u32()? as usize;
-            texts.push(saved.bytes(len)?);
-        }
-        let count = saved.count(ENTRY_BYTES)?;
-        let (entries, _) = saved.bytes(count * ENTRY_BYTES)?.as_chunks();
-        for each in [RESTATED_BYTES, BUSTED_BYTES] {
-            let count = saved.count(each)?;
-            saved.bytes(count * each)?;
-        }
-        Ok(SavedOrders { texts, entries })
-    }
-
-    /// The journal position of the turn that entered a number.
-    #[must_use]
-    pub fn position(&self, number: OrderNumber) -> Option<u64> {
-        let bytes = self.entries.get(number.0.checked_sub(1)? as usize)?;
-        Some(Saved::new(bytes).u64().unwrap_or(NEVER)).filter(|position| *position != NEVER)
-    }
-
-    /// The last number with this ClOrdID.
-    #[must_use]
-    pub fn last_called(&self, cl_ord_id: &[u8]) -> Option<OrderNumber> {
-        let is_it = |entry: &[u8; ENTRY_BYTES]| {
-            let [a, b, c, d] = [entry[52], entry[53], entry[54], entry[55]];
-            let at = u32::from_le_bytes([a, b, c, d]) as usize;
-            let len = usize::from(entry[60]);
-            len == cl_ord_id.len()
-                && self.texts.get(at / TEXT_PAGE_BYTES).is_some_and(|page| {
-                    let from = at % TEXT_PAGE_BYTES;
-                    page.get(from..from + len) == Some(cl_ord_id)
-                })
-        };
-        let last = self.entries.iter().rposition(is_it)?;
-        u32::try_from(last + 1).ok().map(OrderNumber)
     }
 }
 

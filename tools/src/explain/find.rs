@@ -1,17 +1,20 @@
 //! Where in a journal the order is that somebody names.
 
-use journal::{Frame, Position, SegmentInfo, SnapshotHead, Snapshots};
+use gateway::fix::tag;
+use gateway::order_entry::attached;
+use journal::{Frame, Position, Reader, SnapshotHead, Snapshots};
+use matcher::record::attachment;
 use matcher::{Command, Event, OrderNumber, Sequence, SessionId};
 use venue::Names;
 use venue::named::requested;
-use venue::snapshots::{self, Hint, Hints};
+use venue::snapshots;
 use venue::turns::{Cutter, Follower, TurnHead, read_head};
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
 use crate::order_name::OrderName;
-use crate::scan::{self, Span, kind, scan_segments, scan_spans, u32_at};
+use crate::scan::{self, Span, kind, scan_spans, u32_at};
 
 /// The sequence of the request that entered the order that is named.
 ///
@@ -58,14 +61,9 @@ struct Seen {
 /// The sequence of the last request with this name that takes a number, or else of the last one that means
 /// an order.
 ///
-/// The newest snapshot knows where all numbers before it were taken. Where it has none of that name,
-/// and where there is no snapshot, everything is looked through.
+/// Indexes say where it cannot be; where there are none, everything is looked through.
 fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
-    let segments = scan::segments(&journal.open()?)?;
-    if let Some(found) = from_snapshot(journal, name, &segments)? {
-        return Ok(found);
-    }
-    let (before, spans) = where_asked(journal, name, &segments)?;
+    let (before, spans) = where_asked(journal, name)?;
     let seen = scan_spans(journal, &spans, |seen: &mut Seen, it| seen.look(it, name), |_| {})?;
     let comp_id = match name {
         OrderName::Id(_) => None,
@@ -96,35 +94,54 @@ fn request(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failure> {
     last_of(journal, &wanted, name, |id| comp_id_of(id).cloned())
 }
 
-/// What is to be looked through for a name, and who is known without that. Snapshots say where no request took a number.
-fn where_asked(
-    journal: &JournalArgs,
-    name: &OrderName,
-    segments: &[SegmentInfo],
-) -> Result<(Names, Vec<Span>), Failure> {
+/// What is to be looked through for a name, and who is known without that.
+fn where_asked(journal: &JournalArgs, name: &OrderName) -> Result<(Names, Vec<Span>), Failure> {
     let mut reader = journal.open()?;
     let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
     let known = snapshots::newest_names(&mut reader, &snapshots);
     let known = known.unwrap_or_else(|| journal.names(&reader));
-    let (mut from, mut after, mut spans) = (reader.start(), Sequence(0), Vec::new());
-    let session = match name {
-        OrderName::Number(comp_id, _) => known.sessions.iter().position(|(it, _)| it == comp_id),
-        _ => None,
-    };
-    let session = session.and_then(|index| u32::try_from(index + 1).ok()).map(SessionId);
-    if let (OrderName::Number(_, number), Some(session)) = (name, session) {
-        for mark in snapshots::marks(&mut reader, &snapshots, after) {
-            let SnapshotHead { position, sequence, .. } = *mark.head();
-            if mark.after() > after || mark.names(session, *number) {
-                spans.extend(scan::spans(&reader, from, position));
+    let (mut from, mut spans) = (reader.start(), Vec::new());
+    match name {
+        OrderName::ClOrdId(id, _) => {
+            let mut after = Sequence(0);
+            for mark in snapshots::called_marks(&mut reader, &snapshots) {
+                for (begin, end) in mark.called_at(id, after, from) {
+                    spans.extend(scan::spans(&reader, begin, end));
+                }
+                (from, after) = (mark.head().position, Sequence(mark.head().sequence));
             }
-            (from, after) = (position, Sequence(sequence));
         }
+        OrderName::Number(comp_id, number) => {
+            let index = known.sessions.iter().position(|(it, _)| it == comp_id);
+            let session = index.and_then(|index| u32::try_from(index + 1).ok()).map(SessionId);
+            if let Some(session) = session {
+                let asked = (session, *number);
+                from = where_numbered(&mut reader, &snapshots, asked, &mut spans);
+            }
+        }
+        OrderName::Id(_) => {}
     }
-    let end =
-        segments.last().map_or(0, |last| (last.index + 1) * u64::from(reader.segment_bytes()));
-    spans.extend(scan::spans(&reader, from, Position(end)));
+    let end = scan::end(&reader)?;
+    spans.extend(scan::spans(&reader, from, end));
     Ok((known, spans))
+}
+
+/// Adds the spans of stretches that name an order of this session; says where nothing is known any more.
+fn where_numbered(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    (session, number): (SessionId, OrderNumber),
+    spans: &mut Vec<Span>,
+) -> Position {
+    let (mut from, mut after) = (reader.start(), Sequence(0));
+    for mark in snapshots::marks(reader, snapshots, after) {
+        let SnapshotHead { position, sequence, .. } = *mark.head();
+        if mark.after() > after || mark.names(session, number) {
+            spans.extend(scan::spans(reader, from, position));
+        }
+        (from, after) = (position, Sequence(sequence));
+    }
+    from
 }
 
 /// The last of the requests, if all are of one session.
@@ -147,69 +164,6 @@ fn last_of(
         return Err(Failure::usage(what));
     }
     Ok(sequence.0)
-}
-
-/// The same with the newest snapshot's help; `None` if it does not help.
-fn from_snapshot(
-    journal: &JournalArgs,
-    name: &OrderName,
-    segments: &[SegmentInfo],
-) -> Result<Option<u64>, Failure> {
-    let mut reader = journal.open()?;
-    let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
-    let found = snapshots::hints(&mut reader, &snapshots, |session, orders| match name {
-        OrderName::Id(_) => None,
-        OrderName::Number(comp_id, number) => (comp_id == session).then_some(*number),
-        OrderName::ClOrdId(id, comp_id) => {
-            let is_asked = comp_id.as_ref().is_none_or(|comp_id| comp_id == session);
-            if is_asked { orders.last_called(id) } else { None }
-        }
-    });
-    let Some(Hints { end, names, hints }) = found else { return Ok(None) };
-    if hints.is_empty() {
-        return Ok(None);
-    }
-    let mut wanted = Vec::new();
-    for Hint { session, number, position } in hints {
-        reader.seek(position);
-        let head = match reader.next() {
-            Ok(Some(frame)) if frame.first && frame.position == position => read_head(&frame).ok(),
-            _ => None,
-        };
-        let Some(head) = head else { return Ok(None) };
-        let is_it = head.input.session == session
-            && requested(&head.input.command).0 == Some(number)
-            && match name {
-                OrderName::ClOrdId(id, _) => describe::attached(head.attachment(), 11) == Some(id),
-                _ => true,
-            };
-        // It is not what it says: then what it does not say is no news either.
-        if !is_it {
-            return Ok(None);
-        }
-        wanted.push((session, head.input.sequence));
-    }
-    let bytes = u64::from(reader.segment_bytes());
-    let from = segments.partition_point(|segment| segment.index < end.0 / bytes);
-    let rest = &segments[from..];
-    let look = |seen: &mut Seen, frame: &Frame<'_>| {
-        if frame.position >= end {
-            seen.look(frame, name);
-        }
-    };
-    let seen = scan_segments(journal, rest, look, |_| {})?;
-    let known = |id: SessionId| {
-        let defined = seen.iter().flat_map(|it| &it.sessions).find(|(known, _)| *known == id);
-        defined.map_or_else(|| names.session(id).to_owned(), |(_, name)| name.clone())
-    };
-    let comp_id = match name {
-        OrderName::Id(_) => None,
-        OrderName::Number(comp_id, _) => Some(comp_id),
-        OrderName::ClOrdId(_, comp_id) => comp_id.as_ref(),
-    };
-    let is_asked = |id| comp_id.is_none_or(|comp_id| *comp_id == known(id));
-    wanted.extend(seen.iter().flat_map(|it| it.numbered.clone()).filter(|(id, _)| is_asked(*id)));
-    last_of(journal, &wanted, name, |id| Some(known(id))).map(Some)
 }
 
 impl Seen {
@@ -249,20 +203,11 @@ impl Seen {
     }
 }
 
-/// Whether a request has this ClOrdID. Its bytes say so: all requests of a journal are asked.
+/// Whether a request has this ClOrdID. It is not decoded: all requests of a span are asked.
 fn is_called(record: &[u8], name: &OrderName) -> bool {
     let OrderName::ClOrdId(wanted, _) = name else { return false };
-    let body = match record[2] {
-        kind::NEW | kind::REPLACE => 32,
-        kind::CANCEL | kind::STATUS => 8,
-        kind::REFUSE => 16,
-        kind::NEW_SPECIAL => 80,
-        kind::REPLACE_STOP => 40,
-        _ => return false,
-    };
-    let len = usize::from(u16::from_le_bytes([record[20], record[21]]));
-    let attachment = record.get(24 + body..24 + body + len);
-    attachment.and_then(|attachment| describe::attached(attachment, 11)) == Some(wanted)
+    let found = attachment(record).and_then(|attachment| attached(attachment, tag::CL_ORD_ID));
+    found == Some(wanted)
 }
 
 /// What a request is about.
@@ -296,15 +241,36 @@ fn meant(journal: &JournalArgs, sequence: u64) -> Result<Meant, Failure> {
 }
 
 /// One turn of the journal.
-pub(super) fn one_turn(
+fn one_turn(
     journal: &JournalArgs,
     sequence: u64,
     follower: &mut impl Follower,
 ) -> Result<(), Failure> {
     let mut reader = journal.open()?;
+    let snapshots = Snapshots::to_read(&journal.dir, reader.log_id());
     let segments = scan::segments(&reader)?;
     let Some(segment) = scan::segment_of(&segments, sequence) else { return Ok(()) };
-    reader.seek(scan::start(&reader, segment));
+    let start = scan::start(&reader, segment);
+    let nearer = snapshots::begins_before(&mut reader, &snapshots, Sequence(sequence));
+    turn_from(reader, nearer.map_or(start, |nearer| nearer.max(start)), sequence, follower)
+}
+
+/// The same where it is known where it begins.
+pub(super) fn turn_at(
+    journal: &JournalArgs,
+    (sequence, position): (u64, Position),
+    follower: &mut impl Follower,
+) -> Result<(), Failure> {
+    turn_from(journal.open()?, position, sequence, follower)
+}
+
+fn turn_from(
+    mut reader: Reader,
+    from: Position,
+    sequence: u64,
+    follower: &mut impl Follower,
+) -> Result<(), Failure> {
+    reader.seek(from);
     let mut cutter = Cutter::default();
     while let Some(frame) = reader.next().map_err(Failure::failed)? {
         if frame.sequence > sequence {
@@ -312,6 +278,9 @@ pub(super) fn one_turn(
         }
         if frame.sequence == sequence {
             cutter.frame(&frame, follower).map_err(Failure::failed)?;
+            if frame.last {
+                break;
+            }
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What an order went through, from its request to its end.
 
+use journal::Position;
 use matcher::{
     CancelReason, Event, InstrumentId, OrderId, OrderNumber, OrderRef, Price, Qty, SessionId, Side,
 };
@@ -79,7 +80,7 @@ pub(super) struct Reading {
     turn_from: usize,
     last: u64,
     /// Turns about it after its end.
-    later: Vec<u64>,
+    later: Vec<(u64, Position)>,
 }
 
 impl Reading {
@@ -142,7 +143,7 @@ impl Reading {
         let is_late = target.is_some_and(|target| ours(input.session, target));
         let is_busted = |event: &Event| matches!(event, Event::Busted(_)) && is_about(event, ours);
         if is_late || turn.events.iter().any(|(_, event)| is_busted(event)) {
-            self.later.push(input.sequence.0);
+            self.later.push((input.sequence.0, turn.head.position));
         }
     }
 
@@ -151,7 +152,7 @@ impl Reading {
     /// # Errors
     ///
     /// If the turn that entered it did not come.
-    pub(super) fn end(self) -> Result<(Life, Vec<u64>), Failure> {
+    pub(super) fn end(self) -> Result<(Life, Vec<(u64, Position)>), Failure> {
         let queue_until = self.queue_until();
         let places = self.places();
         let Reading { track, stops, end, last, later, .. } = self;

@@ -30,8 +30,8 @@ pub(super) struct Found {
     pub(super) names: Names,
     pub(super) life: Life,
     pub(super) ahead: Vec<Ahead>,
-    /// Turns about the order after its end: requests that came too late, busts.
-    pub(super) later: Vec<u64>,
+    /// Turns about the order after its end, and where they begin: requests that came too late, busts.
+    pub(super) later: Vec<(u64, Position)>,
     /// Segments looked through.
     pub(super) segments: usize,
 }
@@ -61,8 +61,7 @@ impl Start<'_> {
         // One that cannot be used only makes the way longer.
         let (index, _) = snapshots::index(&mut reader, &snapshots, fits);
         let position = reader.position();
-        let last = scan::segments(&reader)?.last().map_or(0, |segment| segment.index);
-        let end = Position((last + 1) * u64::from(reader.segment_bytes()));
+        let end = scan::end(&reader)?;
         let marks = snapshots::marks(&mut reader, &snapshots, Sequence(entered.0 - 1));
         let (names, engine, after) = match index {
             Some(index) => {

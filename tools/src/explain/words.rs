@@ -7,7 +7,7 @@ use matcher::{
 use venue::Names;
 use venue::turns::{Follower, TurnHead};
 
-use super::find::one_turn;
+use super::find::turn_at;
 use super::life::{End, Life, Stop};
 use super::look::Found;
 use super::queue::{Ahead, Why};
@@ -57,9 +57,9 @@ pub(super) fn tell(journal: &JournalArgs, found: &Found, detail: Detail) -> Resu
     teller.changes(&rest, detail);
     let end = teller.end();
     teller.lines.push(format!("end: {end}"));
-    for sequence in &found.later {
+    for turn in &found.later {
         let mut after = After { names, lines: Vec::new() };
-        one_turn(journal, *sequence, &mut after)?;
+        turn_at(journal, *turn, &mut after)?;
         teller.lines.extend(after.lines);
     }
     Ok(Told { lines: teller.lines, end })

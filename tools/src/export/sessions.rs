@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use gateway::fix::{Encoder, Header, Identity, Note, tag};
-use gateway::order_entry::{Inputs, OrderEntry, Told};
+use gateway::order_entry::{Inputs, OrderEntry, Told, first_attached};
 use gateway::orders::peg_offset;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
@@ -18,7 +18,6 @@ use matcher::{
 use venue::turns::{TurnHead, read_head};
 
 use super::packets::{Capture, Conversation, From};
-use crate::describe;
 use crate::failure::Failure;
 use crate::select::{Turn, Turns};
 use crate::text;
@@ -195,8 +194,8 @@ impl<W: Write> Sessions<W> {
         };
         // What the border kept is what was said; the rest is what it was understood as.
         let mut kept = turn.head.attachment();
-        while let Some((field, value, rest)) = describe::first_attached(kept) {
-            body.put(field.into(), value);
+        while let Some((field, value, rest)) = first_attached(kept) {
+            body.put(field, value);
             kept = rest;
         }
         if let (Some(target), Some(orders)) = (target, self.entry.orders(turn.head.input.session)) {

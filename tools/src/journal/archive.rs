@@ -1,15 +1,15 @@
 //! `vesta journal archive`: the first segments of a journal, moved into another folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use journal::{OpenError, Options, Reader, Retired};
+use journal::{Reader, Retired};
 use matcher::Timestamp;
-use matcher::record::RECORD_VERSION;
 use serde_json::json;
 use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::turns::read_head;
 
+use super::stopped;
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
 use crate::moment::Moment;
@@ -38,28 +38,7 @@ pub(super) fn archive(args: &ArchiveArgs) -> Result<(), Failure> {
     let retention = retention(args, &mut reader)?;
     let (segment_bytes, first) = (reader.segment_bytes(), reader.first_segment());
     drop(reader);
-    let live_dir = args.journal.live_dir.clone();
-    let live_dir = live_dir.or_else(|| venue::default_live_dir(&args.journal.dir));
-    let live_dir = live_dir.ok_or_else(|| {
-        Failure::usage("there is no /dev/shm: --live-dir names a folder in a memory file system")
-    })?;
-    let opened = journal::open(&Options {
-        dir: args.journal.dir.clone(),
-        live_dir: live_dir.clone(),
-        segment_bytes,
-        record_version: RECORD_VERSION,
-        live_segments_kept: 0,
-        written_ahead: false,
-    });
-    let opened = opened.map_err(|error| match error {
-        OpenError::InUse { .. } => Failure::failed(format!(
-            "{error}: a venue that runs does it by itself, with [journal] keep_mib and archive in its \
-             configuration"
-        )),
-        error => Failure::failed(error),
-    })?;
-    // All of it is on disk from here on; the live log is only memory.
-    let _clear = ClearLive(&live_dir);
+    let (opened, _clear) = stopped::open(&args.journal, "keep_mib and archive")?;
     let config = SnapshotConfig { every_bytes: 0, keep: 1 };
     let keeper = Keeper::new(
         &opened.log,
@@ -146,21 +125,4 @@ fn last_time(reader: &mut Reader) -> Result<Timestamp, Failure> {
         }
     }
     Ok(last)
-}
-
-/// Removes a live log that nobody needs when it goes out of scope.
-struct ClearLive<'a>(&'a Path);
-
-impl Drop for ClearLive<'_> {
-    fn drop(&mut self) {
-        let Ok(files) = std::fs::read_dir(self.0) else { return };
-        for file in files.flatten() {
-            let path = file.path();
-            let is_segment = path.extension().is_some_and(|extension| extension == "seg");
-            if is_segment || path.ends_with("control") {
-                let _ = std::fs::remove_file(path);
-            }
-        }
-        let _ = std::fs::remove_dir(self.0);
-    }
 }

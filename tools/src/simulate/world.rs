@@ -24,7 +24,7 @@ use matcher::{
 use venue::assembly::{Assembly, Joined, Operator, Outside};
 use venue::release::Release;
 use venue::replay::ReplayError;
-use venue::snapshots::{KeepError, Keeper, NotRetired};
+use venue::snapshots::{KeepError, Keeper, Made, NotRetired};
 use venue::turns::FollowError;
 use venue::{Clock, Durability, RecoveryError, Space, StartError, Turned};
 
@@ -143,6 +143,8 @@ struct Running {
     prepare_at: Option<u64>,
     keeper: Keeper,
     keep_at: Option<u64>,
+    /// Whether the indexes were looked at that were there at the start.
+    mended: bool,
     stop_by: Option<u64>,
 }
 
@@ -546,7 +548,8 @@ impl World {
             Ok(Some(Synced::Advanced(_))) => {
                 running.venue_at = running.venue_at.min(now + US);
                 running.prepare_at.get_or_insert(now + 10 * US);
-                if running.keeper.is_due() && !running.space.is_full() {
+                let keeper = &running.keeper;
+                if (keeper.is_due() || keeper.is_index_due()) && !running.space.is_full() {
                     running.keep_at.get_or_insert(now + 3 * MS);
                 }
             }
@@ -578,12 +581,46 @@ impl World {
         }
     }
 
+    /// Makes what is due: a snapshot, or an index.
+    fn step_keeper(&mut self) -> Result<(), String> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        if running.keeper.is_due() || !running.keeper.is_index_due() {
+            return self.make_snapshot();
+        }
+        self.link_segments()?;
+        self.mend()?;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.keep_at = None;
+        let made = running.keeper.make_index(|| true);
+        self.say(|| format!("indexes: {made:?}"));
+        self.kept(made.map(|_| None))
+    }
+
+    /// Makes again what is damaged of the indexes, once after each start.
+    fn mend(&mut self) -> Result<(), String> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        if std::mem::replace(&mut running.mended, true) {
+            return Ok(());
+        }
+        let mended = running.keeper.mend(usize::MAX, || true);
+        self.say(|| format!("indexes made again: {mended:?}"));
+        for (_, why) in mended.failed {
+            self.kept(Err(why))?;
+        }
+        Ok(())
+    }
+
     /// Makes a snapshot. One that cannot be written is no harm.
-    pub(super) fn step_keeper(&mut self) -> Result<(), String> {
+    pub(super) fn make_snapshot(&mut self) -> Result<(), String> {
         self.link_segments()?;
         let Some(running) = &mut self.running else { return Ok(()) };
         running.keep_at = None;
-        match running.keeper.make(|| true) {
+        let made = running.keeper.make(|| true);
+        self.kept(made)
+    }
+
+    fn kept(&mut self, made: Result<Option<Made>, KeepError>) -> Result<(), String> {
+        match made {
             Ok(None) => Ok(()),
             Ok(Some(made)) => {
                 self.say(|| format!("a snapshot: {made:?}"));

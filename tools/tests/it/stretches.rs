@@ -390,3 +390,60 @@ fn a_long_way_has_indexes_and_a_damaged_one_is_passed_over() {
     assert!(lives.iter().zip(ids.iter().map(tell)).all(|(before, now)| *before == now));
     assert!(books.iter().zip(at.iter().map(|at| book(*at))).all(|(before, now)| *before == now));
 }
+
+/// A journal of which nobody kept the indexes gets them; a filter that is damaged is of no use, and of no harm.
+#[test]
+fn indexes_are_made_again_and_change_nothing_that_is_told() {
+    let inputs = record(Profile { resting: 20, ..Profile::standard() }, 7, 6_000);
+    let mut market = Market::open();
+    market.send_all(inputs.iter());
+    let (folder, _) = market.end();
+    let dir = folder.path().join("journal").to_str().unwrap().to_owned();
+    let live = folder.path().join("other").to_str().unwrap().to_owned();
+    let names: Vec<[String; 3]> = (1..)
+        .zip(&inputs)
+        .filter(|(_, input)| matches!(input.command, Command::New(_) | Command::Replace(_)))
+        .step_by(150)
+        .map(|(n, input)| [format!("N{n}"), "--session".into(), format!("TRADER{}", input.session)])
+        .collect();
+    let mut orders: Vec<Vec<&str>> =
+        names.iter().map(|name| name.iter().map(String::as_str).collect()).collect();
+    orders.extend([
+        vec!["nobody", "--session", "TRADER1"],
+        vec!["TRADER1:7"],
+        vec!["TRADER1:99999"],
+    ]);
+    assert!(orders.len() > 10);
+    let tell = || -> Vec<_> {
+        let told = orders.iter().map(|order| told(&dir, order));
+        told.map(|(code, out, err, _)| (code, out, err)).collect()
+    };
+    let index = || {
+        let args = ["journal", "index", &dir, "--live-dir", &live, "--snapshot-mib", "1", "--json"];
+        let ended = run(&args);
+        ended.assert_good();
+        ended.json()
+    };
+    let without = tell();
+    let made = index();
+    assert!(made["made"].as_u64().unwrap() > 4, "{made}");
+    assert_eq!(made["made"], made["indexes"]);
+    assert!(tell() == without);
+    assert_eq!(index()["made"], 0);
+
+    let files = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|it| it == "index")).collect();
+    let whole: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    for (file, bytes) in files.iter().zip(&whole) {
+        let mut bytes = bytes.clone();
+        let at = bytes.len() - 20;
+        bytes[at] ^= 16;
+        fs::write(file, bytes).unwrap();
+    }
+    assert!(tell() == without);
+    assert_eq!(index()["made"], files.len());
+    assert!(files.iter().zip(&whole).all(|(file, bytes)| fs::read(file).unwrap() == *bytes));
+    let again = run(&["journal", "index", "/nowhere/at/all"]);
+    again.assert_says(2, &["no such folder"]);
+}

@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use journal::{JournalError, Log, Position, Retired, Retirer, Snapshots};
+use journal::{Frame, JournalError, Log, Position, Retired, Retirer, Snapshots, frame_checksum};
 
+use super::past::Past;
 use super::retention::{NotRetired, Retention, RetentionConfig};
-use super::{Begun, Headless, INDEX_PARTS, Refused, SaveError, State, begin};
+use super::{Begun, Headless, INDEX_PARTS, Refused, SaveError, State, begin, part};
 use crate::replay::{ReplayError, StateHash};
 use crate::turns::FollowError;
 
@@ -35,24 +36,32 @@ const REST_PART: u64 = 8;
 
 /// Between two snapshots an index is written each time this part of [`SnapshotConfig::every_bytes`] was read: readers of
 /// the past begin there.
-const INDEX_PART: u64 = 4;
+///
+/// A sixteenth of a GiB is replayed and looked through in some tenths of a second, read from the disk too.
+const INDEX_PART: u64 = 16;
 
 /// No index is larger than this part of what it is an index of.
 const INDEX_BYTES_PART: u64 = 16;
 
 /// Frames between two looks at whether to go on.
-const FRAMES_A_LOOK: u32 = 4_096;
+pub(super) const FRAMES_A_LOOK: u32 = 4_096;
 
 /// Makes the snapshots of a log, one when it is due.
 #[derive(Debug)]
 pub struct Keeper {
-    log: Log,
-    snapshots: Snapshots,
-    config: SnapshotConfig,
+    pub(super) log: Log,
+    pub(super) snapshots: Snapshots,
+    pub(super) config: SnapshotConfig,
     retention: Retention,
     orders_per_session_max: u32,
     /// Where the last snapshot ends, or the last try ended.
     last: Position,
+    /// Where the last index or snapshot ends.
+    indexed: Position,
+    /// Where the last try to make an index ended.
+    index_tried: Position,
+    /// About so many bytes an index has.
+    index_bytes: u64,
 }
 
 /// A snapshot that was made.
@@ -117,17 +126,24 @@ impl Keeper {
         (retirer, retention): (Retirer, RetentionConfig),
         orders_per_session_max: u32,
     ) -> Keeper {
-        let newest = snapshots.list().ok().and_then(|all| all.last().copied());
-        let head = newest.and_then(|newest| snapshots.head(newest).ok());
         // One from beyond the journal is none.
-        let end = head.map(|head| head.position).filter(|end| *end <= log.committed());
+        let end_of = |newest: Option<&u64>| {
+            let head = newest.and_then(|newest| snapshots.head(*newest).ok());
+            head.map(|head| head.position).filter(|end| *end <= log.committed())
+        };
+        let last = snapshots.list().ok().and_then(|all| end_of(all.last())).unwrap_or(log.start());
+        let index = snapshots.list_indexes().ok().and_then(|all| end_of(all.last()));
+        let indexed = index.map_or(last, |index| index.max(last));
         Keeper {
             log: log.clone(),
             snapshots: snapshots.clone(),
             config,
             retention: Retention { retirer, config: retention },
             orders_per_session_max,
-            last: end.unwrap_or(log.start()),
+            last,
+            indexed,
+            index_tried: indexed,
+            index_bytes: 0,
         }
     }
 
@@ -139,6 +155,61 @@ impl Keeper {
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.config.every_bytes > 0 && self.behind() >= self.config.every_bytes
+    }
+
+    /// Whether an index is: it is made between two snapshots, and much faster.
+    #[must_use]
+    pub fn is_index_due(&self) -> bool {
+        let durable = self.log.durable().0;
+        self.config.every_bytes > 0
+            && !self.is_due()
+            && durable.saturating_sub(self.index_tried.0) >= self.index_every()
+            && durable.saturating_sub(self.indexed.0) >= self.index_after(self.index_bytes)
+    }
+
+    fn index_every(&self) -> u64 {
+        (self.config.every_bytes / INDEX_PART).max(1)
+    }
+
+    /// How far from the last an index of so many bytes is.
+    pub(super) fn index_after(&self, bytes: u64) -> u64 {
+        self.index_every().max(bytes.saturating_mul(INDEX_BYTES_PART))
+    }
+
+    /// Makes an index of what is synced, from the index or snapshot before. How many there are more.
+    ///
+    /// # Errors
+    ///
+    /// If the journal does not replay, or the index cannot be written.
+    pub fn make_index(&mut self, goes_on: impl Fn() -> bool) -> Result<u32, KeepError> {
+        let limit = self.log.durable();
+        self.index_tried = limit;
+        let Some((mut past, mut tail)) = Past::begin(&self.log, &self.snapshots, limit) else {
+            return Ok(0);
+        };
+        let (mut made, mut frames) = (0, 0);
+        self.indexed = tail.position();
+        self.index_bytes = past.bytes();
+        if limit.0 - self.indexed.0 < self.index_after(self.index_bytes) || !goes_on() {
+            return Ok(0);
+        }
+        while let Some(frame) =
+            tail.next(limit).map_err(|error| KeepError::Replay(FollowError::from(error).into()))?
+        {
+            past.frame(&frame)?;
+            let (end, is_whole) = (frame.end(), frame.last);
+            frames += 1;
+            if frames % FRAMES_A_LOOK == 0 && !goes_on() {
+                break;
+            }
+            self.index_bytes = past.bytes();
+            if is_whole && end.0 - self.indexed.0 >= self.index_after(self.index_bytes) {
+                past.save(&self.log, &self.snapshots, end)?;
+                self.indexed = end;
+                made += 1;
+            }
+        }
+        Ok(made)
     }
 
     /// Whether one should be made at a clean end.
@@ -209,6 +280,9 @@ impl Keeper {
             Ok(None) => before,
             Err(_) => limit,
         };
+        if self.indexed < self.last {
+            (self.indexed, self.index_tried) = (self.last, self.last);
+        }
         made
     }
 
@@ -222,22 +296,34 @@ impl Keeper {
         let Begun { mut state, mut tail, mut refused, .. } = begun.map_err(KeepError::Headless)?;
         let (mut saved, mut frames) = (tail.position(), 0);
         let (every, mut indexed) = (self.config.every_bytes.max(1), saved);
+        // Those made since are not made again: what follows one is another stretch.
+        let mut known = self.snapshots.list_indexes().unwrap_or_default();
+        known.retain(|sequence| *sequence > state.replay.place().0.0);
+        let mut known = known.into_iter().peekable();
         while let Some(frame) =
             tail.next(limit).map_err(|error| KeepError::Replay(FollowError::from(error).into()))?
         {
             state.frame(&frame)?;
             let (end, is_whole) = (frame.end(), frame.last);
             frames += 1;
+            if is_whole && known.next_if_eq(&frame.sequence).is_some() {
+                if self.has_index(&frame) {
+                    state.pass_index();
+                } else {
+                    let _ = state.save_index(&self.log, &self.snapshots, end);
+                }
+                indexed = end;
+            }
             if frames % FRAMES_A_LOOK == 0 && !goes_on() {
                 return Ok(None);
             }
-            if !is_whole || end.0 - indexed.0 < every / INDEX_PART {
+            if !is_whole || end.0 - indexed.0 < self.index_every() {
                 continue;
             }
             if end.0 - saved.0 >= every && limit.0 - end.0 >= (every / REST_PART).max(1) {
                 self.save(&mut state, end, &mut refused)?;
                 (saved, indexed) = (end, end);
-            } else if state.index_bytes() <= (end.0 - indexed.0) / INDEX_BYTES_PART {
+            } else if end.0 - indexed.0 >= self.index_after(state.index_bytes()) {
                 // It only makes readers faster: without it the one before serves.
                 let _ = state.save_index(&self.log, &self.snapshots, end);
                 indexed = end;
@@ -250,6 +336,18 @@ impl Keeper {
         let mut made = self.save(&mut state, end, &mut refused)?;
         then(self, &state, &mut made, &goes_on);
         Ok(Some(made))
+    }
+
+    /// Whether the index that ends with the turn of `frame`, its last, is good for who looks for orders.
+    fn has_index(&self, frame: &Frame<'_>) -> bool {
+        let parts = [part::NAMES, part::MENTIONED, part::CALLED];
+        let index = self.snapshots.open_parts(frame.sequence, &parts);
+        index.is_ok_and(|index| {
+            let head = index.head();
+            head.last_frame == frame.position
+                && head.position == frame.end()
+                && head.last_checksum == frame_checksum(frame)
+        })
     }
 
     fn save(

@@ -1,8 +1,9 @@
 //! Where who follows an order through a journal goes on, behind turns that are not about it.
 
-use journal::{Reader, Snapshot, SnapshotHead, Snapshots};
+use journal::{Position, Reader, Snapshot, SnapshotHead, Snapshots};
 use matcher::{OrderNumber, Sequence, SessionId};
 
+use super::called::SavedCalled;
 use super::mentioned::Mentioned;
 use super::{Index, Unusable, go_on, index_with, load_names, part};
 use crate::recovery::Names;
@@ -44,6 +45,32 @@ impl Mark {
         self.mentioned().is_some_and(|mentioned| mentioned.gives_new_places())
     }
 
+    fn called(&self) -> Option<SavedCalled<'_>> {
+        SavedCalled::load(self.snapshot.part(part::CALLED)?).ok()
+    }
+
+    /// Where in the turns from `from`, where a turn begins, up to this place a request with this ClOrdID may be: from one place
+    /// to before another, in order. All of it, if that is not known.
+    #[must_use]
+    pub fn called_at(
+        &self,
+        name: &[u8],
+        after: Sequence,
+        from: Position,
+    ) -> Vec<(Position, Position)> {
+        let end = self.head().position;
+        match self.called() {
+            Some(called) if called.after <= after => {
+                let mut places = called.places(name, end);
+                // An earlier snapshot has said so of what it knows.
+                places.retain(|(_, to)| *to > from);
+                places.iter_mut().for_each(|(begin, _)| *begin = from.max(*begin));
+                places
+            }
+            _ => vec![(from, end)],
+        }
+    }
+
     /// Who and what is defined there.
     ///
     /// # Errors
@@ -64,20 +91,70 @@ impl Mark {
     }
 }
 
-/// The marks behind the turn `after` of `reader`'s journal, in order. Snapshots that cannot be used are none, and those
-/// made before snapshots knew which orders were named; `reader` is where it was.
+/// The marks behind the turn `after` of `reader`'s journal, in order, for who follows an order. Snapshots that cannot be
+/// used are none, and those made before snapshots knew which orders were named; `reader` is where it was.
 pub fn marks(reader: &mut Reader, snapshots: &Snapshots, after: Sequence) -> Vec<Mark> {
+    let parts = [part::NAMES, part::MENTIONED];
+    marks_with(reader, snapshots, after, &parts, |mark| mark.mentioned().is_some())
+}
+
+/// The same of the whole journal, for who looks for a ClOrdID.
+pub fn called_marks(reader: &mut Reader, snapshots: &Snapshots) -> Vec<Mark> {
+    let is_good = |mark: &Mark| mark.called().is_some();
+    marks_with(reader, snapshots, Sequence(0), &[part::CALLED], is_good)
+}
+
+fn marks_with(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    after: Sequence,
+    parts: &[u32],
+    is_good: impl Fn(&Mark) -> bool,
+) -> Vec<Mark> {
     let start = reader.position();
     let behind = |sequence: &u64| *sequence > after.0;
     let all = snapshots.list_all().unwrap_or_default().into_iter().filter(behind);
     let mut mark = |sequence| {
-        let parts = [part::NAMES, part::MENTIONED];
-        let mark = Mark { snapshot: snapshots.open_parts(sequence, &parts).ok()? };
-        mark.mentioned()?;
-        go_on(reader, mark.head()).ok()?;
-        Some(mark)
+        let mark = Mark { snapshot: snapshots.open_parts(sequence, parts).ok()? };
+        let is_there = is_good(&mark) && go_on(reader, mark.head()).is_ok();
+        is_there.then_some(mark)
     };
     let marks = all.filter_map(&mut mark).collect();
     reader.seek(start);
     marks
+}
+
+/// Where a turn begins that is not behind `sequence`, the last one whose place the snapshots know; `reader` is where it
+/// was. `None`: they know none.
+pub fn begins_before(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    sequence: Sequence,
+) -> Option<Position> {
+    let start = reader.position();
+    let all = snapshots.list_all().ok()?;
+    let (before, behind) = all.split_at(all.partition_point(|known| *known < sequence.0));
+    let found = behind.first().and_then(|behind| begins_in(reader, snapshots, *behind, sequence));
+    let found = found.or_else(|| {
+        let head = snapshots.head(*before.last()?).ok()?;
+        go_on(reader, &head).ok().map(|()| head.position)
+    });
+    reader.seek(start);
+    found
+}
+
+/// The same as the stretch before one of them knows it.
+fn begins_in(
+    reader: &mut Reader,
+    snapshots: &Snapshots,
+    of: u64,
+    sequence: Sequence,
+) -> Option<Position> {
+    let snapshot = snapshots.open_parts(of, &[part::CALLED]).ok()?;
+    let called = SavedCalled::load(snapshot.part(part::CALLED)?).ok()?;
+    let (position, first) = called.before(sequence)?;
+    reader.seek(position);
+    let frame = reader.next().ok().flatten()?;
+    let is_there = frame.first && frame.position == position && frame.sequence == first.0;
+    is_there.then_some(position)
 }

@@ -25,23 +25,23 @@ const HASHES: u32 = 6;
 
 const CONFIG: SnapshotConfig = SnapshotConfig { every_bytes: 1 << 30, keep: 100 };
 
-struct Bench {
-    core: Core,
+pub(crate) struct Bench {
+    pub(crate) core: Core,
     ring: Requests,
-    log: Log,
-    snapshots: Snapshots,
+    pub(crate) log: Log,
+    pub(crate) snapshots: Snapshots,
     syncer: journal::Syncer,
     preparer: journal::Preparer,
-    retirer: journal::Retirer,
+    pub(crate) retirer: journal::Retirer,
     sent: u64,
 }
 
 impl Bench {
-    fn open(folder: &Folder) -> Bench {
+    pub(crate) fn open(folder: &Folder) -> Bench {
         Bench::open_with(&folder.journal())
     }
 
-    fn open_with(options: &journal::Options) -> Bench {
+    pub(crate) fn open_with(options: &journal::Options) -> Bench {
         let Opened { writer, syncer, preparer, retirer, log, snapshots, .. } =
             journal::open(options).unwrap();
         let mut replay = Replay::new();
@@ -53,7 +53,7 @@ impl Bench {
     }
 
     /// Sends the commands through the ring, each with a ClOrdID and an account as the gateway has them.
-    fn run(&mut self, inputs: &[Input]) {
+    pub(crate) fn run(&mut self, inputs: &[Input]) {
         for input in inputs {
             self.sent += 1;
             // Some names come twice.
@@ -82,7 +82,7 @@ impl Bench {
         self.keeper_of(config, RetentionConfig::default())
     }
 
-    fn keeper_of(&self, config: SnapshotConfig, retention: RetentionConfig) -> Keeper {
+    pub(crate) fn keeper_of(&self, config: SnapshotConfig, retention: RetentionConfig) -> Keeper {
         let retention = (self.retirer.clone(), retention);
         Keeper::new(&self.log, (&self.snapshots, config), retention, 1_000_000)
     }

@@ -73,7 +73,7 @@ impl World {
         }
         drop(log);
         if due {
-            self.step_keeper()?;
+            self.make_snapshot()?;
             if self.running.is_none() {
                 return Ok(());
             }
@@ -240,7 +240,7 @@ impl World {
         }
         let kept = |path: &PathBuf| {
             let extension = path.extension().and_then(|it| it.to_str());
-            matches!(extension, Some("seg" | "snap")) || path.ends_with("retained")
+            matches!(extension, Some("seg" | "snap" | "index")) || path.ends_with("retained")
         };
         paths.retain(kept);
         paths.sort_unstable();

@@ -176,6 +176,7 @@ impl World {
             prepare_at: Some(now),
             keeper,
             keep_at: None,
+            mended: false,
             stop_by: None,
         });
         self.follow()?;
