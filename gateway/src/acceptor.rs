@@ -6,6 +6,7 @@
 
 mod admission;
 mod cancels;
+mod copies;
 mod lockout;
 mod passing;
 mod rights;
@@ -23,7 +24,7 @@ use matcher::{Command, MassCancelScope, MsgSeqNum, SessionId, Timestamp};
 
 use crate::address::AddressRange;
 use crate::connection::{Connection, Flush};
-use crate::fix::{Fields, Profile, Session};
+use crate::fix::{CompId, Fields, Profile, Session};
 use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
@@ -34,6 +35,8 @@ pub use cancels::{
     CANCEL_AFTER, CANCEL_ORDERS_ON_DISCONNECT, CancelRules, CancelTerms, LAST_CONNECTION_BYTES,
     LastConnection,
 };
+use copies::{Copies, Waiting};
+pub use copies::{DropCopy, TradeRequest};
 pub use lockout::Lockout;
 use lockout::{Failures, Networks};
 use passing::Passing;
@@ -162,6 +165,8 @@ pub struct SessionSetup {
     pub rights: Rights,
     /// How often, if there is a limit.
     pub rate: Option<RateLimit>,
+    /// What it is told of others.
+    pub drop_copy: Option<DropCopy>,
 }
 
 /// What happened at the border since the start.
@@ -228,6 +233,7 @@ struct Slot {
     /// From where it logged on last.
     proved_from: Option<IpAddr>,
     cancels: Cancels,
+    copies: Option<Copies>,
     takeover: bool,
     passing: Passing,
     resends: VecDeque<(u32, u32)>,
@@ -257,6 +263,11 @@ pub struct Acceptor<N: Network = Sockets> {
     watching: Vec<SessionId>,
     slots: Vec<Option<Slot>>,
     by_comp_id: HashMap<Vec<u8>, SessionId>,
+    /// CompID by session.
+    names: Vec<Option<CompId>>,
+    /// Sessions that are told of others, and what they are told of when there is room.
+    copying: Vec<SessionId>,
+    copies: Waiting,
     entry: OrderEntry,
     credentials: Box<dyn Credentials + Send>,
     /// Connections whose Logon waits until somebody can look at it.
@@ -308,6 +319,9 @@ impl<N: Network> Acceptor<N> {
             watching: Vec::new(),
             slots: Vec::new(),
             by_comp_id: HashMap::new(),
+            names: Vec::new(),
+            copying: Vec::new(),
+            copies: Waiting::default(),
             entry,
             credentials: Box::new(NoSecrets),
             waiting: Vec::new(),
@@ -336,7 +350,13 @@ impl<N: Network> Acceptor<N> {
             let index = setup.id.index();
             if acceptor.slots.len() <= index {
                 acceptor.slots.resize_with(index + 1, || None);
+                acceptor.names.resize(index + 1, None);
             }
+            acceptor.names[index] = Some(setup.profile.identity.target_comp_id);
+            let copies = setup.drop_copy.map(|what| {
+                acceptor.copying.push(setup.id);
+                Copies::new(what, acceptor.entry.copied_to(setup.id).unwrap_or_default())
+            });
             let comp_id = setup.profile.identity.target_comp_id.as_bytes().to_vec();
             acceptor.by_comp_id.insert(comp_id, setup.id);
             if setup.profile.resets.is_some() {
@@ -355,6 +375,7 @@ impl<N: Network> Acceptor<N> {
                 rate: setup.rate.map(Rate::new),
                 failures: Failures::default(),
                 proved_from: None,
+                copies,
                 cancels: Cancels::new(setup.cancel, setup.last, setup.began, setup.is_lost),
                 takeover: setup.takeover,
                 passing: Passing::default(),

@@ -7,6 +7,7 @@
 //!
 //! The rules a counterparty reads are in `FIX-APP.md`.
 
+pub mod copies;
 mod echo;
 mod reason;
 mod report;
@@ -24,6 +25,8 @@ use matcher::{
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
 use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
+use copies::Original;
+pub use copies::{CopiedTo, Copy, EventAt};
 use echo::{Echoes, echo};
 pub use echo::{attached, cl_ord_id_of, first_attached};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
@@ -194,6 +197,17 @@ pub trait Inputs {
         attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
     ) -> Option<(Input, usize)>;
 
+    /// An Event and the Input of its turn; puts the Input's attachment into `attachment` and says how many bytes it
+    /// has. `None` if it cannot be read.
+    fn event(
+        &mut self,
+        at: EventAt,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize, Event)> {
+        let (_, _) = (at, attachment);
+        None
+    }
+
     /// Whether the turn at `position` was taken out of the journal, as configured: that its Input cannot be read
     /// is no damage then.
     fn is_gone(&self, _position: u64) -> bool {
@@ -240,6 +254,8 @@ impl std::error::Error for Unreadable {}
 struct Speaking {
     version: Option<Version>,
     begun_at: Timestamp,
+    /// How far its drop copy has come, if it ever had one.
+    copied: Option<CopiedTo>,
 }
 
 /// The instruments and every session's orders, as far as the journal was followed.
@@ -293,6 +309,12 @@ impl OrderEntry {
         self.speaking.get(session.index()).map_or(Timestamp(0), |speaking| speaking.begun_at)
     }
 
+    /// How far the drop copy of a session has come, `None` if it never had one.
+    #[must_use]
+    pub fn copied_to(&self, session: SessionId) -> Option<CopiedTo> {
+        self.speaking.get(session.index())?.copied
+    }
+
     /// Puts every ClOrdID into its session's index: a fold leaves them out, because nobody asks for one while
     /// the past is read. The first request does the same for its session, and waits for it.
     pub fn index(&mut self) {
@@ -332,6 +354,27 @@ impl OrderEntry {
         }
         if let Command::Note(numbering) = input.command {
             self.note(input, numbering, attachment);
+            self.copied(position, input.session, attachment);
+        }
+    }
+
+    fn speaking_mut(&mut self, session: SessionId) -> &mut Speaking {
+        let index = session.index();
+        if self.speaking.len() <= index {
+            self.speaking.resize(index + 1, Speaking::default());
+        }
+        &mut self.speaking[index]
+    }
+
+    /// Follows what is copied, each Event once.
+    fn copied(&mut self, position: u64, session: SessionId, attachment: &[u8]) {
+        let to = match Copy::decode(attachment) {
+            Some(Copy::Begin) => Some(CopiedTo::end_of(position)),
+            Some(copy) => copy.part(),
+            None => None,
+        };
+        if to.is_some() {
+            self.speaking_mut(session).copied = to;
         }
     }
 
@@ -344,11 +387,7 @@ impl OrderEntry {
         if logon.is_none() && numbering != Numbering::Clear {
             return;
         }
-        let index = input.session.index();
-        if self.speaking.len() <= index {
-            self.speaking.resize(index + 1, Speaking::default());
-        }
-        let speaking = &mut self.speaking[index];
+        let speaking = self.speaking_mut(input.session);
         if speaking.version.is_none() || matches!(numbering, Numbering::Reset | Numbering::Clear) {
             speaking.begun_at = input.timestamp;
         }
@@ -518,7 +557,8 @@ impl OrderEntry {
     ) -> Result<(), Unreadable> {
         let none = Orders::new();
         let orders = self.orders(told.session).unwrap_or(&none);
-        let report = Report { directory: &self.directory, orders, told, identity, header, out };
+        let (directory, original) = (&self.directory, Original { msg: header.msg, owner: None });
+        let report = Report { directory, orders, told, original, identity, header, out };
         report.tell(inputs)
     }
 }

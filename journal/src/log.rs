@@ -259,6 +259,18 @@ impl Log {
         Position(self.0.geometry.base(self.0.first()) + u64::from(segment::HEADER_BYTES))
     }
 
+    /// The segment that `position` is in.
+    #[must_use]
+    pub fn segment_of(&self, position: Position) -> u64 {
+        self.0.geometry.split(position.0).0
+    }
+
+    /// Where the first frame of a segment begins.
+    #[must_use]
+    pub fn segment_start(&self, segment: u64) -> Position {
+        Position(self.0.geometry.base(segment) + u64::from(segment::HEADER_BYTES))
+    }
+
     /// Whether the log begins with turn 1, so that all of it can be replayed from nothing.
     #[must_use]
     pub fn is_whole(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
-use gateway::order_entry::cl_ord_id_of;
+use gateway::order_entry::{Copy, cl_ord_id_of};
 use matcher::{
     BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason, Input,
     Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
@@ -35,6 +35,8 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
         Command::Note(_) => {
             if let Some(note) = Note::decode(attachment) {
                 let _ = write!(line, " {}", self::note(&note));
+            } else if let Some(copy) = Copy::decode(attachment) {
+                let _ = write!(line, " {}", self::copy(&copy));
             }
         }
         Command::DefineSession { .. } => {
@@ -48,6 +50,20 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
         }
     }
     line
+}
+
+fn copy(copy: &Copy<'_>) -> String {
+    match copy {
+        Copy::Trade { of, request: b"", .. } => format!("drop copy of a trade, event {}", of.index),
+        Copy::Trade { of, request, .. } => {
+            format!("trade for {}, event {}", request.escape_ascii(), of.index)
+        }
+        Copy::Report { of, .. } => format!("drop copy of a report, event {}", of.index),
+        Copy::Ack { request, status, .. } => {
+            format!("trade request {} has status {status}", request.escape_ascii())
+        }
+        Copy::Begin => "drop copy begins".into(),
+    }
 }
 
 fn note(note: &Note<'_>) -> String {

@@ -27,6 +27,8 @@ const HEARTBEAT_S: u32 = 30;
 /// Who logs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
+    /// What it speaks.
+    pub version: Version,
     /// SenderCompID(49).
     pub comp_id: String,
     /// Username(553).
@@ -36,10 +38,10 @@ pub struct Login {
 }
 
 impl Login {
-    /// A login without credentials.
+    /// A login without credentials, in FIX 4.4.
     #[must_use]
     pub fn plain(comp_id: impl Into<String>) -> Login {
-        Login { comp_id: comp_id.into(), username: None, password: None }
+        Login { version: Version::Fix44, comp_id: comp_id.into(), username: None, password: None }
     }
 }
 
@@ -149,7 +151,7 @@ impl FixSet {
         let mut links = Vec::new();
         for login in logins {
             let client = Client::new(ClientConfig {
-                version: Version::Fix44,
+                version: login.version,
                 sender: comp_id(&login.comp_id)?,
                 target: comp_id(&target.comp_id)?,
                 username: login.username.clone().map(String::into_bytes),

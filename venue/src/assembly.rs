@@ -6,8 +6,10 @@ use std::time::Duration;
 use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, LastConnection, SessionSetup};
 use gateway::fix::{Conduct, Identity, Profile, UnknownTags, Version};
 use gateway::network::Network;
+use gateway::order_entry::Copy;
 use journal::{Log, Opened, Preparer, Recovery, Syncer};
-use matcher::{Command, MassCancelScope, MsgSeqNum, Sequence, SessionId, Timestamp};
+use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::{Command, MassCancelScope, MsgSeqNum, Numbering, Sequence, SessionId, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::{Config, SessionConfig};
@@ -149,6 +151,16 @@ impl<N: Network> Assembly<N> {
 
         for (command, attachment) in commands {
             schedule_ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &attachment);
+            core.turns(1);
+        }
+        // Who gets copies for the first time gets those of what comes from here on.
+        for (id, _) in (1..).map(SessionId).zip(&config.sessions).filter(|(id, session)| {
+            session.drop_copy.is_some() && folds.entry.copied_to(*id).is_none()
+        }) {
+            let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+            let len = Copy::Begin.encode(&mut attachment);
+            let begin = Command::Note(Numbering::InboundOnly);
+            schedule_ring.push(id, MsgSeqNum::NONE, &begin, &attachment[..len]);
             core.turns(1);
         }
         // No connection outlives the process: a restart is a disconnect. These turns may be long, so they
@@ -382,6 +394,7 @@ fn setups(config: &Config, core: &Core, folds: &Folds, began: Timestamp) -> Vec<
             addresses: session.addresses.clone(),
             rights: session.rights.clone(),
             rate: session.rate,
+            drop_copy: session.drop_copy.clone(),
         });
     }
     setups

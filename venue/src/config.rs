@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use gateway::acceptor::{CancelRules, Lockout, RateLimit, Rights};
+use gateway::acceptor::{CancelRules, DropCopy, Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
 use gateway::fix::{ResetTimes, Version, Versions, parse_scaled};
 use matcher::{
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
 use crate::tls::{self, TlsFiles};
-use access::{FilePermission, FileRate};
+use access::{FileDropCopy, FilePermission, FileRate};
 use resets::FileReset;
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
@@ -193,6 +193,8 @@ pub struct SessionConfig {
     pub rights: Rights,
     /// How many application messages it may send, if there is a limit.
     pub rate: Option<RateLimit>,
+    /// What it is told of the trades and orders of others.
+    pub drop_copy: Option<DropCopy>,
     /// Sessions of one group are one owner; 0: the firm is.
     pub group: u32,
     /// What happens where two orders of one owner would trade.
@@ -514,6 +516,8 @@ struct FileSession {
     instruments: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     rate: Option<Spanned<FileRate>>,
+    #[serde(default)]
+    drop_copy: Option<Spanned<FileDropCopy>>,
     #[serde(default)]
     group: u32,
     #[serde(default)]
@@ -1055,6 +1059,7 @@ impl Checker<'_> {
                     instruments,
                 )?,
                 rate: file.rate.as_ref().map(|rate| self.rate(rate)).transpose()?,
+                drop_copy: self.drop_copy(file, &from.session)?,
                 group: file.group,
                 self_trade: file.self_trade.into(),
                 versions: self.versions(file.versions.as_ref())?,

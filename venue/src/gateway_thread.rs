@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use gateway::acceptor::{Acceptor, History};
 use gateway::network::{Network, Sockets};
-use gateway::order_entry::{Inputs, Told, Unreadable};
+use gateway::order_entry::{EventAt, Inputs, Told, Unreadable};
 use journal::{Archive, Hold, Log, Position, Tail};
 use matcher::record::{ATTACHMENT_BYTES_MAX, decode_input};
 use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Sequence, SessionId};
 
 use crate::clock::Clock;
+use crate::copier::Copier;
 use crate::core::Space;
 use crate::outbound::Outbound;
 use crate::release::Release;
@@ -33,6 +34,8 @@ pub(crate) struct GatewayLoop<N: Network = Sockets> {
     cutter: Cutter,
     release: Release,
     history: JournalHistory,
+    /// Reads the journal for those that are told of others, if somebody is.
+    copier: Option<Copier>,
 }
 
 struct RingToCore {
@@ -76,8 +79,10 @@ impl<N: Network> GatewayLoop<N> {
         release: Release,
         outbound: Outbound,
     ) -> GatewayLoop<N> {
+        let copier = Copier::new(log, &acceptor);
         GatewayLoop {
             acceptor,
+            copier,
             clock,
             requests: RingToCore { ring, space, pushed: false },
             tail: log.tail(from),
@@ -90,6 +95,7 @@ impl<N: Network> GatewayLoop<N> {
                 outbound,
                 release,
                 left: None,
+                copied: None,
             },
         }
     }
@@ -111,6 +117,10 @@ impl<N: Network> GatewayLoop<N> {
         self.requests.pushed = false;
         self.acceptor.serve(now, &mut self.requests);
         self.acceptor.tick(now, &mut self.requests);
+        if let Some(copier) = &mut self.copier {
+            let copied = copier.run(&mut self.acceptor, &mut self.requests, self.release.cursor());
+            copied.map_err(std::io::Error::other)?;
+        }
         Ok(self.requests.pushed)
     }
 
@@ -154,7 +164,9 @@ impl<N: Network> GatewayLoop<N> {
     /// Whether there is nothing to do before a socket, a timer or the release cursor moves.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        !self.acceptor.has_work() && self.tail.position() >= self.release.cursor()
+        let limit = self.release.cursor();
+        let copies = self.copier.as_ref().is_some_and(|it| it.has_work(&self.acceptor, limit));
+        !self.acceptor.has_work() && !copies && self.tail.position() >= limit
     }
 
     /// Whether orders are left in their sockets for want of space on the disk.
@@ -226,6 +238,8 @@ pub(crate) struct JournalHistory {
     outbound: Outbound,
     release: Release,
     left: Option<Left>,
+    /// Where the last Event of a long turn was found for a copy: the next is the one behind it.
+    copied: Option<CopiedFrom>,
 }
 
 impl Inputs for JournalHistory {
@@ -246,6 +260,24 @@ impl Inputs for JournalHistory {
         let bytes = head.attachment();
         attachment[..bytes.len()].copy_from_slice(bytes);
         Some((head.input, bytes.len()))
+    }
+
+    fn event(
+        &mut self,
+        at: EventAt,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize, Event)> {
+        let mut wanted = Wanted { index: at.index, found: None };
+        let frame = self.archive.frame(Position(at.position)).ok()?;
+        if frame.last {
+            Cutter::default().frame(&frame, &mut wanted).ok()?;
+        } else {
+            self.event_of_long_turn(at, &mut wanted)?;
+        }
+        let (head, event) = wanted.found?;
+        let bytes = head.attachment();
+        attachment[..bytes.len()].copy_from_slice(bytes);
+        Some((head.input, bytes.len(), event))
     }
 
     fn is_gone(&self, position: u64) -> bool {
@@ -301,6 +333,30 @@ impl JournalHistory {
         Some((input, bytes.len()))
     }
 
+    /// An Event of a turn of many frames: looked for from where the one before was found.
+    fn event_of_long_turn(&mut self, at: EventAt, wanted: &mut Wanted) -> Option<()> {
+        let before = self.copied.take();
+        let before = before.filter(|it| it.turn == at.position && it.index <= at.index);
+        let (mut tail, mut cutter) = match before {
+            Some(before) => (self.log.tail(before.frame), before.cutter),
+            None => (self.log.tail(Position(at.position)), Cutter::default()),
+        };
+        let limit = self.release.cursor();
+        while wanted.found.is_none() {
+            let before = cutter.clone();
+            let frame = tail.next(limit).ok()??;
+            let (frame, last) =
+                (cutter.frame(&frame, wanted).map(|()| frame.position).ok()?, frame.last);
+            if wanted.found.is_some() {
+                let (turn, index) = (at.position, at.index);
+                self.copied = Some(CopiedFrom { turn, index, frame, cutter: before });
+            } else if last {
+                return None;
+            }
+        }
+        Some(())
+    }
+
     /// A turn of many frames. Goes on in the frame where the last call for the same session stopped.
     fn long_way(&mut self, position: Position, said: &mut Said<'_>) -> Result<(), Unreadable> {
         let unreadable = unreadable(said.session, Some(position));
@@ -344,6 +400,32 @@ struct Left {
     turn: Position,
     frame: Position,
     cutter: Cutter,
+}
+
+/// A frame, what led to it, and an Event that is in it.
+struct CopiedFrom {
+    turn: u64,
+    index: u32,
+    frame: Position,
+    cutter: Cutter,
+}
+
+/// An Event to be found by its place in the turn.
+struct Wanted {
+    index: u32,
+    found: Option<(TurnHead, Event)>,
+}
+
+impl Follower for Wanted {
+    fn input(&mut self, _: &TurnHead) {}
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        if index == self.index {
+            self.found = Some((*head, *event));
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
 }
 
 struct Said<'a> {

@@ -10,6 +10,7 @@ pub mod assembly;
 pub mod build;
 pub mod clock;
 pub mod config;
+mod copier;
 mod core;
 pub mod credentials;
 pub mod feed_thread;

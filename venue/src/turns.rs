@@ -111,6 +111,11 @@ impl Default for Cutter {
 }
 
 impl Cutter {
+    /// Whether no turn was begun yet.
+    pub(crate) fn is_between(&self) -> bool {
+        !self.begun
+    }
+
     /// Reads one frame and tells `follower`.
     ///
     /// # Errors

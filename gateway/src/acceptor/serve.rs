@@ -8,6 +8,7 @@ use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
 use super::admission::{Admission, Admitted, Doorway, Refusal};
 use super::cancels::CancelTerms;
+use super::copies::{Copies, trade_request};
 use super::passing::{self, Passing};
 use super::rights::{self, Pace, Rate, Rights};
 use super::{
@@ -356,6 +357,7 @@ impl<R: Requests> Border<'_, R> {
         let mut shell = FixShell::new(id, (entry, requests), said, &slot.rights);
         shell.rate = slot.rate.as_ref();
         shell.terms = slot.cancels.terms;
+        shell.copies = slot.copies.as_mut();
         call(&mut slot.session, &mut shell);
         shell.ask_for_numbers();
         let close = shell.close;
@@ -381,6 +383,8 @@ pub(super) struct FixShell<'a, R> {
     terms: CancelTerms,
     /// What comes now is beyond the session's rate; the next would be taken after so many ns.
     over_rate: Option<u64>,
+    /// What the session is told of others.
+    copies: Option<&'a mut Copies>,
 }
 
 impl<'a, R> FixShell<'a, R> {
@@ -392,6 +396,7 @@ impl<'a, R> FixShell<'a, R> {
     ) -> FixShell<'a, R> {
         let (close, rate, over_rate) = (None, None, None);
         let terms = CancelTerms::default();
+        let copies = None;
         FixShell {
             session,
             entry,
@@ -403,6 +408,7 @@ impl<'a, R> FixShell<'a, R> {
             rate,
             terms,
             over_rate,
+            copies,
         }
     }
 }
@@ -442,6 +448,10 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         if let Some(wait_ns) = self.over_rate {
             self.reject_for_rate(inbound, message, wait_ns);
             return Taken::Submitted;
+        }
+        if message.msg_type() == b"AD" {
+            let copies = self.copies.as_deref_mut();
+            return trade_request(copies, self.session, inbound, message, self.requests);
         }
         if let Some(text) = self.rights.refusal(message) {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use matcher::{Command, Event, Input, MsgSeqNum, Numbering, OrderNumber, SessionId, Timestamp};
 
+use super::copies::name_of;
 use super::{Acceptor, History, Peer, RESENDS_A_ROUND, Slot};
-use crate::fix::{After, Header, Note};
+use crate::fix::{After, CompId, Header, Note};
 use crate::network::{Network, Stream};
-use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
+use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable};
 
 impl<N: Network> Acceptor<N> {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
@@ -48,7 +49,8 @@ impl<N: Network> Acceptor<N> {
                 continue;
             }
             let told = Told { session, ..*told };
-            if tell(slot, peer, &self.entry, &told, msg, now, inputs).is_err() {
+            let books = Books { entry: &self.entry, names: &self.names };
+            if tell(slot, peer, &books, &told, msg, now, inputs).is_err() {
                 self.stats.unreadable += 1;
                 peer.broken = true;
             }
@@ -79,10 +81,10 @@ impl<N: Network> Acceptor<N> {
                 // It comes back when it has read on.
                 return false;
             }
-            let entry = &self.entry;
+            let books = Books { entry: &self.entry, names: &self.names };
             let said = match slot.resends.pop_front() {
-                Some(range) => resend_range(slot, peer, entry, *id, range, now, history, most),
-                None => catch_up(slot, peer, entry, *id, now, history, most),
+                Some(range) => resend_range(slot, peer, &books, *id, range, now, history, most),
+                None => catch_up(slot, peer, &books, *id, now, history, most),
             };
             if said.is_err() {
                 self.stats.unreadable += 1;
@@ -101,11 +103,32 @@ impl<N: Network> Acceptor<N> {
     }
 }
 
+/// What a message is made from beside the journal.
+struct Books<'a> {
+    entry: &'a OrderEntry,
+    names: &'a [Option<CompId>],
+}
+
+impl Books<'_> {
+    /// Writes the copy that a Note is.
+    fn copy(
+        &self,
+        slot: &Slot,
+        (copy, to): (&Copy<'_>, SessionId),
+        header: &Header,
+        inputs: &mut impl Inputs,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unreadable> {
+        let names = |session| name_of(self.names, session);
+        self.entry.copy((copy, to), &names, slot.session.identity(), header, inputs, out)
+    }
+}
+
 /// Tells a session's connection of an Event, as it happened.
 fn tell<S: Stream>(
     slot: &mut Slot,
     peer: &mut Peer<S>,
-    entry: &OrderEntry,
+    books: &Books<'_>,
     told: &Told<'_>,
     msg: MsgSeqNum,
     now: Timestamp,
@@ -113,11 +136,18 @@ fn tell<S: Stream>(
 ) -> Result<(), Unreadable> {
     let (turn_time, out) = (told.input.timestamp, peer.connection.output());
     if let Event::Numbered { .. } = told.event {
-        let Some(note) = Note::decode(told.attachment) else { return Ok(()) };
+        let Some(note) = Note::decode(told.attachment) else {
+            let copy = Copy::decode(told.attachment).filter(|_| slot.session.is_active());
+            let Some(copy) = copy else { return Ok(()) };
+            let header = Header { msg, sending_time: turn_time, resend: false, now };
+            books.copy(slot, (&copy, told.session), &header, inputs, out)?;
+            slot.session.wrote(now);
+            return Ok(());
+        };
         if note == Note::Passing {
             if slot.session.is_active() {
                 let header = Header { msg, sending_time: turn_time, resend: false, now };
-                slot.passing.say(entry.directory(), slot.session.identity(), &header, out);
+                slot.passing.say(books.entry.directory(), slot.session.identity(), &header, out);
                 slot.session.wrote(now);
             }
             return Ok(());
@@ -128,7 +158,7 @@ fn tell<S: Stream>(
         }
     } else if slot.session.is_active() {
         let header = Header { msg, sending_time: turn_time, resend: false, now };
-        entry.report(told, slot.session.identity(), &header, inputs, out)?;
+        books.entry.report(told, slot.session.identity(), &header, inputs, out)?;
         slot.session.wrote(now);
     }
     Ok(())
@@ -154,7 +184,7 @@ fn some_messages(
 fn catch_up<S: Stream>(
     slot: &mut Slot,
     peer: &mut Peer<S>,
-    entry: &OrderEntry,
+    books: &Books<'_>,
     id: SessionId,
     now: Timestamp,
     history: &mut impl History,
@@ -171,7 +201,7 @@ fn catch_up<S: Stream>(
         if peer.connection.waiting() >= most {
             break;
         }
-        tell(slot, peer, entry, &told.told(id), msg, now, history)?;
+        tell(slot, peer, books, &told.told(id), msg, now, history)?;
         next = msg.0 + 1;
     }
     slot.lag = (next <= last).then_some(next);
@@ -185,7 +215,7 @@ fn catch_up<S: Stream>(
 fn resend_range<S: Stream>(
     slot: &mut Slot,
     peer: &mut Peer<S>,
-    entry: &OrderEntry,
+    books: &Books<'_>,
     id: SessionId,
     (from, to): (u32, u32),
     now: Timestamp,
@@ -211,7 +241,7 @@ fn resend_range<S: Stream>(
         let note = if numbered { Note::decode(&told.attachment) } else { None };
         let again = match &note {
             Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
-            None => !numbered,
+            None => !numbered || Copy::decode(&told.attachment).is_some(),
         };
         if !again {
             if note == Some(Note::Passing) && slot.lag.is_some_and(|lag| lag <= msg.0) {
@@ -224,12 +254,19 @@ fn resend_range<S: Stream>(
             session.gap_fill(MsgSeqNum(first), msg, now, out);
         }
         let header = Header { msg, sending_time: told.input.timestamp, resend: true, now };
-        match note {
-            Some(note) => note.write(session.identity(), &header, out),
-            None => match entry.report(&told.told(id), session.identity(), &header, history, out) {
-                Err(unreadable) if unreadable.is_gone(history) => gap = Some(msg.0),
-                reported => reported?,
-            },
+        let said = match (note, Copy::decode(&told.attachment).filter(|_| numbered)) {
+            (Some(note), _) => {
+                note.write(session.identity(), &header, out);
+                Ok(())
+            }
+            (None, Some(copy)) => books.copy(slot, (&copy, id), &header, history, out),
+            (None, None) => {
+                books.entry.report(&told.told(id), session.identity(), &header, history, out)
+            }
+        };
+        match said {
+            Err(unreadable) if unreadable.is_gone(history) => gap = Some(msg.0),
+            said => said?,
         }
     }
     if let Some(first) = gap {

@@ -246,10 +246,15 @@ impl Dictionary {
 
     #[inline]
     fn definition(&self, msg_type: &[u8]) -> Option<&Definition> {
-        // All of ours are one character.
-        let [letter] = msg_type else { return None };
+        let [letter] = msg_type else { return self.definition_of_two(msg_type) };
         let index = *self.by_letter.get(usize::from(*letter))?;
         self.definitions.get(usize::from(index).checked_sub(1)?)
+    }
+
+    /// Those of two characters are few, and none is an order.
+    #[cold]
+    fn definition_of_two(&self, msg_type: &[u8]) -> Option<&Definition> {
+        self.definitions.iter().find(|it| it.msg_type == msg_type && msg_type.len() == 2)
     }
 
     /// Checks a message: order of header, body and trailer, repeated tags, formats, allowed values, tags of the

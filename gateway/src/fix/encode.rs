@@ -121,6 +121,11 @@ impl<'o> Encoder<'o> {
         self
     }
 
+    /// The day of a time: `20260102`.
+    pub fn date(&mut self, tag: u32, at: Timestamp) -> &mut Self {
+        self.bytes(tag, &time::utc_ms(at)[..8])
+    }
+
     /// A time in nanoseconds: `20260102-09:31:07.123456789`.
     #[inline]
     pub fn utc_ns(&mut self, tag: u32, at: Timestamp) -> &mut Self {

@@ -3,7 +3,7 @@
 mod cancels;
 mod changes;
 mod entered;
-mod field;
+pub(super) mod field;
 mod status;
 mod words;
 
@@ -26,6 +26,7 @@ pub(super) struct Report<'a, 'o> {
     pub(super) directory: &'a Directory,
     pub(super) orders: &'a Orders,
     pub(super) told: &'a Told<'a>,
+    pub(super) original: super::copies::Original,
     pub(super) identity: &'a Identity,
     pub(super) header: &'a Header,
     pub(super) out: &'o mut Vec<u8>,
@@ -136,7 +137,7 @@ impl<'a> Report<'a, '_> {
     /// The fill of the session that is told, the other one, and its role.
     fn own_fill<'t>(&self, traded: &'t Traded) -> (&'t Fill, Role) {
         let maker = &traded.maker;
-        if maker.session == self.told.session && maker.msg == self.header.msg {
+        if maker.session == self.told.session && maker.msg == self.original.msg {
             (maker, Role::Maker)
         } else {
             (&traded.taker, Role::Taker)
@@ -230,6 +231,7 @@ impl<'a> Report<'a, '_> {
         let instrument = order.instrument().and_then(|id| self.directory.instrument(id));
         let (attachment, asked) = (order.attachment, told.attachment);
         let mut message = self.identity.begin(self.out, b"8", self.header);
+        self.original.mark(&mut message, self.identity.version);
         match execution.order_id {
             Some(OrderId(id)) => message.uint(tag::ORDER_ID, id),
             None => {

@@ -1,24 +1,32 @@
 //! Everybody's orders as bytes, for a snapshot.
 //!
 //! 4 bytes version, 4 bytes zero, 8 bytes: places for sessions, from session 0; then for each 8 bytes, the first byte 1 if
-//! the session is defined, the second the FIX version that it speaks, 0 if it never logged on; 8 bytes: when its numbers began; and its
-//! orders. The instruments are not among them: who loads knows them.
+//! the session is defined, the second the FIX version that it speaks, 0 if it never logged on; 8 bytes: when its numbers began; 24 bytes: how far its
+//! drop copy has come (position, event, part; zeroes: it never had one); and its orders. The instruments are not among them: who loads knows them.
 
 use matcher::{Instrument, InstrumentId, SessionId, Timestamp};
 
+use super::copies::{CopiedTo, EventAt};
 use super::{OrderEntry, Speaking};
 use crate::fix::Version;
 use crate::orders::Orders;
 use crate::saved::{NotSaved, Saved};
 
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
+
+/// Before there was drop copy.
+const VERSION_OF_NO_COPIES: u64 = 2;
 
 /// Before there was more than one version of FIX: no session has one, and all speak FIX 4.4.
 const VERSION_OF_ONE: u64 = 1;
 
 fn version(saved: &mut Saved<'_>) -> Result<u64, NotSaved> {
     let version = saved.u64()?;
-    if matches!(version, VERSION | VERSION_OF_ONE) { Ok(version) } else { Err(NotSaved) }
+    if matches!(version, VERSION | VERSION_OF_NO_COPIES | VERSION_OF_ONE) {
+        Ok(version)
+    } else {
+        Err(NotSaved)
+    }
 }
 
 /// Whether a session is defined, and what it speaks since when.
@@ -27,14 +35,23 @@ fn state(saved: &mut Saved<'_>, version: u64) -> Result<(bool, Speaking), NotSav
         return Err(NotSaved);
     };
     let mut speaking = Speaking::default();
-    if version == VERSION {
+    if version != VERSION_OF_ONE {
         speaking.begun_at = Timestamp(saved.u64()?);
         speaking.version = match code {
             0 => None,
             code => Some(Version::of_code(code).ok_or(NotSaved)?),
         };
     }
+    if version == VERSION {
+        let (position, index, part) = (saved.u64()?, u32_of(saved)?, u32_of(saved)?);
+        let to = CopiedTo { at: EventAt { position, index }, part };
+        speaking.copied = (part != 0).then_some(to);
+    }
     Ok((defined == 1, speaking))
+}
+
+fn u32_of(saved: &mut Saved<'_>) -> Result<u32, NotSaved> {
+    u32::try_from(saved.u64()?).map_err(|_| NotSaved)
 }
 
 impl OrderEntry {
@@ -49,6 +66,10 @@ impl OrderEntry {
             let version = self.version(id).map_or(0, Version::code);
             out(&[u8::from(session.is_some()), version, 0, 0, 0, 0, 0, 0]);
             out(&self.begun_at(id).0.to_le_bytes());
+            let CopiedTo { at, part } = self.copied_to(id).unwrap_or_default();
+            for word in [at.position, at.index.into(), part.into()] {
+                out(&word.to_le_bytes());
+            }
             if let Some(orders) = session {
                 orders.save(out);
             }

@@ -117,6 +117,7 @@ pub(crate) fn session(number: u32) -> SessionSetup {
         addresses: Vec::new(),
         rights: Rights::default(),
         rate: None,
+        drop_copy: None,
     }
 }
 

@@ -16,6 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway::fix::{Encoder, Fields, Header, Identity, Note, Version, decode};
+use gateway::order_entry::{CopiedTo, Copy as Copied, EventAt};
 use gateway::order_entry::{
     Inputs, OrderEntry, Request, Told, cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason,
 };
@@ -1320,7 +1321,7 @@ fn check_saved(entry: &OrderEntry, session: SessionId, speaking: (Option<Version
     let mut bytes = Vec::new();
     entry.save(&mut |part| bytes.extend_from_slice(part));
     assert_eq!(told(&OrderEntry::load(&bytes, &[], 1_000_000).unwrap()), speaking);
-    bytes[0] = 3;
+    bytes[0] = 4;
     assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
     // Before there was more than one version, neither was said.
     let mut old = Vec::new();
@@ -1335,6 +1336,50 @@ fn check_saved(entry: &OrderEntry, session: SessionId, speaking: (Option<Version
     old.extend(0_u64.to_le_bytes());
     let loaded = OrderEntry::load(&old, &[], 1_000_000).unwrap();
     assert_eq!(told(&loaded), (None, Timestamp(0)));
+}
+
+#[test]
+fn how_far_drop_copy_has_come_follows_its_notes_and_is_saved() {
+    let (session, other) = (SessionId(1), SessionId(2));
+    let mut entry = OrderEntry::new(1_000_000);
+    let mut attachment = [0; ATTACHMENT_BYTES_MAX];
+    let now = Timestamp(MS);
+    assert_eq!(entry.copied_to(session), None);
+    let of = EventAt { position: 640, index: 3 };
+    let steps = [
+        (Copied::Begin, Numbering::InboundOnly, Some(CopiedTo::end_of(64))),
+        (
+            Copied::Trade { of, sides: 1, request: b"" },
+            Numbering::Next,
+            Some(CopiedTo { at: of, part: 1 }),
+        ),
+        (Copied::Report { of, recipient: 1 }, Numbering::Next, Some(CopiedTo { at: of, part: 3 })),
+        // What was asked for is no copy of what happens.
+        (
+            Copied::Trade { of: EventAt { position: 64, index: 0 }, sides: 1, request: b"q" },
+            Numbering::Next,
+            None,
+        ),
+    ];
+    let mut expected = None;
+    for (copy, numbering, to) in steps {
+        let len = copy.encode(&mut attachment);
+        entry.input(64, &note_of(session, Command::Note(numbering), now), &attachment[..len]);
+        expected = to.or(expected);
+        assert_eq!(entry.copied_to(session), expected);
+        assert_eq!(entry.copied_to(other), None);
+    }
+    // Numbers that begin again are no beginning of copies.
+    entry.input(128, &note_of(session, Command::Note(Numbering::Clear), now), &[]);
+    assert_eq!(entry.copied_to(session), expected);
+    for id in [session, other] {
+        let define = Event::SessionDefined { id };
+        entry.event(0, &note_of(id, Command::Note(Numbering::Next), now), 0, &define);
+    }
+    let mut bytes = Vec::new();
+    entry.save(&mut |part| bytes.extend_from_slice(part));
+    let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
+    assert_eq!((loaded.copied_to(session), loaded.copied_to(other)), (expected, None));
 }
 
 fn note_of(session: SessionId, command: Command, timestamp: Timestamp) -> Input {

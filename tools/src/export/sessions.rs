@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use gateway::fix::{Encoder, Header, Identity, Note, tag};
-use gateway::order_entry::{Inputs, OrderEntry, Told, first_attached};
+use gateway::fix::{CompId, Encoder, Header, Identity, Note, tag};
+use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached};
 use gateway::orders::peg_offset;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
@@ -15,7 +15,7 @@ use matcher::{
     OrderNumber, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
     Trigger,
 };
-use venue::turns::{TurnHead, read_head};
+use venue::turns::{Cutter, Follower, TurnHead, read_head};
 
 use super::packets::{Capture, Conversation, From};
 use crate::failure::Failure;
@@ -65,6 +65,45 @@ impl Inputs for Positions {
         attachment[..bytes.len()].copy_from_slice(bytes);
         Some((head.input, bytes.len()))
     }
+
+    fn event(
+        &mut self,
+        at: EventAt,
+        attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
+    ) -> Option<(Input, usize, Event)> {
+        self.0.seek(Position(at.position));
+        let (mut cutter, mut wanted) = (Cutter::default(), Wanted { index: at.index, found: None });
+        while wanted.found.is_none() {
+            let frame = self.0.next().ok()??;
+            let last = frame.last;
+            cutter.frame(&frame, &mut wanted).ok()?;
+            if last {
+                break;
+            }
+        }
+        let (head, event) = wanted.found?;
+        let bytes = head.attachment();
+        attachment[..bytes.len()].copy_from_slice(bytes);
+        Some((head.input, bytes.len(), event))
+    }
+}
+
+/// An Event to be found by its place in the turn.
+struct Wanted {
+    index: u32,
+    found: Option<(TurnHead, Event)>,
+}
+
+impl Follower for Wanted {
+    fn input(&mut self, _: &TurnHead) {}
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        if index == self.index {
+            self.found = Some((*head, *event));
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
 }
 
 impl<W: Write> Sessions<W> {
@@ -244,9 +283,20 @@ impl<W: Write> Sessions<W> {
         let identity = self.identity(session, turn, From::Server)?;
         let mut last = false;
         if let Event::Numbered { .. } = event {
-            let Some(note) = Note::decode(head.attachment()) else { return Ok(()) };
-            last = matches!(note, Note::Logout { .. });
-            note.write(&identity, &header, &mut self.message);
+            match (Note::decode(head.attachment()), Copy::decode(head.attachment())) {
+                (Some(note), _) => {
+                    last = matches!(note, Note::Logout { .. });
+                    note.write(&identity, &header, &mut self.message);
+                }
+                (None, Some(copy)) => {
+                    let names = |id| CompId::new(turn.names.session(id).as_bytes());
+                    let (inputs, out) = (&mut self.inputs, &mut self.message);
+                    let copied =
+                        self.entry.copy((&copy, session), &names, &identity, &header, inputs, out);
+                    copied.map_err(Failure::failed)?;
+                }
+                (None, None) => return Ok(()),
+            }
         } else {
             let told = Told {
                 session,

@@ -343,7 +343,11 @@ fn place(args: &PlayArgs) -> Result<Place, Failure> {
             let what = format!("cannot log on as {comp_id}: its secret is not in the file");
             return Err(unfit(&what));
         }
-        Ok(Login { comp_id, username: known.username.clone(), password: password.flatten() })
+        Ok(Login {
+            username: known.username.clone(),
+            password: password.flatten(),
+            ..Login::plain(comp_id)
+        })
     };
     Ok(Place::Running(Target {
         fix: fix(config.fix.listen, &config.name),

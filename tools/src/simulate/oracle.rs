@@ -6,6 +6,7 @@ use std::path::Path;
 
 use feed::{MessageSink, Mirror, Publisher};
 use gateway::fix::Note;
+use gateway::order_entry::Copy;
 use journal::{Frame, Log, Position, Reader};
 use matcher::testing::reference::Reference;
 use matcher::{Command, Engine, Event, Input, InstrumentId, Sequence, Side, Timestamp};
@@ -68,9 +69,10 @@ impl Follower for Seen {
         }
         for (session, msg) in event.recipients().into_iter().flatten() {
             let comes_again = match event {
-                Event::Numbered { .. } => Note::decode(head.attachment()).is_some_and(|note| {
-                    note.is_application() || matches!(note, Note::Reject { .. })
-                }),
+                Event::Numbered { .. } => match Note::decode(head.attachment()) {
+                    Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
+                    None => Copy::decode(head.attachment()).is_some(),
+                },
                 _ => true,
             };
             let is_status = matches!(event, Event::StatusReported(_));

@@ -9,6 +9,7 @@ mod demo;
 mod dictionaries;
 mod differing;
 mod dissecting;
+mod drop_copy;
 mod explaining;
 mod exporting;
 mod formats;

@@ -1,12 +1,12 @@
 //! What a session may do, from where, and how often.
 
-use gateway::acceptor::{OverRate, RateLimit, Rights};
+use gateway::acceptor::{DropCopy, OverRate, RateLimit, Rights};
 use gateway::address::AddressRange;
-use matcher::Instrument;
+use matcher::{Instrument, SessionId};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Checker, ConfigError};
+use super::{Checker, ConfigError, FileSession, default_true};
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -15,7 +15,7 @@ pub(super) enum FilePermission {
     Cancel,
     /// Nothing asks for it yet.
     MarketData,
-    /// Nothing asks for it yet.
+    /// To be told of the trades of others.
     DropCopy,
 }
 
@@ -36,7 +36,72 @@ enum FileOver {
     Disconnect,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileDropCopy {
+    #[serde(default)]
+    of: Option<FileOf>,
+    #[serde(default = "default_true")]
+    trades: bool,
+    #[serde(default)]
+    reports: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FileOf {
+    Word(String),
+    Sessions(Vec<String>),
+}
+
 impl Checker<'_> {
+    /// What `file` is told of the others, all of which are `sessions`.
+    pub(super) fn drop_copy(
+        &self,
+        file: &FileSession,
+        sessions: &[Spanned<FileSession>],
+    ) -> Result<Option<DropCopy>, ConfigError> {
+        let permissions = file.permissions.as_ref();
+        let may = permissions.is_some_and(|it| it.get_ref().contains(&FilePermission::DropCopy));
+        let (at, asked) = match &file.drop_copy {
+            Some(asked) => (asked.span().start, Some(asked.get_ref())),
+            None => (0, None),
+        };
+        if !may {
+            let what = "drop_copy is for a session with permissions = [\"drop-copy\"]";
+            return if asked.is_some() { Err(self.error(at, what)) } else { Ok(None) };
+        }
+        let ids = || (1..).map(SessionId).zip(sessions.iter().map(Spanned::get_ref));
+        let of = match asked.and_then(|asked| asked.of.as_ref()) {
+            Some(FileOf::Word(word)) if word == "all" => Vec::new(),
+            Some(FileOf::Word(word)) if word != "firm" => {
+                let what = "drop_copy.of is \"firm\", \"all\" or a list of comp_ids";
+                return Err(self.error(at, what));
+            }
+            Some(FileOf::Sessions(names)) => {
+                let mut of = Vec::new();
+                for name in names {
+                    let id = ids().find(|(_, session)| session.comp_id == *name);
+                    let unknown = || self.error(at, format!("no session {name} is defined"));
+                    of.push(id.ok_or_else(unknown)?.0);
+                }
+                if of.is_empty() {
+                    return Err(self.error(at, "drop_copy.of is empty: nobody would be copied"));
+                }
+                of
+            }
+            Some(FileOf::Word(_)) | None => {
+                let of_firm = ids().filter(|(_, other)| other.participant == file.participant);
+                of_firm.map(|(id, _)| id).collect()
+            }
+        };
+        let (trades, reports) = asked.map_or((true, false), |asked| (asked.trades, asked.reports));
+        if !trades && !reports {
+            return Err(self.error(at, "drop_copy has neither trades nor reports"));
+        }
+        Ok(Some(DropCopy { of, trades, reports }))
+    }
+
     pub(super) fn addresses(
         &self,
         texts: Option<&Spanned<Vec<String>>>,

@@ -20,8 +20,8 @@ pub(super) const PLACES: usize = 64 * SET_WORDS;
 /// Messages of a version, at most.
 pub(super) const DEFINITIONS: usize = 40;
 
-pub(super) const GROUPS: usize = 32;
-pub(super) const VALUES: usize = 224;
+pub(super) const GROUPS: usize = 40;
+pub(super) const VALUES: usize = 250;
 
 const BLOCKS: usize = 16;
 

@@ -61,6 +61,7 @@ fn message_types() {
         (b"8", [Unsupported; 3]),
         (b"r", [Unknown, Unsupported, Unsupported]),
         (b"d", [Unsupported; 3]),
+        (b"AD", [Unknown, Application, Application]),
         (b"AE", [Unknown, Unsupported, Unsupported]),
         (b"BH", [Unknown, Unsupported, Unsupported]),
         (b"BI", [Unknown, Unknown, Unsupported]),

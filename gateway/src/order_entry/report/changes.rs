@@ -23,7 +23,7 @@ impl Report<'_, '_> {
     /// The same of a trade that is undone.
     pub(super) fn own_part<'t>(&self, busted: &'t Busted) -> (&'t BustedPart, Role) {
         let buy = &busted.buy;
-        if buy.session == self.told.session && buy.msg == self.header.msg {
+        if buy.session == self.told.session && buy.msg == self.original.msg {
             (buy, Role::Bought)
         } else {
             (&busted.sell, Role::Sold)

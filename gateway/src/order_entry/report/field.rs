@@ -53,7 +53,7 @@ impl ExecId {
     }
 }
 
-pub(super) fn put_price(
+pub(in crate::order_entry) fn put_price(
     message: &mut Encoder<'_>,
     tag: u32,
     price: Price,
@@ -67,7 +67,7 @@ pub(super) fn put_price(
 }
 
 /// A quantity; without an instrument there is none but zero.
-pub(super) fn put_qty(
+pub(in crate::order_entry) fn put_qty(
     message: &mut Encoder<'_>,
     tag: u32,
     qty: Qty,
