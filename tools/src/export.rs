@@ -2,10 +2,10 @@
 
 #[cfg(feature = "dbn")]
 mod dbn;
-mod packets;
+pub(crate) mod packets;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod sessions;
+pub(crate) mod sessions;
 mod table;
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::journal_reader::{JournalArgs, progress};
 use crate::select::{Select, Turns};
 use crate::{output, say, text};
 
-use sessions::Sessions;
+use sessions::{Packets, Sessions};
 use table::{Style, Table};
 
 /// Writes the records of a journal as CSV, JSON lines, Parquet, a capture of its FIX sessions or market by
@@ -99,10 +99,10 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
             ("records", records)
         }
         Format::Pcap => {
-            let mut sessions = Sessions::new(out, inputs, &args.name)?;
+            let mut sessions = Sessions::new(Packets::new(out)?, inputs, &args.name);
             read(&mut sessions)?;
-            let (packets, (ours, theirs)) = (sessions.packets(), sessions.messages);
-            sessions.end()?;
+            let (packets, (ours, theirs)) = (sessions.sink.packets(), sessions.messages);
+            sessions.sink.end()?;
             say!("{} messages of ours, {} of clients", text::count(ours), text::count(theirs));
             more = json!({ "messages": ours, "client_messages": theirs });
             ("packets", packets)

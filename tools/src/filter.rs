@@ -33,6 +33,12 @@ pub struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// The same of one session alone.
+    #[must_use]
+    pub fn of_session(&self, comp_id: &str) -> FilterArgs {
+        FilterArgs { session: Some(comp_id.to_owned()), ..self.clone() }
+    }
+
     /// The filter, or what is wrong with it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `vesta journal`: what is in a journal, and whether it is sound.
 
 mod archive;
+mod conversation;
 mod cut;
 mod index;
 mod print;
@@ -29,6 +30,7 @@ enum What {
     #[command(
         after_help = "Examples:\n  vesta journal print journal --symbol BTC-USD --from 1000 --to 2000\n  \
                             vesta journal print journal --order 4711 --fix\n  \
+                            vesta journal print journal --fix CLIENT1 --from 09:31:00\n  \
                             vesta journal print journal --kind traded,canceled --from 09:30:00 --json"
     )]
     Print(print::PrintArgs),

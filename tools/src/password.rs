@@ -65,6 +65,16 @@ fn read() -> Result<Zeroizing<String>, Failure> {
     Ok(password)
 }
 
+/// Asks at the terminal, once and unseen.
+///
+/// # Errors
+///
+/// If there is no terminal, or nothing comes.
+pub(crate) fn ask() -> Result<Zeroizing<String>, Failure> {
+    let _unseen = Unseen::begin()?;
+    line("password: ")
+}
+
 fn line(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let mut terminal = std::io::stderr();
     let _ = write!(terminal, "{prompt}");

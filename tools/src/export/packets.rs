@@ -34,7 +34,7 @@ pub(super) struct Capture<W> {
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     Client,
     Server,
 }

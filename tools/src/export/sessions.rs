@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use gateway::fix::{CompId, Encoder, Header, Identity, Note, tag};
+use gateway::fix::{CompId, Encoder, Header, Identity, Note, Version, tag};
 use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached};
 use gateway::orders::peg_offset;
 use journal::{Position, Reader};
@@ -31,23 +31,100 @@ const CLIENTS: [u8; 2] = [198, 18];
 /// The first port of a client; each connection takes the next.
 const CLIENT_PORT: u16 = 40_000;
 
-/// Writes the capture.
-pub(super) struct Sessions<W> {
-    capture: Capture<W>,
+/// Takes the messages of sessions, in the order of the journal.
+pub(crate) trait Sink {
+    /// A message. What the client sent is put together from what the journal keeps; what the gateway sent is what it was.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    fn message(&mut self, of: &Of<'_>, from: From, message: &[u8]) -> Result<(), Failure>;
+
+    /// The gateway ended a connection in order.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    fn close(&mut self, of: &Of<'_>) -> Result<(), Failure>;
+}
+
+/// Whose messages, and when.
+pub(crate) struct Of<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) session: SessionId,
+    pub(crate) comp_id: &'a str,
+    pub(crate) version: Version,
+}
+
+/// Makes the messages of sessions again.
+pub(crate) struct Sessions<S> {
+    pub(crate) sink: S,
     entry: OrderEntry,
     inputs: Positions,
     /// Our CompID.
     name: String,
-    conversations: BTreeMap<SessionId, Open>,
     message: Vec<u8>,
     /// Messages written: ours, theirs.
-    pub(super) messages: (u64, u64),
+    pub(crate) messages: (u64, u64),
+}
+
+/// The messages as packets of connections that are made up.
+pub(super) struct Packets<W> {
+    capture: Capture<W>,
+    conversations: BTreeMap<SessionId, Open>,
 }
 
 struct Open {
     conversation: Option<Conversation>,
     /// Connections up to now.
     connections: u16,
+}
+
+impl<W: Write> Packets<W> {
+    pub(super) fn new(out: W) -> Result<Packets<W>, Failure> {
+        let capture = Capture::new(out).map_err(Failure::failed)?;
+        Ok(Packets { capture, conversations: BTreeMap::new() })
+    }
+
+    /// Packets written.
+    pub(super) fn packets(&self) -> u64 {
+        self.capture.packets()
+    }
+
+    pub(super) fn end(self) -> Result<(), Failure> {
+        self.capture.end().map_err(Failure::failed)
+    }
+}
+
+impl<W: Write> Sink for Packets<W> {
+    /// Begins a conversation if there is none.
+    fn message(&mut self, of: &Of<'_>, from: From, message: &[u8]) -> Result<(), Failure> {
+        let none = || Open { conversation: None, connections: 0 };
+        let open = self.conversations.entry(of.session).or_insert_with(none);
+        let mut conversation = match open.conversation {
+            Some(conversation) => conversation,
+            None => {
+                let [_, _, high, low] = of.session.0.to_be_bytes();
+                let address = Ipv4Addr::new(CLIENTS[0], CLIENTS[1], high, low);
+                let port = CLIENT_PORT.wrapping_add(open.connections);
+                open.connections += 1;
+                let client = SocketAddrV4::new(address, port);
+                self.capture.open(of.at, client, SERVER).map_err(Failure::failed)?
+            }
+        };
+        let sent = self.capture.send(of.at, &mut conversation, from, message);
+        sent.map_err(Failure::failed)?;
+        open.conversation = Some(conversation);
+        Ok(())
+    }
+
+    fn close(&mut self, of: &Of<'_>) -> Result<(), Failure> {
+        let open = self.conversations.get_mut(&of.session);
+        let Some(conversation) = open.and_then(|open| open.conversation.take()) else {
+            return Ok(());
+        };
+        self.capture.close(of.at, conversation).map_err(Failure::failed)
+    }
 }
 
 /// Inputs by their position, from a reader of their own.
@@ -106,27 +183,17 @@ impl Follower for Wanted {
     fn end_turn(&mut self, _: &TurnHead) {}
 }
 
-impl<W: Write> Sessions<W> {
+impl<S: Sink> Sessions<S> {
     /// `reader` is for the Inputs that a report needs; `name` our CompID.
-    pub(super) fn new(out: W, reader: Reader, name: &str) -> Result<Sessions<W>, Failure> {
-        Ok(Sessions {
-            capture: Capture::new(out).map_err(Failure::failed)?,
+    pub(crate) fn new(sink: S, reader: Reader, name: &str) -> Sessions<S> {
+        Sessions {
+            sink,
             entry: OrderEntry::new(u32::MAX),
             inputs: Positions(reader),
             name: name.to_owned(),
-            conversations: BTreeMap::new(),
             message: Vec::new(),
             messages: (0, 0),
-        })
-    }
-
-    /// Packets written.
-    pub(super) fn packets(&self) -> u64 {
-        self.capture.packets()
-    }
-
-    pub(super) fn end(self) -> Result<(), Failure> {
-        self.capture.end().map_err(Failure::failed)
+        }
     }
 
     fn identity(
@@ -144,25 +211,22 @@ impl<W: Write> Sessions<W> {
         identity.ok_or_else(|| Failure::usage(format!("{} is no CompID", self.name)))
     }
 
-    /// Sends `self.message` in the session's conversation, which is begun if there is none.
+    fn of<'t>(&self, turn: &'t Turn<'_>, session: SessionId) -> Of<'t> {
+        Of {
+            at: turn.head.input.timestamp,
+            session,
+            comp_id: turn.names.session(session),
+            version: self.entry.version(session).unwrap_or_default(),
+        }
+    }
+
+    /// Hands `self.message` over, if there is one.
     fn send(&mut self, turn: &Turn<'_>, session: SessionId, from: From) -> Result<(), Failure> {
-        let at = turn.head.input.timestamp;
-        let none = || Open { conversation: None, connections: 0 };
-        let open = self.conversations.entry(session).or_insert_with(none);
-        let mut conversation = match open.conversation {
-            Some(conversation) => conversation,
-            None => {
-                let [_, _, high, low] = session.0.to_be_bytes();
-                let address = Ipv4Addr::new(CLIENTS[0], CLIENTS[1], high, low);
-                let port = CLIENT_PORT.wrapping_add(open.connections);
-                open.connections += 1;
-                let client = SocketAddrV4::new(address, port);
-                self.capture.open(at, client, SERVER).map_err(Failure::failed)?
-            }
-        };
-        let sent = self.capture.send(at, &mut conversation, from, &self.message);
-        sent.map_err(Failure::failed)?;
-        open.conversation = Some(conversation);
+        if self.message.is_empty() {
+            return Ok(());
+        }
+        let of = self.of(turn, session);
+        self.sink.message(&of, from, &self.message)?;
         match from {
             From::Server => self.messages.0 += 1,
             From::Client => self.messages.1 += 1,
@@ -172,12 +236,8 @@ impl<W: Write> Sessions<W> {
     }
 
     fn close(&mut self, turn: &Turn<'_>, session: SessionId) -> Result<(), Failure> {
-        let open = self.conversations.get_mut(&session);
-        let Some(conversation) = open.and_then(|open| open.conversation.take()) else {
-            return Ok(());
-        };
-        let at = turn.head.input.timestamp;
-        self.capture.close(at, conversation).map_err(Failure::failed)
+        let of = self.of(turn, session);
+        self.sink.close(&of)
     }
 
     /// The message that the Input answers for.
@@ -314,7 +374,7 @@ impl<W: Write> Sessions<W> {
     }
 }
 
-impl<W: Write> Turns for Sessions<W> {
+impl<S: Sink> Turns for Sessions<S> {
     fn every(&mut self, head: &TurnHead, events: &[Event]) {
         let position = head.position.0;
         self.entry.input(position, &head.input, head.attachment());

@@ -14,6 +14,8 @@ use crate::paint::{ColorWhen, Paint, Tone};
 use crate::select::{Select, Turn, Turns};
 use crate::text::{Rfc3339, TimeOfDay};
 
+use super::conversation::conversation;
+
 #[derive(Args, Debug)]
 pub(super) struct PrintArgs {
     #[command(flatten)]
@@ -27,18 +29,29 @@ pub(super) struct PrintArgs {
 /// How a record is shown.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StyleArgs {
-    /// Fields under the names that FIX gives them, instead of words.
+    /// Fields under the names that FIX gives them, instead of words. With a SESSION (`print` only): its conversation as
+    /// messages, both ways; what the client sent is put together from what the journal keeps, and marked with ~.
+    #[arg(long, value_name = "SESSION", num_args = 0..=1)]
+    fix: Option<Option<String>>,
+    /// A JSON object a record or message; its `fields` have FIX's names.
     #[arg(long)]
-    fix: bool,
-    /// A JSON object a record; its `fields` have FIX's names.
-    #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// When to colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorWhen,
 }
 
+impl StyleArgs {
+    /// Whose conversation is to be shown.
+    pub(super) fn conversation(&self) -> Option<&str> {
+        self.fix.as_ref()?.as_deref()
+    }
+}
+
 pub(super) fn print(args: &PrintArgs) -> Result<(), Failure> {
+    if let Some(session) = args.style.conversation() {
+        return conversation(&args.journal, &args.filter.of_session(session), &args.style);
+    }
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     select.names = args.journal.names(&reader);
@@ -90,7 +103,7 @@ impl Printer {
             });
             return self.lines.line(format_args!("{line}"));
         }
-        let what = if self.style.fix { fields().words() } else { words() };
+        let what = if self.style.fix.is_some() { fields().words() } else { words() };
         let tone = event.map_or(Tone::Asked, |(_, event)| tone(event));
         let what = self.paint.paint(tone, what);
         match (first, event) {

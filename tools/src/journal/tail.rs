@@ -58,6 +58,11 @@ impl Turns for Last {
 }
 
 pub(super) fn tail(args: &TailArgs) -> Result<(), Failure> {
+    if args.style.conversation().is_some() {
+        return Err(Failure::usage(
+            "--fix SESSION is for `vesta journal print`: tail has --session",
+        ));
+    }
     let mut select = Select::new(args.filter.filter()?);
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let mut reader = args.journal.open()?;

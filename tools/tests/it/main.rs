@@ -24,3 +24,4 @@ mod secrets;
 mod serve;
 mod stretches;
 mod support;
+mod terminal;
