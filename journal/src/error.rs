@@ -415,6 +415,17 @@ pub enum OpenError {
         /// The live folder asked for.
         configured: PathBuf,
     },
+    /// Somebody has the live log open whose journal is not this one.
+    LiveInUse {
+        /// The journal's folder.
+        dir: PathBuf,
+        /// The live folder.
+        live_dir: PathBuf,
+        /// The process that has it open, where its control file says so.
+        pid: Option<u32>,
+        /// The journal's lock file names that live log: the journal is a copy of the one it belongs to.
+        is_copy: bool,
+    },
     /// There is no room for the first segments.
     NoSpace {
         /// The folder.
@@ -472,6 +483,25 @@ impl fmt::Display for OpenError {
                 found.display(),
                 configured.display()
             ),
+            OpenError::LiveInUse { dir, live_dir, pid, is_copy } => {
+                let (dir, live_dir) = (dir.display(), live_dir.display());
+                let process =
+                    pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
+                if !is_copy {
+                    return write!(
+                        f,
+                        "the live log in {live_dir} is in use by {process}, which has another journal \
+                         than {dir}: configure another folder for the live log of this one"
+                    );
+                }
+                write!(
+                    f,
+                    "this looks like a copy of a journal whose venue, {process}, is running: its live log \
+                     in {live_dir} is in use, and {dir} is not open there. Leave that folder alone; to start \
+                     the copy by itself, with what was on disk when it was made, remove {dir}/lock and \
+                     configure another folder for its live log"
+                )
+            }
             OpenError::NoSpace { dir, needed } => {
                 write!(f, "no room in {}: {needed} bytes are needed", dir.display())
             }

@@ -63,8 +63,9 @@ pub(crate) struct Shared {
     retained: Mutex<Option<Arc<Retained>>>,
     /// Readers that the segments behind them are not taken away from.
     holds: Mutex<Vec<Weak<Cursor>>>,
-    /// Keeps a second venue away for as long as anything of this one lives.
-    _lock: File,
+    /// Keep a second venue away, from the journal and from the live log, for as long as anything of this one
+    /// lives.
+    _locks: [File; 2],
 }
 
 impl Shared {
@@ -78,7 +79,7 @@ impl Shared {
         committed: Arc<Cursor>,
         control: ControlFile,
         live: Arc<LiveMap>,
-        lock: File,
+        locks: [File; 2],
         (first, retained): (u64, Option<Retained>),
     ) -> Shared {
         let end = committed.get();
@@ -101,7 +102,7 @@ impl Shared {
             first: Cursor::new(first),
             retained: Mutex::new(retained.map(Arc::new)),
             holds: Mutex::new(Vec::new()),
-            _lock: lock,
+            _locks: locks,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Opening a log: what a crash left behind, brought into order.
 //!
-//! 1. Lock the folder; find the log's segments on disk and in the live folder.
+//! 1. Lock both folders; find the log's segments on disk and in the live folder.
 //! 2. Walk the last segments, live ones before disk ones, to the end of the last whole turn.
 //! 3. Make the disk say the same, synced, before anything is cut from the live log.
 //! 4. Go on in the same segment.
@@ -10,6 +10,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     }
     make_dir(&options.dir)?;
     let mut owner = Owner::lock(&options.dir)?;
-    make_dir(&options.live_dir)?;
+    let live_lock = lock_live(options, &owner)?;
     if let (Ok(dir), Ok(live_dir)) = (options.dir.canonicalize(), options.live_dir.canonicalize())
         && dir == live_dir
     {
@@ -95,7 +96,7 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         committed,
         control,
         map,
-        owner.file,
+        [owner.file, live_lock],
         (first, retained),
     ));
     let mut preparer = Preparer::new(
@@ -217,21 +218,8 @@ impl Owner {
             .truncate(false)
             .open(&path)
             .map_err(io)?;
-        let mut looks = 1;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                // Where who had it open starts another program (an archive command), that holds it too for the
-                // moment before it is that program.
-                Err(TryLockError::WouldBlock) if looks < LOCK_LOOKS_MAX => {
-                    std::thread::park_timeout(LOCK_LOOK);
-                    looks += 1;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(OpenError::InUse { dir: dir.to_path_buf() });
-                }
-                Err(TryLockError::Error(error)) => return Err(io(error)),
-            }
+        if !lock(&file).map_err(io)? {
+            return Err(OpenError::InUse { dir: dir.to_path_buf() });
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
@@ -254,6 +242,71 @@ impl Owner {
             OpenError::Write(JournalError::Io { doing: "write", file: self.path.clone(), error })
         })
     }
+}
+
+/// Locks a file or a folder; whether nobody else has it.
+fn lock(file: &File) -> io::Result<bool> {
+    let mut looks = 1;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            // Where who had it open starts another program (an archive command), that holds it too for the
+            // moment before it is that program.
+            Err(TryLockError::WouldBlock) if looks < LOCK_LOOKS_MAX => {
+                std::thread::park_timeout(LOCK_LOOK);
+                looks += 1;
+            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Makes the live folder and locks it.
+///
+/// The lock on the journal's folder is not enough: a copy of it has a lock file of its own, which names the
+/// live folder of the original.
+fn lock_live(options: &Options, owner: &Owner) -> Result<File, OpenError> {
+    let live_dir = &options.live_dir;
+    let io = |error| OpenError::Dir { dir: live_dir.clone(), error };
+    for _ in 0..LOCK_LOOKS_MAX {
+        make_dir(live_dir)?;
+        let folder = File::open(live_dir).map_err(io)?;
+        if !lock(&folder).map_err(io)? {
+            // What is damaged there is the other one's matter.
+            let control = ControlFile::open(live_dir, false).ok().flatten();
+            return Err(live_in_use(options, owner, live_dir, control.as_ref()));
+        }
+        // Who had it may have removed it, as a stop in order does.
+        let named = std::fs::metadata(live_dir);
+        let held = folder.metadata().map_err(io)?;
+        if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+            return Ok(folder);
+        }
+    }
+    // It comes and goes: somebody starts and stops there.
+    Err(live_in_use(options, owner, live_dir, None))
+}
+
+fn live_in_use(
+    options: &Options,
+    owner: &Owner,
+    live_dir: &Path,
+    control: Option<&ControlFile>,
+) -> OpenError {
+    let instance = control.map(ControlFile::instance);
+    OpenError::LiveInUse {
+        dir: options.dir.clone(),
+        live_dir: live_dir.to_path_buf(),
+        pid: control.map(|control| control.read().pid).filter(|pid| *pid != 0),
+        is_copy: instance.is_some() && instance == owner.instance,
+    }
+}
+
+/// Whether somebody has the live log in `live_dir` open.
+fn is_in_use(live_dir: &Path) -> bool {
+    let looked = File::open(live_dir).map(|folder| folder.try_lock_shared());
+    matches!(looked, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// A begun segment, as it was found.
@@ -621,6 +674,10 @@ fn own_control(
         && let Ok(Some(other)) = ControlFile::open(elsewhere, false)
         && (other.log_id(), Some(other.instance())) == (log_id, instance)
     {
+        // The lock file of this journal is ours, so whoever has that open has another one: this is a copy.
+        if is_in_use(elsewhere) {
+            return Err(live_in_use(options, owner, elsewhere, Some(&other)));
+        }
         return Err(OpenError::LiveElsewhere {
             dir: options.dir.clone(),
             found: elsewhere.clone(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use journal::{OpenError, Options};
 
-use crate::support::{SEGMENT_BYTES, TempDir, append, read_log, sizes, sync};
+use crate::support::{SEGMENT_BYTES, TempDir, append, copy_dir, read_log, sizes, sync};
 
 fn error(options: &Options) -> OpenError {
     let error = journal::open(options).map(|_| ()).unwrap_err();
@@ -127,6 +127,60 @@ fn a_live_log_elsewhere_is_asked_for() {
     let opened = temp.open();
     assert!(opened.recovery.from_live);
     assert_eq!(sizes(&read_log(&opened.log)), [(1, 64), (2, 64)]);
+}
+
+/// The lock file in a copy names the live log of the original, and has a lock of its own.
+#[test]
+fn a_copy_of_a_journal_that_is_open_does_not_get_its_live_log() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    sync(&mut opened.syncer);
+    let copy = temp.path().join("copy");
+    copy_dir(&temp.dir(), &copy);
+    append(&mut opened.writer, 2, 64, 64);
+    let apart =
+        Options { dir: copy.clone(), live_dir: temp.path().join("apart"), ..temp.options() };
+    for live_dir in [temp.live_dir(), apart.live_dir.clone()] {
+        let options = Options { live_dir, ..apart.clone() };
+        let refused = error(&options);
+        assert!(refused.to_string().contains("a copy of a journal whose venue, process "));
+        match refused {
+            OpenError::LiveInUse { dir, live_dir, pid, is_copy: true } => {
+                assert_eq!((dir, live_dir), (copy.clone(), temp.live_dir()));
+                assert_eq!(pid, Some(std::process::id()));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // What the message says to do: the copy has what was on disk.
+    std::fs::remove_file(copy.join("lock")).unwrap();
+    assert_eq!(sizes(&read_log(&journal::open(&apart).unwrap().log)), [(1, 64)]);
+
+    // Nothing was taken from the original, and what is left of it when it is killed is its own.
+    append(&mut opened.writer, 3, 64, 64);
+    assert_eq!(sizes(&read_log(&opened.log)), [(1, 64), (2, 64), (3, 64)]);
+    drop(opened);
+    assert_eq!(sizes(&read_log(&temp.open().log)), [(1, 64), (2, 64), (3, 64)]);
+}
+
+#[test]
+fn the_live_folder_of_another_journal_that_is_open_is_not_touched() {
+    let temp = TempDir::new();
+    let mut opened = temp.open();
+    append(&mut opened.writer, 1, 64, 64);
+    let other = TempDir::new();
+    for _ in 0..2 {
+        match error(&Options { live_dir: temp.live_dir(), ..other.options() }) {
+            OpenError::LiveInUse { live_dir, is_copy: false, .. } => {
+                assert_eq!(live_dir, temp.live_dir());
+            }
+            other => panic!("{other}"),
+        }
+        // The second time it is a journal that has its own.
+        drop(other.open());
+    }
+    assert_eq!(sizes(&read_log(&opened.log)), [(1, 64)]);
 }
 
 /// A live log that the journal went on without says nothing any more, however long it is.
