@@ -77,8 +77,16 @@ pub(super) struct Ledger {
     gone: BTreeSet<u32>,
     /// The last application message that was taken.
     taken: usize,
+    /// Some that had gone were put back.
+    pub(super) is_put_back: bool,
     /// One of those that have gone was never taken: what is true is not known here any more.
     pub(super) blind: bool,
+}
+
+/// Whether it is the status of an order of which the journal had no more when it was first told.
+fn is_too_old(fields: &[u8]) -> bool {
+    const TOO_OLD: &[u8] = b"|58=too long ago";
+    fields.windows(TOO_OLD.len()).any(|part| part == TOO_OLD)
 }
 
 fn text(message: &Message<'_>, of: u32) -> String {
@@ -146,6 +154,8 @@ impl Ledger {
                 fields.extend_from_slice(b"|first sent ");
                 fields.extend_from_slice(message.get(sent).unwrap_or_default());
                 let was_gone = self.has_gone(at);
+                // A status that could not be told in full when it was asked for is, once what it tells is back.
+                let may_tell_more = self.is_put_back && fields.starts_with(b"8|");
                 match self.place(at) {
                     // Its segment was put back.
                     place @ Said::Admin if was_gone => *place = Said::Message(fields),
@@ -157,6 +167,7 @@ impl Ledger {
                         ));
                     }
                     Said::Message(was) if *was == fields => {}
+                    Said::Message(was) if may_tell_more && is_too_old(was) => *was = fields,
                     Said::Message(was) => {
                         let was = String::from_utf8_lossy(was).into_owned();
                         return Err(format!("number {at} was {was} and is now {}", show(message)));

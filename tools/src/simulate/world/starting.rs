@@ -218,6 +218,9 @@ impl World {
                 any = true;
             }
         }
+        for trader in &mut self.traders {
+            trader.ledger.is_put_back |= any;
+        }
         self.counts.add(Fault::PutBack);
         Ok(any)
     }
