@@ -9,9 +9,9 @@ use std::time::Duration;
 use journal::{Log, Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
 use matcher::record::RECORD_VERSION;
 use matcher::{Engine, MsgSeqNum, Sequence, SessionId, Timestamp};
+use venue::Core;
 use venue::ring::{Requests, Taken};
 use venue::threads::{Sleeper, Sleepers};
-use venue::{Core, FILL_PAUSE};
 
 use crate::machine::memory_folder;
 use crate::measure::pin;
@@ -183,11 +183,7 @@ impl Helpers {
                 pin(cpu);
             }
             while !flags.stopping.load(Ordering::Acquire) {
-                if preparer.step().expect("a segment") == Prepared::Made {
-                    if preparer.is_filling() {
-                        std::thread::park_timeout(FILL_PAUSE);
-                    }
-                } else {
+                if preparer.step().expect("a segment") != Prepared::Made {
                     me.park(SLEEP_MAX, || preparer.is_wanted());
                 }
             }

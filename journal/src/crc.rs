@@ -12,6 +12,12 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
         // SAFETY: the processor has what the function is compiled for, by the line above.
         return unsafe { of_few(bytes) };
     }
+    of_many(bytes)
+}
+
+/// Not inlined: what it keeps for itself would be kept before few bytes too.
+#[inline(never)]
+fn of_many(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     ready: Mutex<VecDeque<LiveWriter>>,
     /// Length of `ready`, for the writer to look at without the lock.
     ready_count: AtomicU32,
+    /// Segments that the writer wants made ahead.
+    ahead: AtomicU32,
     failure: OnceLock<String>,
     taken: OnTaken,
     /// The first segment that is there.
@@ -97,6 +99,7 @@ impl Shared {
             live: Mutex::new(VecDeque::from([live])),
             ready: Mutex::new(VecDeque::new()),
             ready_count: AtomicU32::new(0),
+            ahead: AtomicU32::new(0),
             failure: OnceLock::new(),
             taken: OnTaken::default(),
             first: Cursor::new(first),
@@ -152,6 +155,19 @@ impl Shared {
                 archive: self.retained().and_then(|retained| retained.archive()),
             },
             error => error,
+        }
+    }
+
+    pub(crate) fn ahead(&self) -> u32 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// So many segments are wanted ahead from now on.
+    pub(crate) fn want(&self, ahead: u32) {
+        self.ahead.store(ahead, Ordering::Relaxed);
+        // The preparer looks.
+        if let Some(tell) = self.taken.0.get() {
+            tell();
         }
     }
 

@@ -9,6 +9,7 @@ use crate::frame::{
 };
 use crate::log::Shared;
 use crate::mmap::LiveWriter;
+use crate::preparer;
 use crate::segment::{self, SegmentHeader};
 
 /// The longest record that [`Turn::space`] gives room for. Unit: bytes.
@@ -42,6 +43,10 @@ pub struct Writer {
     earlier: Vec<EarlierSegment>,
     /// Where the open turn's bytes begin in the first of its segments.
     turn_from: u32,
+    /// Bytes that a turn may need, as they were told last.
+    wanted: u64,
+    /// What room there can be at most, whatever is wanted.
+    room_max: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +66,7 @@ impl Writer {
     /// A writer that goes on after `sequence`, which ended at the frontier of `segment`.
     pub(crate) fn new(shared: Arc<Shared>, segment: LiveWriter, sequence: u64) -> Writer {
         let index = segment.map().index();
+        let segment_bytes = shared.geometry.segment_bytes;
         Writer {
             seed: frame::seed(shared.log_id, index),
             base: shared.geometry.base(index),
@@ -73,6 +79,9 @@ impl Writer {
             first_closed: None,
             earlier: Vec::new(),
             turn_from: 0,
+            wanted: 0,
+            room_max: u64::from(preparer::ahead_max(segment_bytes) - 1)
+                * u64::from(segment_bytes - segment_bytes / 8),
             shared,
         }
     }
@@ -107,6 +116,30 @@ impl Writer {
         let ahead = u64::from(self.frames_end() - segment::HEADER_BYTES);
         u64::from(self.frames_end().saturating_sub(self.at))
             + u64::from(self.shared.ready_count()) * ahead
+    }
+
+    /// Has the [`crate::Preparer`] keep room for a turn of `turn_bytes`, as [`Writer::room`] counts them. Returns
+    /// what it can come to, which is less only where the segments are small.
+    ///
+    /// A turn that is begun without the room waits for it in [`Turn::space`], and for ever if there is none.
+    #[inline]
+    pub fn want(&mut self, turn_bytes: u64) -> u64 {
+        // Looked at again when it has changed by an eighth of a segment.
+        let step = u64::from(self.segment_bytes() / 8);
+        if turn_bytes.abs_diff(self.wanted) > step {
+            self.want_segments(turn_bytes);
+        }
+        turn_bytes.min(self.room_max)
+    }
+
+    #[cold]
+    fn want_segments(&mut self, turn_bytes: u64) {
+        self.wanted = turn_bytes;
+        let step = u64::from(self.segment_bytes() / 8);
+        let ahead = preparer::ahead_for(turn_bytes + step, self.segment_bytes());
+        if ahead != self.shared.ahead() {
+            self.shared.want(ahead);
+        }
     }
 
     /// Sequence of the last committed turn, 0 before the first.
@@ -226,12 +259,15 @@ impl Writer {
             self.next_frame(0);
         }
         if self.first_closed.is_none() {
-            let ClosedFrame { at, length } = self.finish_frame(FLAG_FIRST | FLAG_LAST);
-            self.segment.publish(at, length);
+            let (at, upto, seed) = (self.frame, self.at, self.seed);
+            let header = self.header(at, KIND_TURN, FLAG_FIRST | FLAG_LAST);
+            self.segment.commit_frame(at, upto, |bytes| {
+                frame::finish(bytes, at, upto - at, seed, header);
+            });
         } else {
             self.publish_frames();
+            self.segment.commit(self.at);
         }
-        self.segment.commit(self.at);
         self.open = false;
         let committed = self.base + u64::from(self.at);
         self.shared.control.set_committed(committed);

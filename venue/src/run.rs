@@ -45,10 +45,6 @@ const LIVE_SEGMENTS_KEPT: u32 = 2;
 /// Batches on their way to the disk at once, where the venue waits for it.
 const SYNC_LANES: usize = 2;
 
-/// Between two pieces of zeroes that are written to a segment ahead: most syncs beside them meet none. A segment
-/// of 64 MiB takes a third of a second then, what a million commands a second fill it in.
-pub const FILL_PAUSE: Duration = Duration::from_millis(1);
-
 /// How long the syncer lets records gather when nobody waits for the disk.
 const LAZY_SYNC: Duration = Duration::from_millis(2);
 
@@ -670,9 +666,6 @@ impl PrepareLoop {
                     return;
                 }
                 Ok(Prepared::Made) => {
-                    if self.preparer.is_filling() {
-                        std::thread::park_timeout(FILL_PAUSE);
-                    }
                     self.space.set_full(false);
                     if std::mem::take(&mut said) {
                         eprintln!("vesta: the journal has space again: orders are taken");

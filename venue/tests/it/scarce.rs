@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use journal::storage::{Disk, Storage, StorageFile};
 use journal::{Opened, Prepared, Synced};
+use matcher::record::CANCELED_BYTES;
 use matcher::testing::flow::instrument;
 use matcher::{
     CancelReason, Command, Engine, Event, InstrumentId, Limits, MassCancelScope, MsgSeqNum,
@@ -81,6 +82,10 @@ impl Follower for Told {
 
 impl Bed {
     fn new(folder: &Folder) -> Bed {
+        Bed::for_orders(folder, 10_000)
+    }
+
+    fn for_orders(folder: &Folder, orders_max: u32) -> Bed {
         let disk = FullDisk::default();
         let opened = journal::open_with(&folder.journal(), Arc::new(disk.clone())).unwrap();
         let Opened { writer, syncer, preparer, log, .. } = opened;
@@ -92,7 +97,7 @@ impl Bed {
         let tail = log.tail(log.start());
         let opened = Rest { syncer, preparer, log };
         let mut bed = Bed { core, ring, opened, disk, space, clock, tail, number: 0, inbound: 0 };
-        let (orders_max, levels_max) = (10_000, 1_000);
+        let levels_max = 1_000;
         let limits = Limits { orders_max, levels_max, instruments_max: 1, sessions_max: 1 };
         bed.govern(Command::Configure(limits));
         let instrument = instrument("VESTA", (1, 1_000), 1_000_000);
@@ -152,6 +157,19 @@ impl Bed {
         }
     }
 
+    /// The same, of many: brought to the disk at the end.
+    fn rest_many(&mut self, orders: u32) {
+        for _ in 0..orders {
+            let new = self.order(Side::Buy, 100, 1);
+            self.inbound += 1;
+            let (number, command) = (MsgSeqNum(self.inbound), Command::New(new));
+            assert!(self.ring.push(CLIENT, number, &command, b"client text"));
+            assert_eq!(self.core.turns(1), Turned::Took(1));
+            while self.opened.preparer.step().unwrap() != Prepared::Idle {}
+        }
+        self.work();
+    }
+
     /// No room is made any more, and less than `room` bytes are left.
     fn fill_up_to(&mut self, room: u64) {
         self.disk.0.store(true, Ordering::Relaxed);
@@ -185,6 +203,25 @@ fn canceled(told: &[Event], why: CancelReason) -> usize {
 }
 
 const QUARTER: u64 = 1 << 18;
+
+#[test]
+fn room_for_the_end_of_all_orders_is_there_before_they_end() {
+    const ORDERS: u32 = 60_000;
+    let folder = Folder::new();
+    let mut bed = Bed::for_orders(&folder, ORDERS);
+    bed.rest_many(ORDERS);
+    // Far more than the two segments that are ahead of a small book, of a mebibyte each: nobody makes
+    // another one while the turn is written, and the disk has become full without anybody having seen it.
+    let needed = u64::from(ORDERS) * CANCELED_BYTES as u64;
+    assert!(needed > 3 << 20 && bed.core.room() > needed, "{} for {needed}", bed.core.room());
+    bed.disk.0.store(true, Ordering::Relaxed);
+    let told = bed.ask(Command::MassCancel(MassCancelScope::Session));
+    assert_eq!(canceled(&told, CancelReason::MassCancel), ORDERS as usize);
+    // None works any more: what was made ahead for them is used up, no more is made.
+    bed.clear();
+    let told = bed.enter(Side::Buy, 100, 1);
+    assert!(matches!(told[..], [Event::Accepted(_), Event::Rested(_)]), "{told:?}");
+}
 
 #[test]
 fn in_the_last_quarter_orders_are_refused_and_what_takes_them_off_is_not() {
@@ -280,7 +317,7 @@ fn what_the_venue_does_waits_until_it_fits() {
 }
 
 /// Orders that expire at 100, it is earlier, and there is room for many cancels, but not for that.
-fn orders_that_expire(bed: &mut Bed) {
+fn orders_that_expire(bed: &mut Bed, room: u64) {
     for _ in 0..2_000 {
         let new = bed.order(Side::Buy, 100, 1);
         let terms = Terms { expire_at: Timestamp(100), ..Terms::NONE };
@@ -288,14 +325,14 @@ fn orders_that_expire(bed: &mut Bed) {
         let told = bed.ask(Command::NewSpecial(new, terms));
         assert!(matches!(told[..], [Event::Accepted(_), Event::Rested(_)]), "{told:?}");
     }
-    bed.fill_up_to(QUARTER / 2);
+    bed.fill_up_to(room);
 }
 
 #[test]
 fn what_is_due_waits_until_it_fits_and_time_waits_too() {
     let folder = Folder::new();
     let mut bed = Bed::new(&folder);
-    orders_that_expire(&mut bed);
+    orders_that_expire(&mut bed, QUARTER / 2);
     bed.clock.set(Timestamp(200));
     assert_eq!(bed.govern(Command::Expire), []);
     assert_eq!(bed.govern(Command::Expire), []);
@@ -315,12 +352,18 @@ fn what_is_due_waits_until_it_fits_and_time_waits_too() {
 fn nothing_is_begun_while_what_is_due_anyway_does_not_fit() {
     let folder = Folder::new();
     let mut bed = Bed::new(&folder);
-    orders_that_expire(&mut bed);
+    orders_that_expire(&mut bed, 2 * QUARTER);
     bed.clock.set(Timestamp(200));
     // The preparer has not looked yet.
     bed.space.set_full(false);
     bed.ask(Command::Note(Numbering::InboundOnly));
     assert!(bed.space.is_full());
+    let mut room = 0;
+    while room != bed.core.room() {
+        room = bed.core.room();
+        bed.ask(Command::Note(Numbering::InboundOnly));
+    }
+    assert!(room > QUARTER / 4);
     assert_eq!(bed.ask(Command::Cancel { target: OrderNumber(7) }), []);
     assert_eq!((bed.core.turns(1), bed.core.engine().orders_len()), (Turned::NoRoom, 2_000));
 
