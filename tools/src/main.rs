@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tools::{
-    book, check_config, demo, diff, explain, export, fix, import, journal, load, password, play,
-    replay, serve, simulate,
+    book, check_config, demo, diff, explain, export, fix, import, journal, load, output, password,
+    play, replay, serve, simulate,
 };
 use venue::huge_pages::HugePages;
 
@@ -42,7 +42,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // What a venue says of itself is not what it was run for.
+    let is_for_its_output = !matches!(command, Command::Serve(_));
+    let result = match command {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Password(args) => password::run(&args),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Fix(args) => fix::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
+    let result = result.and_then(|()| if is_for_its_output { output::finish() } else { Ok(()) });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

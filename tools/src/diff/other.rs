@@ -17,6 +17,7 @@ use matcher::record::RECORD_VERSION;
 use super::side::{Journal, Rerun, Source, Turn};
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;
+use crate::output::unwritten;
 
 const MAGIC: &[u8; 8] = b"VESTAANS";
 const VERSION: u16 = 1;
@@ -31,7 +32,7 @@ const EVENTS_BYTES_MAX: u32 = 1 << 30;
 ///
 /// # Errors
 ///
-/// If the journal cannot be read to its end.
+/// If the journal cannot be read to its end, or the answers not be written.
 pub(super) fn answer(reader: Reader) -> Result<(), Failure> {
     let mut out = std::io::BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let name = venue::build::text();
@@ -40,7 +41,7 @@ pub(super) fn answer(reader: Reader) -> Result<(), Failure> {
     head.extend_from_slice(&RECORD_VERSION.to_le_bytes());
     head.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
     head.extend_from_slice(name.as_bytes());
-    let gone = |_| Failure::NobodyReads;
+    let gone = |error| unwritten(&error);
     out.write_all(&head).map_err(gone)?;
     let mut rerun = Rerun::new(reader);
     while rerun.next()? {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Folder, make_journal, run};
+use crate::support::{Ended, Folder, make_journal, run, vesta};
 
 fn segment(journal: &Path) -> std::path::PathBuf {
     let mut files: Vec<_> = fs::read_dir(journal)
@@ -201,6 +201,33 @@ fn what_is_no_journal_is_named() {
         &["book", absent, "--symbol", "X"],
     ] {
         run(args).assert_says(2, &[absent]);
+    }
+}
+
+/// What cannot be written is no success: whoever has the file would take it for whole.
+#[test]
+fn an_output_that_is_not_written_is_a_failure() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for args in [
+        &["journal", "print", dir, "--json"][..],
+        &["journal", "tail", dir],
+        &["journal", "stat", dir],
+        &["journal", "verify", dir, "--json"],
+        &["book", dir, "--symbol", "BTC-USD"],
+        &["explain", dir, "MAKER:1"],
+        &["replay", dir, "--verify", "--json"],
+        &["replay", dir, "--answers"],
+    ] {
+        let output = vesta().args(args).stdout(full()).output().unwrap();
+        Ended::of(output).assert_says(1, &["cannot write the output", "No space left"]);
+        // Whoever reads no more has what it wanted.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Ended::of(vesta().args(args).stdout(writer).output().unwrap());
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{args:?}");
     }
 }
 
