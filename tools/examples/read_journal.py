@@ -21,9 +21,23 @@ def crc32c(data):
 def check(holds, path, offset, what):
     if not holds:
         sys.exit(f"{path} at offset {offset}: {what}")
+def begin(folder, names):
+    """The segment that the log begins with, once its first ones were taken away as configured."""
+    if not os.path.exists(path := os.path.join(folder, "retained")):
+        return 0
+    with open(path, "rb") as file:
+        head = file.read(80)
+    sound = len(head) == 80 and crc32c(head[:76]) == struct.unpack_from("<I", head, 76)[0]
+    check(sound and head[:10] == b"VESTARET\1\0", path, 0, "not what says where a log begins")
+    first = struct.unpack_from("<Q", head, 24)[0]
+    while f"{first - 1:016}.seg" in names:
+        first -= 1  # Left by a crash, or put back.
+    return first
 def frames(folder):
     """File, offset, sequence, flags and payload of every frame of a turn."""
-    for index, name in enumerate(sorted(name for name in os.listdir(folder) if name.endswith(".seg"))):
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".seg"))
+    begins = begin(folder, names)
+    for index, name in enumerate((name for name in names if name >= f"{begins:016}"), begins):
         path, at = os.path.join(folder, name), 64
         with open(path, "rb") as file:
             data = file.read()
@@ -46,6 +60,8 @@ def frames(folder):
 def main(folder, *options):
     counts, last, is_open = Counter(), None, False
     for path, offset, sequence, flags, payload in frames(folder):
+        if last is None and not flags & 1 and not path.endswith(f"{0:016}.seg"):
+            continue  # The rest of a turn whose beginning has gone.
         comes = last is None or sequence == (last if is_open else last + 1)
         check(comes and is_open != bool(flags & 1), path, offset, f"sequence {sequence} does not come after {last}")
         last, is_open = sequence, not flags & 2

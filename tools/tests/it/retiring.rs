@@ -10,6 +10,7 @@ use venue::ring::ring;
 use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::{Core, Turned};
 
+use crate::python;
 use crate::support::{Folder, run, small_segments};
 
 /// A journal of many small segments, with three snapshots in its second half.
@@ -92,6 +93,11 @@ fn every_tool_says_where_a_journal_begins_and_goes_on_from_there() {
     ended.assert_good();
     assert_eq!(ended.json()["first_segment"], first);
     assert!(ended.out.contains(&begins), "{}", ended.out);
+    if let Some(ended) = python::read(&journal, &[]) {
+        ended.assert_good();
+        let last = format!("last {}", of_whole["last_sequence"]);
+        assert_eq!(ended.out.lines().last(), Some(&*last));
+    }
     let ended = run(&["journal", "stat", dir, "--json"]);
     ended.assert_good();
     assert_eq!(ended.json()["first_sequence"], moved["first_sequence"]);
@@ -138,10 +144,18 @@ fn every_tool_says_where_a_journal_begins_and_goes_on_from_there() {
     fs::rename(&hole, &aside).unwrap();
     run(&["journal", "verify", dir])
         .assert_says(1, &[&format!("{:016}.seg is missing", first + 1)]);
+    if let Some(ended) = python::read(&journal, &[]) {
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        assert!(ended.err.contains("not the segment that comes here"), "{}", ended.err);
+    }
     fs::rename(&aside, &hole).unwrap();
     for file in fs::read_dir(&archive).unwrap() {
         let path = file.unwrap().path();
         fs::copy(&path, journal.join(path.file_name().unwrap())).unwrap();
+    }
+    if let Some(ended) = python::read(&journal, &[]) {
+        ended.assert_good();
+        assert_eq!(Some(ended.out), python::read(&whole, &[]).map(|whole| whole.out));
     }
     let ended = run(&["diff", dir, whole.to_str().unwrap()]);
     ended.assert_good();
