@@ -25,7 +25,7 @@ pub fn input(head: &TurnHead, names: &Names) -> String {
 /// An Input and its attachment in a line.
 #[must_use]
 pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
-    let mut line = names.session(input.session).to_owned();
+    let mut line = names.session(input.session).into_owned();
     if input.inbound.0 != 0 {
         let _ = write!(line, " in#{}", input.inbound);
     }

@@ -191,7 +191,7 @@ impl Record {
     }
 
     fn who(&mut self, session: SessionId, number: OrderNumber, msg: u32, names: &Names) {
-        self.text(Column::CompId, names.session(session));
+        self.text(Column::CompId, &names.session(session));
         self.number(Column::Number, number.0.into());
         self.number(Column::MsgSeqNum, msg.into());
     }
@@ -392,7 +392,7 @@ impl Record {
                 self.number(Column::TradeId, it.trade.0);
                 self.price(Column::LastPx, it.price, it.instrument, names);
                 self.qty(Column::LastQty, it.qty, it.instrument, names);
-                self.text(Column::ContraCompId, names.session(it.sell.session));
+                self.text(Column::ContraCompId, &names.session(it.sell.session));
                 self.number(Column::ContraNumber, it.sell.number.0.into());
                 self.number(Column::ContraMsgSeqNum, it.sell.msg.0.into());
             }
@@ -413,7 +413,7 @@ impl Record {
     }
 
     fn contra(&mut self, fill: &Fill, id: InstrumentId, names: &Names) {
-        self.text(Column::ContraCompId, names.session(fill.session));
+        self.text(Column::ContraCompId, &names.session(fill.session));
         self.number(Column::ContraNumber, fill.number.0.into());
         self.number(Column::ContraMsgSeqNum, fill.msg.0.into());
         self.number(Column::ContraOrderId, fill.order_id.0);

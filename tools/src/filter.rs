@@ -68,6 +68,7 @@ impl FilterArgs {
             range: None,
             order: named.map(OrderTrack::new),
             state: State::default(),
+            session_met: false,
         })
     }
 }
@@ -80,6 +81,8 @@ pub struct Filter {
     range: Option<Range>,
     order: Option<OrderTrack>,
     state: State,
+    /// A turn was the session's: in a part of a journal that does not define it, it goes by its number.
+    session_met: bool,
 }
 
 /// What was seen of the present turn.
@@ -138,7 +141,7 @@ impl Filter {
     /// Whether what this session asks and is told is asked for.
     #[must_use]
     pub fn shows_session(&self, id: SessionId, names: &Names) -> bool {
-        self.args.session.as_deref().is_none_or(|wanted| names.session(id) == wanted)
+        self.args.session.as_deref().is_none_or(|wanted| *names.session(id) == *wanted)
     }
 
     /// Whether what concerns this instrument is asked for.
@@ -176,7 +179,7 @@ impl Filter {
         }
         let known = |wanted: &str| names.sessions.iter().any(|(comp_id, _)| comp_id == wanted);
         match &self.args.session {
-            Some(comp_id) if comp_id != "VENUE" && !known(comp_id) => {
+            Some(comp_id) if comp_id != "VENUE" && !self.session_met && !known(comp_id) => {
                 Err(Failure::usage(format!("the journal knows no session {comp_id}")))
             }
             _ => Ok(()),
@@ -184,7 +187,9 @@ impl Filter {
     }
 
     fn session(&mut self, id: SessionId, names: &Names) {
-        self.state.session |= self.shows_session(id, names);
+        let is_its = self.shows_session(id, names);
+        self.state.session |= is_its;
+        self.session_met |= is_its;
     }
 
     fn symbol(&mut self, id: Option<InstrumentId>, names: &Names) {

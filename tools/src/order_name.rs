@@ -45,9 +45,9 @@ impl OrderName {
         let session = names.session(head.input.session);
         match self {
             OrderName::Id(id) => id.0 == head.input.sequence.0,
-            OrderName::Number(comp_id, wanted) => *wanted == number && comp_id == session,
+            OrderName::Number(comp_id, wanted) => *wanted == number && *comp_id == *session,
             OrderName::ClOrdId(wanted, comp_id) => {
-                comp_id.as_ref().is_none_or(|comp_id| comp_id == session)
+                comp_id.as_ref().is_none_or(|comp_id| *comp_id == *session)
                     && cl_ord_id_of(&head.input.command, head.attachment()) == Some(wanted)
             }
         }

@@ -1,6 +1,7 @@
 //! Start-up: the journal is replayed, every reader's state is folded from it, and what the
 //! configuration adds becomes the next Inputs.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use gateway::order_entry::OrderEntry;
@@ -59,11 +60,15 @@ pub struct Names {
 }
 
 impl Names {
-    /// CompID of a session.
+    /// CompID of a session; of one whose definition was not told, in a part of a journal, its number: what it asked
+    /// for is not the venue's doing.
     #[must_use]
-    pub fn session(&self, id: SessionId) -> &str {
-        let index = id.index().wrapping_sub(1);
-        self.sessions.get(index).map_or("VENUE", |(comp_id, _)| comp_id)
+    pub fn session(&self, id: SessionId) -> Cow<'_, str> {
+        let Some(index) = id.index().checked_sub(1) else { return "VENUE".into() };
+        match self.sessions.get(index) {
+            Some((comp_id, _)) => comp_id.into(),
+            None => format!("session {}", id.0).into(),
+        }
     }
 
     /// The instrument with this symbol.

@@ -1,6 +1,7 @@
 //! The FIX sessions of a journal as a capture: what the gateway said, byte for byte, and what it was
 //! asked, as far as the journal keeps that.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -52,7 +53,7 @@ pub(crate) trait Sink {
 pub(crate) struct Of<'a> {
     pub(crate) at: Timestamp,
     pub(crate) session: SessionId,
-    pub(crate) comp_id: &'a str,
+    pub(crate) comp_id: Cow<'a, str>,
     pub(crate) version: Version,
 }
 
@@ -202,7 +203,8 @@ impl<S: Sink> Sessions<S> {
         turn: &Turn<'_>,
         from: From,
     ) -> Result<Identity, Failure> {
-        let (ours, theirs) = (self.name.as_bytes(), turn.names.session(session).as_bytes());
+        let comp_id = turn.names.session(session);
+        let (ours, theirs) = (self.name.as_bytes(), comp_id.as_bytes());
         let version = self.entry.version(session).unwrap_or_default();
         let identity = match from {
             From::Server => Identity::new(version, ours, theirs),

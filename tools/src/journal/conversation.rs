@@ -60,7 +60,7 @@ impl Sink for Spoken {
                 fields.map(|(name, value)| (name, Value::String(value))).collect();
             let line = json!({
                 "time": Rfc3339(of.at).to_string(),
-                "from": if derived { of.comp_id } else { "venue" },
+                "from": if derived { &*of.comp_id } else { "venue" },
                 "derived": derived,
                 "message": msg_type,
                 "fields": fields,

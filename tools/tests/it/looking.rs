@@ -230,6 +230,17 @@ fn a_part_from_later_on_is_read_and_not_replayed() {
     for args in [&["replay", out, "--verify"][..], &["book", out, "--symbol", "BTC-USD"]] {
         run(args).assert_says(1, &["begins with sequence", "not replayed"]);
     }
+    // What is not defined in it goes by its number, and not by the name of the venue.
+    let text = run(&["journal", "print", out]).out;
+    let input = text.lines().next().unwrap();
+    assert!(input.contains(" session 2 in#") && !text.contains("VENUE in#"), "{text}");
+    let of_one = shown(out, &["--session", "session 2"]);
+    assert_eq!(of_one.first().map(|line| line.0), Some(first));
+    run(&["journal", "print", out, "--session", "session 9"]).assert_says(2, &["session 9"]);
+    let csv = folder.path().join("part.csv");
+    run(&["export", out, "--format", "csv", "--out", csv.to_str().unwrap()]).assert_good();
+    let csv = fs::read_to_string(csv).unwrap();
+    assert!(csv.contains(",session 1,") && !csv.contains("VENUE"), "{csv}");
     let none = folder.path().join("none");
     let none = none.to_str().unwrap();
     run(&["journal", "cut", dir, "--from", "100000", "--out", none]).assert_says(2, &["no turn"]);
