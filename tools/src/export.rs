@@ -83,6 +83,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
         // What works and what it is called is of before.
         args.journal.open_to_replay()?;
     }
+    JournalArgs::tell_beginning(&reader);
     select.names = args.journal.names(&reader);
     let out = create(&args.out)?;
     let bar = progress(reader.bytes_total());

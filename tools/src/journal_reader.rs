@@ -65,6 +65,13 @@ impl JournalArgs {
         Some(format!("the journal begins with segment {}: {went}", reader.first_segment()))
     }
 
+    /// Says on stderr where the journal begins, if that is not with turn 1: for commands whose output is for programs.
+    pub fn tell_beginning(reader: &Reader) {
+        if let Some(begins) = JournalArgs::beginning(reader) {
+            eprintln!("vesta: {begins}");
+        }
+    }
+
     /// Opens it for who needs it from its first turn on.
     ///
     /// # Errors

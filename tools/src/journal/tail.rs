@@ -66,6 +66,7 @@ pub(super) fn tail(args: &TailArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let mut reader = args.journal.open()?;
+    JournalArgs::tell_beginning(&reader);
     select.names = args.journal.names(&reader);
     let mut printer = Printer::new(&args.style);
     let read = last(args, &mut select, &mut reader, &mut printer, &interrupt);

@@ -111,7 +111,12 @@ fn every_tool_says_where_a_journal_begins_and_goes_on_from_there() {
     assert!(ended.out.contains("TRADER1"), "no name in it");
     let again = run(&["journal", "print", whole.to_str().unwrap(), "--from", &from]);
     assert_eq!(ended.out, again.out);
-    run(&["journal", "tail", dir]).assert_good();
+    // Lines are for programs: where it begins is on stderr.
+    assert!(ended.err.contains(&begins), "{}", ended.err);
+    assert_eq!(again.err, "");
+    let ended = run(&["journal", "tail", dir]);
+    ended.assert_good();
+    assert!(ended.err.contains(&begins), "{}", ended.err);
 
     let ended = run(&["replay", dir, "--verify", "--json"]);
     ended.assert_good();
@@ -136,7 +141,9 @@ fn every_tool_says_where_a_journal_begins_and_goes_on_from_there() {
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
     run(&["export", dir, "--format", "pcap", "--out", out]).assert_says(1, &["from turn 1 on"]);
-    run(&["export", dir, "--format", "csv", "--out", out]).assert_good();
+    let ended = run(&["export", dir, "--format", "csv", "--out", out]);
+    ended.assert_good();
+    assert!(ended.err.contains(&begins), "{}", ended.err);
 
     // A hole is still one, and put together it is all there.
     let hole = journal.join(format!("{:016}.seg", first + 1));
