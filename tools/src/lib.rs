@@ -41,5 +41,6 @@ pub mod scan;
 pub mod select;
 pub mod serve;
 pub mod simulate;
+pub mod starting;
 pub mod temporary;
 pub mod text;

@@ -12,6 +12,7 @@ use venue::turns::FollowError;
 
 use crate::failure::Failure;
 use crate::journal_reader::{JournalArgs, progress};
+use crate::starting::Starts;
 use crate::{describe, output, say, text};
 
 /// Replays a journal through the engine of this build and compares every event with what is written.
@@ -138,6 +139,9 @@ fn begin(args: &ReplayArgs) -> Result<(Reader, Replay), Failure> {
     let (mut reader, mut replay) = (args.journal.open()?, Replay::new());
     let snapshots = Snapshots::to_read(&args.journal.dir, reader.log_id());
     let (hashes, mut refused) = snapshots::state_hashes(&mut reader, &snapshots);
+    if args.verify && args.from_snapshot {
+        Starts::check(&args.journal)?;
+    }
     if args.from_snapshot {
         let (index, passed) = snapshots::index(&mut reader, &snapshots, |_| true);
         refused = passed;
@@ -153,6 +157,10 @@ fn begin(args: &ReplayArgs) -> Result<(Reader, Replay), Failure> {
             let what = "there is no good snapshot to begin with: put the older segments back";
             return Err(Failure::failed(format!("{begins}, and {what}{why}")));
         };
+        if args.verify {
+            // Whoever asks wants to start on it.
+            Starts::check(&args.journal)?;
+        }
         replay = index.replay;
         say!("{begins}. From the oldest snapshot on, of sequence {}", replay.place().0);
     }

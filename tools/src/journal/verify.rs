@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::journal_reader::{JournalArgs, progress};
+use crate::starting::Starts;
 use crate::{output, say, text};
 
 #[derive(Args, Debug)]
@@ -26,6 +27,15 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     bar.finish_and_clear();
     match result {
         Ok(verified) => {
+            let starts = match Starts::check(&args.journal) {
+                Ok(starts) => starts,
+                Err(failure) => {
+                    if args.json {
+                        output::json(&json!({ "ok": false, "why": failure.to_string() }));
+                    }
+                    return Err(failure);
+                }
+            };
             say!(
                 "{} turns in {} segments are sound: sequence {} to {}, {} bytes",
                 text::count(verified.turns),
@@ -43,6 +53,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
             if verified.copies > 0 {
                 say!("{} of them are live and on disk: both copies are sound", verified.copies);
             }
+            if starts.good > 0 {
+                say!("{} snapshots to start from are sound", starts.good);
+            }
+            for refused in &starts.refused {
+                say!("{refused}");
+            }
             if let Some(cut) = verified.torn_tail {
                 say!("the end is torn, as after a crash: {cut}");
             }
@@ -58,6 +74,8 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
                     "first_sequence": verified.first_sequence,
                     "last_sequence": verified.last_sequence,
                     "bytes": verified.bytes,
+                    "snapshots": starts.good,
+                    "bad_snapshots": starts.refused.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "torn_tail": verified.torn_tail.map(|cut| cut.to_string()),
                 }));
             }

@@ -202,3 +202,61 @@ fn a_journal_that_is_in_use_or_has_no_good_snapshot_is_left_alone() {
     // All but a snapshot of now, and what the open made ahead.
     assert!(fs::read_dir(&journal).unwrap().count() <= before + 3);
 }
+
+/// Turns a bit of a part of a snapshot that only a start reads: what each session has of its orders.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    // The table of parts in the head: kind, checksum, offset, length.
+    let entry = (136..508).step_by(24).find(|at| bytes[*at] == 3).unwrap();
+    assert!(u64_at(entry + 16) > 0);
+    let at = usize::try_from(u64_at(entry + 8)).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_journal_without_its_beginning_and_a_snapshot_is_not_well() {
+    let folder = Folder::new();
+    let (journal, snapshots) = long_journal(&folder);
+    let (dir, live) = (journal.to_str().unwrap(), folder.path().join("live"));
+    let (to, live) = (folder.path().join("old"), live.to_str().unwrap());
+    let whole = folder.path().join("whole");
+    fs::create_dir(&whole).unwrap();
+    for file in fs::read_dir(&journal).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, whole.join(path.file_name().unwrap())).unwrap();
+    }
+    let archive = ["journal", "archive", dir, "--live-dir", live, "--keep", "1", "--to"];
+    run(&[&archive[..], &[to.to_str().unwrap()]].concat()).assert_good();
+    let all = snapshots.list().unwrap();
+    let (last, others) = all.split_last().unwrap();
+    let verify = || run(&["journal", "verify", dir, "--json"]);
+    let ended = verify();
+    ended.assert_good();
+    assert_eq!(ended.json()["snapshots"], all.len());
+
+    // One is enough, and of the others it is told.
+    others.iter().for_each(|sequence| damage(&snapshots.path(*sequence)));
+    let ended = verify();
+    ended.assert_good();
+    assert_eq!(ended.json()["snapshots"], 1);
+    assert_eq!(ended.json()["bad_snapshots"].as_array().unwrap().len(), others.len());
+    assert!(ended.out.contains("is damaged in part 3: passed over"), "{}", ended.out);
+    run(&["replay", dir, "--verify"]).assert_good();
+
+    damage(&snapshots.path(*last));
+    let words = ["there is no good snapshot", "is damaged in part 3"];
+    let ended = verify();
+    ended.assert_says(1, &words);
+    assert_eq!(ended.json()["ok"], false);
+    run(&["replay", dir, "--verify"]).assert_says(1, &words);
+    run(&["replay", dir, "--verify", "--from-snapshot"]).assert_says(1, &words);
+
+    // A whole one needs none.
+    let of_whole = Snapshots::to_read(&whole, 0);
+    of_whole.list().unwrap().iter().for_each(|sequence| damage(&of_whole.path(*sequence)));
+    let ended = run(&["journal", "verify", whole.to_str().unwrap(), "--json"]);
+    ended.assert_good();
+    assert_eq!(ended.json()["snapshots"], 0);
+}
