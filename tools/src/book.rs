@@ -54,6 +54,7 @@ pub fn run(args: &BookArgs) -> Result<(), Failure> {
         (Some(at), Some((_, began))) => Some(Moment::parse("--at", at, began)?),
         _ => None,
     };
+    Moment::tell_day(&args.journal, [("--at", args.at.as_ref())]);
     let is_past = |sequence, time| at.is_some_and(|at| at.is_before(sequence, time));
     let snapshots = Snapshots::to_read(&args.journal.dir, reader.log_id());
     let fits = |head: &SnapshotHead| !is_past(Sequence(head.sequence), Timestamp(head.time));

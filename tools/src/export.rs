@@ -84,6 +84,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
         args.journal.open_to_replay()?;
     }
     JournalArgs::tell_beginning(&reader);
+    args.filter.tell_day(&args.journal);
     select.names = args.journal.names(&reader);
     let out = create(&args.out)?;
     let bar = progress(reader.bytes_total());

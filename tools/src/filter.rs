@@ -7,6 +7,7 @@ use venue::turns::TurnHead;
 
 use crate::describe;
 use crate::failure::Failure;
+use crate::journal_reader::JournalArgs;
 use crate::moment::{Range, RangeArgs};
 use crate::order_name::{OrderName, OrderTrack};
 
@@ -37,6 +38,11 @@ impl FilterArgs {
     #[must_use]
     pub fn of_session(&self, comp_id: &str) -> FilterArgs {
         FilterArgs { session: Some(comp_id.to_owned()), ..self.clone() }
+    }
+
+    /// Says on stderr of which day times without a date are, where the journal has more than one.
+    pub fn tell_day(&self, journal: &JournalArgs) {
+        self.range.tell_day(journal);
     }
 
     /// The filter, or what is wrong with it.

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use journal::{OpenError, Reader, Snapshots};
+use matcher::Timestamp;
+use venue::turns::read_head;
 use venue::{Names, snapshots};
 
 use crate::failure::Failure;
+use crate::{scan, text};
 
 /// Which journal to read.
 #[derive(Args, Clone, Debug)]
@@ -72,6 +75,33 @@ impl JournalArgs {
         }
     }
 
+    /// The time of the first turn, and that of the last if it is of another day; of a day in between, if that is seen
+    /// sooner. `None` without a turn.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn days(&self) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
+        let mut reader = self.open()?;
+        let Some(first) = next_time(&mut reader)? else { return Ok(None) };
+        // Only what is in the last one is read, and from an earlier one only if a turn goes on through the last.
+        for segment in scan::segments(&reader)?.iter().rev() {
+            reader.seek(scan::start(&reader, segment));
+            let mut last = None;
+            while let Some(time) = next_time(&mut reader)? {
+                last = Some(time);
+                if text::day(time) != text::day(first) {
+                    break;
+                }
+            }
+            if let Some(last) = last {
+                let is_later = text::day(last) != text::day(first);
+                return Ok(Some((first, if is_later { last } else { first })));
+            }
+        }
+        Ok(Some((first, first)))
+    }
+
     /// Opens it for who needs it from its first turn on.
     ///
     /// # Errors
@@ -96,6 +126,17 @@ impl JournalArgs {
     fn open_it(&self) -> Result<Reader, OpenError> {
         Reader::open(&self.dir, self.live_dir().as_deref())
     }
+}
+
+/// The time of the next turn that begins, `None` if there is none.
+fn next_time(reader: &mut Reader) -> Result<Option<Timestamp>, Failure> {
+    while let Some(frame) = reader.next().map_err(Failure::failed)? {
+        if frame.first {
+            let head = read_head(&frame).map_err(Failure::failed)?;
+            return Ok(Some(head.input.timestamp));
+        }
+    }
+    Ok(None)
 }
 
 /// A progress bar on stderr over `bytes`; invisible where stderr is no terminal.

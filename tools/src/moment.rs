@@ -4,7 +4,8 @@ use clap::Args;
 use matcher::{Sequence, Timestamp};
 
 use crate::failure::Failure;
-use crate::text;
+use crate::journal_reader::JournalArgs;
+use crate::text::{self, Rfc3339};
 
 /// A turn, by its sequence or by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,30 @@ impl Moment {
             let wanted = "a sequence, HH:MM:SS[.fraction] or 2026-01-02T09:31:07Z";
             Failure::usage(format!("{option} {text:?} is not {wanted}"))
         })
+    }
+
+    /// Says on stderr of which day times without a date are, where the journal has more than one. `asked` are options
+    /// and what they were given.
+    pub fn tell_day<'a>(
+        journal: &JournalArgs,
+        asked: impl IntoIterator<Item = (&'a str, Option<&'a String>)>,
+    ) {
+        let asked = asked.into_iter().filter_map(|(option, text)| Some((option, text?)));
+        let asked: Vec<_> = asked.filter(|(_, text)| text::is_time_of_day(text)).collect();
+        if asked.is_empty() {
+            return;
+        }
+        // Why it cannot be read says who reads it.
+        let Ok(Some((first, last))) = journal.days() else { return };
+        for (option, text) in asked {
+            if let Some(time) = text::parse_time(text, first).filter(|_| first < last) {
+                let (time, last) = (Rfc3339(time), Rfc3339(last));
+                eprintln!(
+                    "vesta: {option} {text} is {time}: without a date it is of the day on which the journal begins, and \
+                     that goes on to {last}"
+                );
+            }
+        }
     }
 
     /// Whether a turn is before it.
@@ -71,6 +96,11 @@ pub struct Range {
 }
 
 impl RangeArgs {
+    /// Says on stderr of which day times without a date are, see [`Moment::tell_day`].
+    pub fn tell_day(&self, journal: &JournalArgs) {
+        Moment::tell_day(journal, [("--from", self.from.as_ref()), ("--to", self.to.as_ref())]);
+    }
+
     /// The range, in a journal whose first turn is at `first`. Any time will do to check how it is
     /// written.
     ///

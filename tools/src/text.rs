@@ -84,6 +84,18 @@ pub fn parse_time(text: &str, day: Timestamp) -> Option<Timestamp> {
     Some(Timestamp(days.checked_mul(DAY_NS)?.checked_add(parse_time_of_day(time)?)?))
 }
 
+/// Whether it is a time without a date.
+#[must_use]
+pub fn is_time_of_day(text: &str) -> bool {
+    parse_time_of_day(text).is_some()
+}
+
+/// The day that a time is in, counted from 1970-01-01.
+#[must_use]
+pub fn day(time: Timestamp) -> u64 {
+    time.0 / DAY_NS
+}
+
 fn parse_time_of_day(text: &str) -> Option<u64> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let parts: Vec<&str> = clock.split(':').collect();

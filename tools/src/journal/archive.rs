@@ -92,6 +92,7 @@ fn retention(args: &ArchiveArgs, reader: &mut Reader) -> Result<RetentionConfig,
     let began = reader.next().map_err(Failure::failed)?;
     let began = began.map(|frame| read_head(&frame)).transpose().map_err(Failure::failed)?;
     let began = began.map_or(Timestamp(0), |head| head.input.timestamp);
+    Moment::tell_day(&args.journal, [("--before", args.before.as_ref())]);
     let moment = match &args.before {
         None => None,
         Some(before) => Some(Moment::parse("--before", before, began)?),

@@ -45,6 +45,7 @@ pub(super) fn cut(args: &CutArgs) -> Result<(), Failure> {
             format!("its records are of version {found}, this program knows {RECORD_VERSION}");
         return Err(Failure::failed(what));
     }
+    args.range.tell_day(&args.journal);
     let mut part = Part::create(&args.out, reader.segment_bytes(), reader.record_version())
         .map_err(Failure::usage)?;
     let bar = progress(reader.bytes_total());

@@ -55,6 +55,7 @@ pub(super) fn print(args: &PrintArgs) -> Result<(), Failure> {
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     JournalArgs::tell_beginning(&reader);
+    args.filter.tell_day(&args.journal);
     select.names = args.journal.names(&reader);
     let mut printer = Printer::new(&args.style);
     let bar = progress_beside_lines(reader.bytes_total());

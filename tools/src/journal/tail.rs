@@ -67,6 +67,7 @@ pub(super) fn tail(args: &TailArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let mut reader = args.journal.open()?;
     JournalArgs::tell_beginning(&reader);
+    args.filter.tell_day(&args.journal);
     select.names = args.journal.names(&reader);
     let mut printer = Printer::new(&args.style);
     let read = last(args, &mut select, &mut reader, &mut printer, &interrupt);

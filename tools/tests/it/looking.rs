@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use crate::support::{Folder, MAKER, Market, Running, TAKER, make_journal, run, vesta};
 
@@ -245,4 +246,60 @@ fn a_part_from_later_on_is_read_and_not_replayed() {
     let none = none.to_str().unwrap();
     run(&["journal", "cut", dir, "--from", "100000", "--out", none]).assert_says(2, &["no turn"]);
     assert!(!folder.path().join("none").exists());
+}
+
+/// The turns of `journal` in `out`, a second apart from 2026-01-02T09:30:00Z on; those from sequence `later` on two
+/// days later.
+fn retimed(journal: &Path, out: &Path, later: u64) {
+    const BEGIN_S: u64 = 1_767_346_200;
+    const TWO_DAYS_S: u64 = 2 * 86_400;
+    let mut reader = journal::Reader::open(journal, None).unwrap();
+    let (bytes, version) = (reader.segment_bytes(), reader.record_version());
+    let mut part = journal::Part::create(out, bytes, version).unwrap();
+    while let Some(frame) = reader.next().unwrap() {
+        let mut payload = frame.payload.to_vec();
+        if frame.first {
+            let days_s = if frame.sequence < later { 0 } else { TWO_DAYS_S };
+            let time = (BEGIN_S + days_s + frame.sequence) * 1_000_000_000;
+            payload[8..16].copy_from_slice(&time.to_le_bytes());
+        }
+        part.append(&journal::Frame { payload: &payload, ..frame }).unwrap();
+    }
+    part.end().unwrap();
+}
+
+#[test]
+fn a_time_without_a_date_is_told_with_its_day_where_there_are_more() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let later = shown(journal.to_str().unwrap(), &["--kind", "traded"])[0].0;
+    let (days, day) = (folder.path().join("days"), folder.path().join("day"));
+    retimed(&journal, &days, later);
+    retimed(&journal, &day, u64::MAX);
+    let (days, day, out) = (days.to_str().unwrap(), day.to_str().unwrap(), folder.path().join("out"));
+    let out = out.to_str().unwrap();
+    let book = ["book", days, "--symbol", "BTC-USD", "--at"];
+    for (args, option) in [
+        (&["journal", "print", days, "--from", "09:30:00.5"][..], "--from 09:30:00.5"),
+        (&["journal", "tail", days, "--to", "09:30:00.5"], "--to 09:30:00.5"),
+        (&["journal", "cut", days, "--to", "09:31:00", "--out", out], "--to 09:31:00"),
+        (&[&book[..], &["09:31:00"]].concat(), "--at 09:31:00"),
+    ] {
+        let ended = run(args);
+        ended.assert_good();
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        assert!(ended.err.contains(&format!("{option} is 2026-01-02T")), "{}", ended.err);
+        assert!(ended.err.contains("goes on to 2026-01-04T09:30:"), "{}", ended.err);
+    }
+    // With a date, a sequence or a single day there is nothing to tell.
+    for args in [
+        &["journal", "print", days, "--from", "2026-01-04T09:30:00Z"][..],
+        &["journal", "print", days, "--from", "1", "--to", "5"],
+        &["journal", "print", day, "--from", "09:30:00"],
+        &[&book[..], &["2026-01-04T12:00:00Z"]].concat(),
+    ] {
+        let ended = run(args);
+        ended.assert_good();
+        assert_eq!(ended.err, "", "{args:?}");
+    }
 }
