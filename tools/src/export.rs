@@ -8,9 +8,8 @@ mod parquet;
 pub(crate) mod sessions;
 mod table;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufWriter;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -19,6 +18,7 @@ use crate::failure::Failure;
 use crate::filter::FilterArgs;
 use crate::journal_reader::{JournalArgs, progress};
 use crate::select::{Select, Turns};
+use crate::unfinished::{NamedFile, Unfinished};
 use crate::{output, say, text};
 
 use sessions::{Packets, Sessions};
@@ -86,7 +86,8 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     JournalArgs::tell_beginning(&reader);
     args.filter.tell_day(&args.journal);
     select.names = args.journal.names(&reader);
-    let out = create(&args.out)?;
+    let (unfinished, file) = Unfinished::make(&args.out, NamedFile::create)?;
+    let out = BufWriter::with_capacity(1 << 16, file);
     let bar = progress(reader.bytes_total());
     let mut read =
         |turns: &mut dyn Turns| select.read(&mut reader, turns, |at| bar.set_position(at));
@@ -130,6 +131,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     };
     bar.finish_and_clear();
     select.filter.end(&select.names)?;
+    unfinished.finish()?;
     say!("{} {word} in {}", text::count(count), args.out.display());
     if args.json {
         more[word] = count.into();
@@ -150,10 +152,4 @@ fn is_built(format: Format) -> Result<(), Failure> {
     Err(Failure::usage(format!(
         "this build does not write {feature}: cargo build --release -p tools --features {feature}"
     )))
-}
-
-fn create(path: &Path) -> Result<impl Write + use<>, Failure> {
-    let file = File::create_new(path)
-        .map_err(|error| Failure::usage(format!("cannot make {}: {error}", path.display())))?;
-    Ok(BufWriter::with_capacity(1 << 16, file))
 }

@@ -4,7 +4,7 @@ mod flow;
 mod itch;
 mod lobster;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::unfinished::Unfinished;
 use crate::{output, say, text};
 
 use flow::Recorder;
@@ -61,13 +62,15 @@ enum Format {
 /// If the file is not of its format, or the folder cannot be made.
 pub fn run(args: &ImportArgs) -> Result<(), Failure> {
     let input = open(&args.file)?;
-    let mut recorder = Recorder::create(&args.out)?;
+    let (unfinished, ()) = Unfinished::make(&args.out, |dir| fs::create_dir(dir))?;
+    let mut recorder = Recorder::create(unfinished.path())?;
     let read = match (args.format, &args.symbol) {
         (Format::Itch, Some(symbol)) => itch::read(input, symbol, &mut recorder),
         _ => lobster::read(input, &mut recorder),
     };
     read.map_err(|why| Failure::failed(format!("{}: {why}", args.file.display())))?;
     let done = recorder.end()?;
+    unfinished.finish()?;
     say!(
         "{} commands, {} trades in {}: vesta play {}",
         text::count(done.commands),

@@ -44,3 +44,4 @@ pub mod simulate;
 pub mod starting;
 pub mod temporary;
 pub mod text;
+pub mod unfinished;

@@ -1,9 +1,9 @@
 //! Whether a venue finds in a journal what it starts from.
 
 use journal::{ReadError, Reader, Snapshots, frame_checksum};
+use matcher::Sequence;
 use matcher::record::RECORD_VERSION;
 use venue::snapshots::{Refused, Unusable};
-use matcher::Sequence;
 
 use crate::failure::Failure;
 use crate::journal_reader::JournalArgs;

@@ -1,13 +1,13 @@
 //! What an exchange recorded of its orders, as commands and what they must give.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use matcher::Side;
 
 use crate::failure::Failure;
+use crate::unfinished::NamedFile;
 
 /// An order that works, as the exchange has it.
 #[derive(Clone, Copy)]
@@ -35,9 +35,9 @@ pub(super) struct Done {
 
 /// Follows the exchange's book and writes the commands that make it.
 pub(super) struct Recorder {
-    commands: BufWriter<File>,
-    fills: BufWriter<File>,
-    rows: BufWriter<File>,
+    commands: BufWriter<NamedFile>,
+    fills: BufWriter<NamedFile>,
+    rows: BufWriter<NamedFile>,
     /// By the exchange's number.
     orders: HashMap<u64, Working>,
     /// By price, then by our number: later orders have higher ones.
@@ -60,12 +60,11 @@ struct Command<'a> {
 }
 
 impl Recorder {
-    /// Makes the folder and its files.
+    /// Makes the files in a folder of its own.
     pub(super) fn create(dir: &Path) -> Result<Recorder, Failure> {
         let io = |error| Failure::usage(format!("cannot make {}: {error}", dir.display()));
-        fs::create_dir(dir).map_err(io)?;
-        let file = |name: &str, head: &str| -> std::io::Result<BufWriter<File>> {
-            let mut file = BufWriter::new(File::create_new(dir.join(name))?);
+        let file = |name: &str, head: &str| -> std::io::Result<BufWriter<NamedFile>> {
+            let mut file = BufWriter::new(NamedFile::create(&dir.join(name))?);
             writeln!(file, "{head}")?;
             Ok(file)
         };

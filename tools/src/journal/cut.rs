@@ -12,6 +12,7 @@ use venue::turns::read_head;
 use crate::failure::Failure;
 use crate::journal_reader::{JournalArgs, progress};
 use crate::moment::{Range, RangeArgs};
+use crate::unfinished::Unfinished;
 use crate::{output, say, text};
 
 #[derive(Args, Debug)]
@@ -46,17 +47,18 @@ pub(super) fn cut(args: &CutArgs) -> Result<(), Failure> {
         return Err(Failure::failed(what));
     }
     args.range.tell_day(&args.journal);
-    let mut part = Part::create(&args.out, reader.segment_bytes(), reader.record_version())
-        .map_err(Failure::usage)?;
+    let (segment_bytes, version) = (reader.segment_bytes(), reader.record_version());
+    let (unfinished, mut part) =
+        Unfinished::make(&args.out, |dir| Part::create(dir, segment_bytes, version))?;
     let bar = progress(reader.bytes_total());
     let copied = copy(args, &mut reader, &mut part, |at| bar.set_position(at));
     bar.finish_and_clear();
     let copied = copied?;
     let segments = part.end().map_err(Failure::failed)?;
     if copied.turns == 0 {
-        let _ = std::fs::remove_dir(&args.out);
         return Err(Failure::usage("no turn of the journal is in that range: nothing was made"));
     }
+    unfinished.finish()?;
     let replays = copied.first == 1;
     say!(
         "{} turns, sequence {} to {}, in {segments} segments in {}",

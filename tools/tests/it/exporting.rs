@@ -7,7 +7,7 @@ use std::path::Path;
 use gateway::fix::{Fields, decode};
 use serde_json::Value;
 
-use crate::support::{Folder, MAKER, Market, TAKER, make_journal, run};
+use crate::support::{Folder, MAKER, Market, TAKER, make_journal, run, run_without_room};
 
 fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (Value, Vec<u8>) {
     let out = folder.path().join("export");
@@ -225,4 +225,36 @@ fn a_capture_holds_what_the_clients_heard() {
         .collect();
     let alone: Vec<Vec<u8>> = self::streams(&one).into_iter().map(|(_, bytes)| bytes).collect();
     assert_eq!(alone, of_taker);
+}
+
+/// Half a file looks like a whole one: it is not there.
+#[test]
+fn what_cannot_be_written_to_its_end_is_not_there() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let messages = folder.write("messages.csv", "34200.1,1,13,300,5853300,1\n");
+    let (dir, file) = (journal.to_str().unwrap(), messages.to_str().unwrap());
+    let out = folder.path().join("out");
+    let to = out.to_str().unwrap();
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    for args in [
+        &["export", dir, "--format", "csv", "--out", to][..],
+        &["export", dir, "--format", "pcap", "--out", to],
+        &["journal", "cut", dir, "--out", to],
+        &["import", "--format", "lobster", file, "--out", to],
+    ] {
+        run_without_room(args).assert_says(1, &["cannot ", to, "File too large"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{args:?}");
+        // And what is there of somebody else stays.
+        fs::write(&out, "theirs").unwrap();
+        run(args).assert_says(2, &["is there already", to]);
+        assert_eq!(fs::read(&out).unwrap(), b"theirs");
+        fs::remove_file(&out).unwrap();
+        run(args).assert_good();
+        fs::remove_file(&out).or_else(|_| fs::remove_dir_all(&out)).unwrap();
+    }
+    run(&["export", dir, "--format", "csv", "--out", "-"]).assert_says(2, &["not to stdout"]);
+    let nothing = ["export", dir, "--format", "csv", "--symbol", "NONE", "--out", to];
+    run(&nothing).assert_says(2, &["NONE"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
 }

@@ -276,7 +276,8 @@ fn a_time_without_a_date_is_told_with_its_day_where_there_are_more() {
     let (days, day) = (folder.path().join("days"), folder.path().join("day"));
     retimed(&journal, &days, later);
     retimed(&journal, &day, u64::MAX);
-    let (days, day, out) = (days.to_str().unwrap(), day.to_str().unwrap(), folder.path().join("out"));
+    let (days, day, out) =
+        (days.to_str().unwrap(), day.to_str().unwrap(), folder.path().join("out"));
     let out = out.to_str().unwrap();
     let book = ["book", days, "--symbol", "BTC-USD", "--at"];
     for (args, option) in [

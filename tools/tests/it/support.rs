@@ -102,6 +102,15 @@ pub(crate) fn run(args: &[&str]) -> Ended {
     Ended::of(vesta().args(args).output().unwrap())
 }
 
+/// Runs the binary where no file can grow: a disk that is full, without one.
+pub(crate) fn run_without_room(args: &[&str]) -> Ended {
+    let mut command = Command::new("sh");
+    // Without the signal the write says that there is no room.
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_vesta")).args(args).stdin(Stdio::null());
+    Ended::of(command.output().unwrap())
+}
+
 /// A running `vesta`, killed if the test ends first.
 pub(crate) struct Running {
     child: Child,
