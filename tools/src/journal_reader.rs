@@ -1,5 +1,6 @@
 //! The journal as every reading command opens and walks it.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -72,6 +73,22 @@ impl JournalArgs {
     pub fn tell_beginning(reader: &Reader) {
         if let Some(begins) = JournalArgs::beginning(reader) {
             eprintln!("vesta: {begins}");
+        }
+    }
+
+    /// Whether a process has the journal open to write to it: whoever has holds the lock on its file `lock`. A number of a
+    /// process says less, for it may be another's by now.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let Ok(file) = File::open(self.dir.join("lock")) else { return false };
+        // A venue that starts just now tries again for longer than we have it.
+        match file.try_lock_shared() {
+            Ok(()) => {
+                let _ = file.unlock();
+                false
+            }
+            // Where locks are not told, it may be.
+            Err(_) => true,
         }
     }
 

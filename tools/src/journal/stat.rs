@@ -97,7 +97,8 @@ pub(super) fn stat(args: &StatArgs) -> Result<(), Failure> {
     let symbols = counts.names.instruments.iter().map(|instrument| instrument.symbol.as_str());
     say!("traded     {}", joined(symbols));
     if let Some(control) = reader.control() {
-        say!("venue      process {}, durable to position {}", control.pid, control.durable);
+        let gone = if args.journal.is_in_use() { "" } else { " is gone" };
+        say!("venue      process {}{gone}, durable to position {}", control.pid, control.durable);
     }
     if let Some(cut) = cut {
         say!("the end is torn, as after a crash: {cut}");

@@ -146,7 +146,7 @@ enum Venue {
 impl Venue {
     fn look(reader: &Reader, args: &TailArgs) -> Venue {
         let Some(control) = reader.control() else { return Venue::None };
-        let runs = std::path::Path::new(&format!("/proc/{}", control.pid)).exists();
+        let runs = args.journal.is_in_use();
         // A venue that stops in order removes its live log.
         let live = args.journal.live_dir().is_some_and(|dir| dir.join("control").exists());
         if runs && live { Venue::Runs } else { Venue::Gone(control.pid) }

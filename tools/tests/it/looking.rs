@@ -165,6 +165,33 @@ fn a_running_venue_is_followed_to_its_end() {
     assert_eq!(printed, all.lines().collect::<Vec<_>>());
 }
 
+/// A process with the number of a venue that is gone is no venue.
+#[test]
+fn a_live_log_that_was_left_is_not_followed_for_ever() {
+    let folder = Folder::new();
+    let mut market = Market::open(&folder);
+    market.order(MAKER, "a", b'2', "1.0", "50000.00");
+    // What this process writes, as it were after a crash: the number in it is that of a process that runs.
+    for name in ["journal", "live"] {
+        let to = folder.path().join(format!("{name}-left"));
+        fs::create_dir(&to).unwrap();
+        for file in fs::read_dir(folder.path().join(name)).unwrap() {
+            let path = file.unwrap().path();
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (left, live) = (at("journal-left"), at("live-left"));
+    let ended = run(&["journal", "stat", &left, "--live-dir", &live]);
+    ended.assert_good();
+    let pid = std::process::id();
+    assert!(ended.out.contains(&format!("venue      process {pid} is gone, ")), "{}", ended.out);
+    run(&["journal", "tail", "-f", &left, "--live-dir", &live]).assert_says(0, &["is gone"]);
+    let ended = run(&["journal", "stat", &at("journal"), "--live-dir", &at("live")]);
+    assert!(ended.out.contains(&format!("venue      process {pid}, ")), "{}", ended.out);
+    market.close(&folder);
+}
+
 #[test]
 fn both_copies_of_a_running_journal_are_verified() {
     let folder = Folder::new();
