@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use venue::Config;
 use venue::config::SessionConfig;
 
 use crate::failure::Failure;
-use crate::say;
+use crate::{output, say};
 
 /// Checks a configuration file; an error names its line.
 #[derive(Args, Debug)]
@@ -16,6 +17,9 @@ pub struct CheckConfigArgs {
     /// The file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -24,7 +28,12 @@ pub struct CheckConfigArgs {
 ///
 /// If the file cannot be used.
 pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
-    let config = Config::load(&args.file).map_err(Failure::usage)?;
+    let config = Config::load(&args.file).map_err(|error| {
+        if args.json {
+            output::json(&json!({ "ok": false, "why": error.to_string() }));
+        }
+        Failure::usage(error)
+    })?;
     say!(
         "{} is good: {} instruments, {} sessions, FIX on {}",
         args.file.display(),
@@ -55,6 +64,15 @@ pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
             "warning: FIX without TLS on {}: whoever is on the way reads passwords and orders",
             config.fix.listen
         );
+    }
+    if args.json {
+        output::json(&json!({
+            "ok": true,
+            "instruments": config.instruments.len(),
+            "sessions": sessions.len(),
+            "plain_passwords": count(&plain),
+            "open_sessions": count(&|it| it.credentials.is_open()),
+        }));
     }
     Ok(())
 }

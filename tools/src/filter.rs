@@ -183,6 +183,12 @@ impl Filter {
         {
             return Err(Failure::usage(format!("the journal knows no instrument {symbol}")));
         }
+        if let Some(order) =
+            self.order.as_ref().filter(|it| it.session().is_none() && !self.is_past())
+        {
+            let name = order.name();
+            return Err(Failure::usage(format!("the journal has no request of an {name}")));
+        }
         let known = |wanted: &str| names.sessions.iter().any(|(comp_id, _)| comp_id == wanted);
         match &self.args.session {
             Some(comp_id) if comp_id != "VENUE" && !self.session_met && !known(comp_id) => {

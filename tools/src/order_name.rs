@@ -84,6 +84,12 @@ impl OrderTrack {
         OrderTrack { name, session: None, numbers: Vec::new(), order_id: None }
     }
 
+    /// What it was asked for by.
+    #[must_use]
+    pub fn name(&self) -> &OrderName {
+        &self.name
+    }
+
     /// The session of the order, once it has been seen.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {

@@ -9,6 +9,8 @@ fn the_sample_configuration_is_good() {
     let ended = run(&["check-config", file.to_str().unwrap()]);
     ended.assert_good();
     assert!(ended.out.contains("2 instruments, 2 sessions"), "{}", ended.out);
+    let told = run(&["check-config", file.to_str().unwrap(), "--json"]).json();
+    assert_eq!((&told["ok"], &told["instruments"]), (&true.into(), &2.into()), "{told}");
 }
 
 /// Replaces text that must be there.
@@ -45,6 +47,9 @@ fn a_definition_that_cannot_be_names_its_table() {
     let file = folder.write("twice.toml", &text);
     let ended = run(&["check-config", file.to_str().unwrap()]);
     ended.assert_says(2, &["twice.toml:", "A is used twice"]);
+    let ended = run(&["check-config", file.to_str().unwrap(), "--json"]);
+    ended.assert_says(2, &["A is used twice"]);
+    assert_eq!(ended.json()["ok"], false);
 
     let text = with(&config_text(&folder, &["A"]), "tick_size = \"0.01\"", "tick_size = \"0.001\"");
     let file = folder.write("tick.toml", &text);

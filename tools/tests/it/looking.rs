@@ -74,6 +74,25 @@ fn an_order_is_followed_through_its_replaces() {
     assert_eq!(kinds(dir, &["--cl-ord-id", "c", "--session", "MAKER"]), life[3..]);
 }
 
+/// Nothing shown would look like an order to which nothing happened.
+#[test]
+fn an_order_that_is_not_there_is_told() {
+    let folder = Folder::new();
+    let journal = make_journal(&folder);
+    let dir = journal.to_str().unwrap();
+    for (filter, word) in [
+        (&["--order", "CLIENT9:3"][..], "order CLIENT9:3"),
+        (&["--order", "MAKER:999"], "order MAKER:999"),
+        (&["--cl-ord-id", "zzz"], "order with ClOrdID zzz"),
+    ] {
+        let ended = run(&[&["journal", "print", dir], filter].concat());
+        ended.assert_says(2, &["the journal has no request of an ", word]);
+        assert_eq!(ended.out, "");
+    }
+    // Behind the end of the range it may be.
+    run(&["journal", "print", dir, "--order", "MAKER:1", "--to", "1"]).assert_good();
+}
+
 #[test]
 fn fields_have_the_names_of_fix() {
     let folder = Folder::new();
