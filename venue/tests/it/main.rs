@@ -5,6 +5,7 @@
 mod config;
 mod determinism;
 mod folder;
+mod full;
 mod indexes;
 mod logon;
 mod loopback;
