@@ -79,7 +79,7 @@ pub struct Options {
     pub segment_bytes: u32,
     /// Version of the bytes inside frames. Fixed for the life of the log.
     pub record_version: u16,
-    /// Full, synced segments that stay in memory for readers that are behind.
+    /// Full, synced segments that stay in memory for readers that are behind, where that has room for them.
     pub live_segments_kept: u32,
     /// Whether the segments that a log begins with are written with zeroes before it is open, as later ones
     /// are before they are needed: the syncs of a new log take as long as those of an old one then, and

@@ -123,6 +123,12 @@ impl Preparer {
         }
     }
 
+    /// How many whole segments are made ahead.
+    #[must_use]
+    pub fn ready(&self) -> u32 {
+        self.shared.ready_count()
+    }
+
     /// Whether a segment is missing among those made ahead.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
@@ -140,7 +146,7 @@ impl Preparer {
     }
 
     fn advance(&mut self) -> Result<Prepared, JournalError> {
-        if self.drop_oldest()? {
+        if self.drop_oldest(self.live_segments_kept)? {
             return Ok(Prepared::Made);
         }
         if !self.is_wanted() {
@@ -188,6 +194,10 @@ impl Preparer {
                 // Gives back what was reserved; the next step tries again.
                 self.touching = None;
                 let _ = std::fs::remove_file(&file);
+                // The writer is worth more than readers that are behind: these have the disk.
+                if self.drop_oldest(0)? {
+                    return Ok(Prepared::Made);
+                }
                 return Ok(no_space(&self.shared.live_dir));
             }
             Err(error) => return Err(JournalError::Io { doing: "make", file, error }),
@@ -214,8 +224,8 @@ impl Preparer {
         self.touching.as_mut().map_or(Ok(()), |touching| touching.step(segment_bytes, piece))
     }
 
-    /// Drops the oldest live segment if it is synced and nobody is promised it.
-    fn drop_oldest(&mut self) -> Result<bool, JournalError> {
+    /// Drops the oldest live segment if it is synced and none of the `kept` before the writer's own.
+    fn drop_oldest(&mut self, kept: u32) -> Result<bool, JournalError> {
         let segment_bytes = u64::from(self.shared.geometry.segment_bytes);
         let (durable, committed) = (self.shared.durable.get(), self.shared.committed.get());
         let index = {
@@ -224,8 +234,7 @@ impl Preparer {
                 return Ok(false);
             };
             let index = oldest.index();
-            let kept_from =
-                (committed / segment_bytes).saturating_sub(u64::from(self.live_segments_kept));
+            let kept_from = (committed / segment_bytes).saturating_sub(u64::from(kept));
             // Durable in a later segment: nothing of this one is waiting for the syncer.
             if index >= kept_from || index >= durable / segment_bytes {
                 return Ok(false);

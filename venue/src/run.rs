@@ -658,23 +658,26 @@ struct PrepareLoop {
 
 impl PrepareLoop {
     fn run(mut self) {
-        let mut said = false;
+        let (mut said, mut looks) = (false, 0);
         while !self.ending.is_stopping() {
+            let ready = self.preparer.ready();
             match self.preparer.step() {
                 Err(error) => {
                     self.fate.fail(error.to_string());
                     return;
                 }
+                // An old one dropped, or a part of a new one, is no room for the writer yet.
                 Ok(Prepared::Made) => {
-                    self.space.set_full(false);
-                    if std::mem::take(&mut said) {
-                        eprintln!("vesta: the journal has space again: orders are taken");
-                        self.core.iter().for_each(|sleeper| sleeper.wake());
+                    if self.preparer.ready() > ready {
+                        self.space.set_full(false);
+                        self.core.iter().filter(|_| said).for_each(|sleeper| sleeper.wake());
                     }
                 }
                 Ok(Prepared::NoSpace { what, needed }) => {
                     self.space.set_full(true);
-                    if !std::mem::replace(&mut said, true) {
+                    looks += 1;
+                    let is_worth_it = ready == 0 || looks >= NO_SPACE_LOOKS;
+                    if is_worth_it && !std::mem::replace(&mut said, true) {
                         eprintln!(
                             "vesta: {} has no space for the next journal segment, {needed} bytes: when \
                              the present one is nearly full new orders are refused and cancels taken, \
@@ -685,6 +688,12 @@ impl PrepareLoop {
                     std::thread::park_timeout(NO_SPACE_RETRY);
                 }
                 Ok(Prepared::Idle) => {
+                    self.space.set_full(false);
+                    looks = 0;
+                    if std::mem::take(&mut said) {
+                        eprintln!("vesta: the journal has space again: orders are taken");
+                        self.core.iter().for_each(|sleeper| sleeper.wake());
+                    }
                     let (preparer, end) = (&self.preparer, &self.ending);
                     self.me.park(SLEEP_MAX, || preparer.is_wanted() || end.is_stopping());
                 }
@@ -692,6 +701,10 @@ impl PrepareLoop {
         }
     }
 }
+
+/// Looks without space after which it is said although a segment is ready: the last one may be on its way to the
+/// disk, and make room.
+const NO_SPACE_LOOKS: u32 = 5;
 
 /// Of so many of the newest indexes a start makes those again that are not whole: it reads them all, about a GiB.
 const MENDED_AT_START: usize = 1_024;

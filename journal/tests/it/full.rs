@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use journal::{OpenError, Opened, Options, Prepared};
 
-use crate::support::{SEGMENT_BYTES, TempDir, append, read_log, sizes, sync};
+use crate::support::{SEGMENT_BYTES, TempDir, append, prepare, read_log, sizes, sync};
 
 /// Set in the process that sees a small file system: where it is.
 const SMALL_ENV: &str = "VESTA_JOURNAL_TEST_SMALL";
@@ -20,6 +20,12 @@ fn a_full_live_folder_is_said_at_every_page() {
     if let Some(small) = std::env::var_os(SMALL_ENV) {
         return fill_page_by_page(&PathBuf::from(small));
     }
+    in_a_small_file_system("a_full_live_folder_is_said_at_every_page");
+}
+
+/// Runs a test of this file once more, with [`SMALL_ENV`], in a mount namespace of its own.
+#[allow(clippy::print_stdout)] // What is not tested is told.
+fn in_a_small_file_system(test: &str) {
     let temp = TempDir::new();
     let mount = format!("mount -t tmpfs -o size={SMALL_BYTES} none \"$0\"");
     let namespace = |script: String| {
@@ -34,12 +40,39 @@ fn a_full_live_folder_is_said_at_every_page() {
     }
     let status = namespace(format!("{mount} && exec \"$@\""))
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "full::a_full_live_folder_is_said_at_every_page", "--nocapture"])
+        .args(["--exact", &format!("full::{test}"), "--nocapture"])
         .env(SMALL_ENV, temp.path())
         .stdout(Stdio::null())
         .status();
     let status = status.unwrap();
     assert!(status.success(), "{status}");
+}
+
+/// Segments kept for readers that are behind make room for the writer: with room for three it goes on for ever.
+#[test]
+fn three_live_segments_are_enough() {
+    let Some(small) = std::env::var_os(SMALL_ENV) else {
+        return in_a_small_file_system("three_live_segments_are_enough");
+    };
+    let small = PathBuf::from(small);
+    let disk = TempDir::new();
+    let options = Options { live_dir: small.join("live"), live_segments_kept: 2, ..disk.options() };
+    // Three segments, the control file, and less than one more.
+    let left = 3 * u64::from(SEGMENT_BYTES) + 8 * PAGE_BYTES;
+    std::fs::write(small.join("filler"), vec![1; (SMALL_BYTES - left) as usize]).unwrap();
+    let Opened { log, mut writer, mut syncer, mut preparer, .. } = journal::open(&options).unwrap();
+    let mut turns = Vec::new();
+    for sequence in 1..=20 * 31 {
+        assert!(writer.room() >= 4096, "wedged after {} turns", turns.len());
+        append(&mut writer, sequence, 2000, 2000);
+        turns.push((sequence, 2000));
+        sync(&mut syncer);
+        let ready = preparer.ready();
+        prepare(&mut preparer);
+        assert!(preparer.ready() >= ready);
+    }
+    // Who reads from the start has the disk.
+    assert_eq!(sizes(&read_log(&log)), turns);
 }
 
 fn fill_page_by_page(small: &Path) {
