@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::frame::crc32c;
@@ -61,6 +62,11 @@ pub(crate) fn path(live_dir: &Path) -> PathBuf {
     live_dir.join("control")
 }
 
+/// Makes a file of a live folder, for its owner alone; what has its name already is not followed or written to.
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
 impl ControlFile {
     /// Makes the control file of a new live log.
     pub(crate) fn create(
@@ -70,12 +76,12 @@ impl ControlFile {
         instance: u64,
     ) -> io::Result<ControlFile> {
         let (file_path, new_path) = (path(live_dir), live_dir.join("control.new"));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&new_path)?;
+        match std::fs::remove_file(&new_path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut file = private_file(&new_path)?;
         file.write_all(&[0; CONTROL_BYTES])?;
         let words = Words::map(&file, CONTROL_BYTES, true)?;
         words.store(MAGIC_AT, MAGIC);

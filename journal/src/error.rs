@@ -352,6 +352,37 @@ impl std::error::Error for ReadError {
     }
 }
 
+/// Why what is found in place of the live folder, or in it, is not taken for the venue's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOurs {
+    /// It belongs to another user.
+    Owner {
+        /// That user.
+        found: u32,
+        /// The user who opens the journal.
+        we: u32,
+    },
+    /// It is a symbolic link.
+    Link,
+    /// It is neither a file nor a link.
+    NoFile,
+    /// It is a file with more names than this.
+    Names,
+}
+
+impl fmt::Display for NotOurs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotOurs::Owner { found, we } => {
+                write!(f, "belongs to user {found}, and this program runs as user {we}")
+            }
+            NotOurs::Link => write!(f, "is a symbolic link"),
+            NotOurs::NoFile => write!(f, "is no file"),
+            NotOurs::Names => write!(f, "has a second name elsewhere"),
+        }
+    }
+}
+
 /// Why a journal cannot be opened. Nothing in it was lost.
 #[derive(Debug)]
 pub enum OpenError {
@@ -414,6 +445,13 @@ pub enum OpenError {
         found: PathBuf,
         /// The live folder asked for.
         configured: PathBuf,
+    },
+    /// The live folder, or a file in it, is not of our making.
+    NotOurs {
+        /// The folder or file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: NotOurs,
     },
     /// Somebody has the live log open whose journal is not this one.
     LiveInUse {
@@ -482,6 +520,12 @@ impl fmt::Display for OpenError {
                 dir.display(),
                 found.display(),
                 configured.display()
+            ),
+            OpenError::NotOurs { file, why } => write!(
+                f,
+                "{} {why}: it is not taken for a live log. If a venue made it, run this program as the user \
+                 who ran that; else remove it or configure another folder for the live log",
+                file.display()
             ),
             OpenError::LiveInUse { dir, live_dir, pid, is_copy } => {
                 let (dir, live_dir) = (dir.display(), live_dir.display());

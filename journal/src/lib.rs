@@ -46,7 +46,7 @@ use std::sync::Arc;
 pub use archive::Archive;
 pub use control::Control;
 pub use error::{
-    FrameFault, HeaderFault, JournalError, OpenError, ReadError, SnapshotFault, Unsound,
+    FrameFault, HeaderFault, JournalError, NotOurs, OpenError, ReadError, SnapshotFault, Unsound,
 };
 pub use frame::Frame;
 pub use log::{Hold, Log, Position};

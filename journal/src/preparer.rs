@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
 
+use crate::control::private_file;
 use crate::error::JournalError;
 use crate::log::Shared;
 use crate::mmap::Fresh;
@@ -294,7 +295,7 @@ impl Touching {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let file = private_file(path)?;
         let fresh = Fresh::map(&file, segment_bytes)?;
         Ok(Touching { file, fresh, at: 0 })
     }

@@ -8,15 +8,17 @@
 //! Only the last segments are walked: a begun segment on disk proves that those before it were synced.
 //! Their frames are checked by whoever reads them.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use crate::control::ControlFile;
-use crate::error::{HeaderFault, JournalError, OpenError, ReadError};
+use crate::error::{HeaderFault, JournalError, NotOurs, OpenError, ReadError};
 use crate::frame::{self, FrameFault};
 use crate::log::{Position, Shared};
 use crate::mmap::{Cursor, Fresh, ReadMap};
@@ -136,8 +138,12 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
     })
 }
 
+/// Mode of a folder that is made: for its owner alone.
+const PRIVATE_DIR_MODE: u32 = 0o700;
+
 fn make_dir(dir: &Path) -> Result<(), OpenError> {
-    let error = match std::fs::create_dir(dir) {
+    // Firms' orders are in it. Whom else it is opened to is for whoever runs the venue to say.
+    let error = match std::fs::DirBuilder::new().mode(PRIVATE_DIR_MODE).create(dir) {
         Ok(()) => match crate::storage::sync_folder_of(dir) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -271,21 +277,62 @@ fn lock_live(options: &Options, owner: &Owner) -> Result<File, OpenError> {
     let io = |error| OpenError::Dir { dir: live_dir.clone(), error };
     for _ in 0..LOCK_LOOKS_MAX {
         make_dir(live_dir)?;
-        let folder = File::open(live_dir).map_err(io)?;
+        #[allow(clippy::cast_possible_wrap)] // Flags.
+        let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits() as i32;
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(live_dir);
+        let folder = opened.map_err(|error| match std::fs::symlink_metadata(live_dir) {
+            Ok(found) if found.is_symlink() => not_ours(live_dir, NotOurs::Link),
+            _ => io(error),
+        })?;
+        let held = folder.metadata().map_err(io)?;
+        let we = rustix::process::geteuid().as_raw();
+        if held.uid() != we {
+            return Err(not_ours(live_dir, NotOurs::Owner { found: held.uid(), we }));
+        }
         if !lock(&folder).map_err(io)? {
             // What is damaged there is the other one's matter.
             let control = ControlFile::open(live_dir, false).ok().flatten();
             return Err(live_in_use(options, owner, live_dir, control.as_ref()));
         }
         // Who had it may have removed it, as a stop in order does.
-        let named = std::fs::metadata(live_dir);
-        let held = folder.metadata().map_err(io)?;
+        let named = std::fs::symlink_metadata(live_dir);
         if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+            close_to_others(&folder, live_dir, we)?;
             return Ok(folder);
         }
     }
     // It comes and goes: somebody starts and stops there.
     Err(live_in_use(options, owner, live_dir, None))
+}
+
+/// Nobody else sees orders in the live folder, or puts a file there from now on; what there is already must be
+/// ours: the name of the folder is known before it is made, in a place where everybody may make one.
+fn close_to_others(folder: &File, live_dir: &Path, we: u32) -> Result<(), OpenError> {
+    let io = |error| OpenError::Dir { dir: live_dir.to_path_buf(), error };
+    if folder.metadata().map_err(io)?.mode() & 0o077 != 0 {
+        folder.set_permissions(Permissions::from_mode(PRIVATE_DIR_MODE)).map_err(io)?;
+    }
+    for entry in std::fs::read_dir(live_dir).map_err(io)? {
+        let file = entry.map_err(io)?.path();
+        let is_segment = file.extension().is_some_and(|extension| extension == "seg");
+        if !is_segment && !file.ends_with("control") && !file.ends_with("control.new") {
+            continue;
+        }
+        let found = std::fs::symlink_metadata(&file).map_err(io)?;
+        let why = match &found {
+            found if found.is_symlink() => NotOurs::Link,
+            found if found.uid() != we => NotOurs::Owner { found: found.uid(), we },
+            found if !found.is_file() => NotOurs::NoFile,
+            found if found.nlink() > 1 => NotOurs::Names,
+            _ => continue,
+        };
+        return Err(not_ours(&file, why));
+    }
+    Ok(())
+}
+
+fn not_ours(file: &Path, why: NotOurs) -> OpenError {
+    OpenError::NotOurs { file: file.to_path_buf(), why }
 }
 
 fn live_in_use(

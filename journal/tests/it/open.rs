@@ -1,8 +1,10 @@
 //! Opening what cannot be opened, each with its own answer.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use journal::{OpenError, Options};
+use journal::{NotOurs, OpenError, Options};
 
 use crate::support::{SEGMENT_BYTES, TempDir, append, copy_dir, read_log, sizes, sync};
 
@@ -211,6 +213,77 @@ fn a_stale_live_log_is_not_believed() {
 
 fn rename(from: &Path, to: &Path) {
     std::fs::rename(from, to).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn nobody_else_sees_what_is_in_a_journal_that_is_made() {
+    let temp = TempDir::new();
+    // A live folder that was there is closed.
+    std::fs::create_dir(temp.live_dir()).unwrap();
+    std::fs::set_permissions(temp.live_dir(), Permissions::from_mode(0o777)).unwrap();
+    let opened = temp.open();
+    assert_eq!((mode(&temp.dir()), mode(&temp.live_dir())), (0o700, 0o700));
+    let mut files = 0;
+    for file in std::fs::read_dir(temp.live_dir()).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+        files += 1;
+    }
+    assert_eq!(files, 4, "three segments and the control file");
+    drop(opened);
+    // Who opened it to others meant it.
+    std::fs::set_permissions(temp.dir(), Permissions::from_mode(0o750)).unwrap();
+    drop(temp.open());
+    assert_eq!(mode(&temp.dir()), 0o750);
+}
+
+/// Everybody may make a folder in /dev/shm, of the name that a venue's will have.
+#[test]
+fn what_somebody_put_in_place_of_the_live_log_is_refused() {
+    let temp = TempDir::new();
+    let (live_dir, victim) = (temp.live_dir(), temp.path().join("victim"));
+    std::fs::write(&victim, "precious").unwrap();
+    let refused = |file: &Path, why: NotOurs| match error(&temp.options()) {
+        OpenError::NotOurs { file: found, why: found_why } => {
+            assert_eq!((found.as_path(), found_why), (file, why));
+        }
+        other => panic!("{other}"),
+    };
+    for name in ["control", "control.new", "0000000000000000.seg"] {
+        let file = live_dir.join(name);
+        std::fs::create_dir(&live_dir).unwrap();
+        symlink(&victim, &file).unwrap();
+        refused(&file, NotOurs::Link);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::hard_link(&victim, &file).unwrap();
+        refused(&file, NotOurs::Names);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        refused(&file, NotOurs::NoFile);
+        std::fs::remove_dir_all(&live_dir).unwrap();
+    }
+    let elsewhere = temp.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &live_dir).unwrap();
+    refused(&live_dir, NotOurs::Link);
+    std::fs::remove_file(&live_dir).unwrap();
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+
+    std::fs::create_dir(&live_dir).unwrap();
+    let we = std::fs::metadata(&live_dir).unwrap().uid();
+    let other = we + 1;
+    if std::os::unix::fs::chown(&live_dir, Some(other), None).is_ok() {
+        refused(&live_dir, NotOurs::Owner { found: other, we });
+        assert_eq!(mode(&live_dir) & 0o700, 0o700);
+        std::os::unix::fs::chown(&live_dir, Some(we), None).unwrap();
+    } else {
+        println!("this user cannot give a folder away: another owner is not tested");
+    }
+    temp.open();
 }
 
 #[test]
