@@ -446,12 +446,6 @@ fn ack(copy: &Copy<'_>, identity: &Identity, header: &Header, out: &mut Vec<u8>)
     message.finish();
 }
 
-/// The number of the message that told a recipient of an Event, for whoever looks at its copy.
-#[must_use]
-pub fn recipient(event: &Event, recipient: u8) -> Option<(SessionId, MsgSeqNum)> {
-    event.recipients().get(usize::from(recipient)).copied().flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
