@@ -10,7 +10,7 @@ mod view;
 use std::sync::Arc;
 
 use journal::{Turn, Writer};
-use matcher::record::{EVENT_BYTES_MAX, decode_input, encode_event, event_bytes, stamp_input};
+use matcher::record::{decode_input, encode_event, event_bytes, stamp_input};
 use matcher::{
     Ahead, Command, Engine, Event, EventSink, InstrumentId, Phase, Sequence, SessionId, Timestamp,
 };
@@ -132,19 +132,6 @@ impl Core {
             }
         }
         if took == 0 { Turned::Idle } else { Turned::Took(took) }
-    }
-
-    /// Whether a turn can be begun. While there is space, one that ends whatever works: most a record for each
-    /// order. Without it a small one; each turn is looked at by itself then.
-    #[inline]
-    fn has_room(&mut self) -> bool {
-        let orders = (self.engine.orders_len() * EVENT_BYTES_MAX) as u64;
-        let for_all = self.writer.want(orders);
-        let room = self.writer.room();
-        if self.is_full {
-            return room >= ROOM_FOR_ANYTHING && !self.is_stuck();
-        }
-        room >= ROOM_FOR_ANYTHING + for_all
     }
 
     /// One turn: the request in `self.record` gets its place and its time, changes the books, and stands

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use matcher::record::{INPUT_BYTES_MAX, decode_input, encode_input};
+use matcher::record::{EVENT_BYTES_MAX, INPUT_BYTES_MAX, decode_input, encode_input};
 use matcher::{
     Command, Input, MsgSeqNum, Permission, RefusedRequest, RejectReason, SessionId, Timestamp,
 };
@@ -53,6 +53,19 @@ impl Space {
 }
 
 impl Core {
+    /// Whether a turn can be begun. While there is space, one that ends whatever works: most a record for each
+    /// order. Without it a small one; each turn is looked at by itself then.
+    #[inline]
+    pub(super) fn has_room(&mut self) -> bool {
+        let orders = (self.engine.orders_len() * EVENT_BYTES_MAX) as u64;
+        let for_all = self.writer.want(orders);
+        let room = self.writer.room();
+        if self.is_full {
+            return room >= ROOM_FOR_ANYTHING && !self.is_stuck();
+        }
+        room >= ROOM_FOR_ANYTHING + for_all
+    }
+
     /// Whether a request that nobody waits for, and that may not fit on a full disk, waits until it does.
     /// Until then new orders are refused, so that a cancel takes off only what its connection left.
     #[cold]
