@@ -25,6 +25,7 @@ use matcher::{Command, MassCancelScope, MsgSeqNum, SessionId, Timestamp};
 use crate::address::AddressRange;
 use crate::connection::{Connection, Flush};
 use crate::fix::{CompId, Fields, Profile, Session};
+use crate::market_data::{Ask, Client, MarketData, NoMarketData};
 use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
@@ -270,6 +271,7 @@ pub struct Acceptor<N: Network = Sockets> {
     copies: Waiting,
     entry: OrderEntry,
     credentials: Box<dyn Credentials + Send>,
+    market: Box<dyn MarketData + Send>,
     /// Connections whose Logon waits until somebody can look at it.
     waiting: Vec<usize>,
     serials: u64,
@@ -324,6 +326,7 @@ impl<N: Network> Acceptor<N> {
             copies: Waiting::default(),
             entry,
             credentials: Box::new(NoSecrets),
+            market: Box::new(NoMarketData),
             waiting: Vec::new(),
             serials: 0,
             networks: Networks::default(),
@@ -393,6 +396,12 @@ impl<N: Network> Acceptor<N> {
         Acceptor { credentials, ..self }
     }
 
+    /// The same, with `market` to tell of books and trades.
+    #[must_use]
+    pub fn with_market_data(self, market: Box<dyn MarketData + Send>) -> Acceptor<N> {
+        Acceptor { market, ..self }
+    }
+
     /// Where its connections come from.
     #[must_use]
     pub fn network(&self) -> &N {
@@ -442,6 +451,7 @@ impl<N: Network> Acceptor<N> {
             || !self.dirty.is_empty()
             || !self.resending.is_empty()
             || !self.asking.is_empty()
+            || self.market.has_next()
             || self.credentials.has_verdict()
     }
 
@@ -686,11 +696,9 @@ impl<N: Network> Acceptor<N> {
                 }
                 Some(id) => {
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let mut border = Border::new(
-                        (slots, entry),
-                        requests,
-                        (&mut self.resending, &mut self.asking),
-                    );
+                    let lists = (&mut self.resending, &mut self.asking);
+                    let mut border =
+                        Border::new((slots, entry), requests, lists, &mut *self.market);
                     let gone = border.tick(id, now);
                     if let Some(why) = gone {
                         self.notice(
@@ -740,8 +748,8 @@ impl<N: Network> Acceptor<N> {
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let id = SessionId(index as u32);
             let (slots, entry) = (&mut self.slots, &mut self.entry);
-            let mut border =
-                Border::new((slots, entry), requests, (&mut self.resending, &mut self.asking));
+            let lists = (&mut self.resending, &mut self.asking);
+            let mut border = Border::new((slots, entry), requests, lists, &mut *self.market);
             let mut due = None;
             border.with(id, |session, shell| {
                 let waits = session.reset_by_clock(now, shell);
@@ -785,7 +793,9 @@ impl<N: Network> Acceptor<N> {
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
         slot.resends.clear();
-        slot.passing = Passing::default();
+        if let Some(connection) = slot.passing.end() {
+            self.market.ask(Ask::Gone(Client { session: id, connection }));
+        }
         slot.lag = None;
         slot.peer = None;
         self.connection_gone(id, now, peer.logged_out);

@@ -11,7 +11,7 @@ use matcher::{InstrumentId, Phase};
 
 use crate::order_entry::PhaseCounts;
 pub(crate) use answer::Known;
-pub(crate) use request::{Refused, asked, id_of};
+pub(crate) use request::{Refused, asked, id_of, text};
 
 /// Ids of requests are 1 to so many printable ASCII characters.
 pub(crate) const REQUEST_ID_BYTES_MAX: usize = 32;

@@ -16,6 +16,7 @@ use crate::config::{Config, SessionConfig};
 use crate::core::{Core, Space, Turned};
 use crate::feed_thread::{FeedLoop, FeedParts};
 use crate::gateway_thread::GatewayLoop;
+use crate::market_data_thread::{MarketDataLoop, market_data};
 use crate::recovery::{Folds, Names, definitions, follow, recover};
 use crate::release::Release;
 use crate::ring::{Requests, ring};
@@ -75,6 +76,8 @@ pub struct Assembly<N: Network> {
     pub keeper: Keeper,
     /// The last Sequence, definitions included.
     pub last: Sequence,
+    /// Market data over FIX, if a session may have it.
+    pub(crate) market_data: Option<MarketDataLoop>,
     /// Takes the venue's own commands.
     pub operator: Operator,
     /// Who and what is defined.
@@ -203,9 +206,17 @@ impl<N: Network> Assembly<N> {
         for (id, instrument) in core.engine().instruments() {
             folds.entry.set_phase(id, instrument.phase);
         }
+        let acceptor = Acceptor::new(outside.fix, fix, setups, folds.entry)
+            .with_credentials(outside.credentials);
+        let (acceptor, market_data) = if config.sessions.iter().any(|it| it.rights.market_data) {
+            let pace = Duration::from_millis(config.fix.market_data_ms.into());
+            let (link, read) = market_data(core.engine(), &log, end, release.clone(), pace);
+            (acceptor.with_market_data(Box::new(link)), Some(read))
+        } else {
+            (acceptor, None)
+        };
         let gateway = GatewayLoop::new(
-            Acceptor::new(outside.fix, fix, setups, folds.entry)
-                .with_credentials(outside.credentials),
+            acceptor,
             outside.border_clock.clone(),
             (gateway_ring, Arc::clone(&space)),
             &log,
@@ -241,6 +252,7 @@ impl<N: Network> Assembly<N> {
             from_snapshot,
             refused,
             keeper,
+            market_data,
             joined: Joined { core, gateway, feed, schedule },
             syncer,
             preparer,

@@ -127,6 +127,8 @@ pub struct Fix {
     pub latency_s_max: u32,
     /// How long a connection may stay without a Logon, seconds.
     pub logon_timeout_s: u32,
+    /// How often a subscriber is told of market data at most, ms.
+    pub market_data_ms: u32,
     /// Connections at once.
     pub connections_max: usize,
     /// Of them those without a Logon; the oldest makes room for a new one.
@@ -355,6 +357,8 @@ struct FileFix {
     latency_s_max: u32,
     #[serde(default = "default_logon_timeout")]
     logon_timeout_s: u32,
+    #[serde(default = "default_market_data_ms")]
+    market_data_ms: Spanned<u32>,
     #[serde(default = "default_connections")]
     connections_max: Spanned<usize>,
     #[serde(default = "default_before_logon")]
@@ -446,6 +450,10 @@ struct FileSoup {
     password: String,
     #[serde(default = "default_soup_connections")]
     connections_max: usize,
+}
+
+fn default_market_data_ms() -> Spanned<u32> {
+    spanless(10)
 }
 
 fn default_soup_connections() -> usize {
@@ -676,6 +684,7 @@ impl Checker<'_> {
             heartbeat_s_max: self.range(&file.fix.heartbeat_s_max, "heartbeat_s_max", 1, 3_600)?,
             latency_s_max: file.fix.latency_s_max,
             logon_timeout_s: file.fix.logon_timeout_s,
+            market_data_ms: self.range(&file.fix.market_data_ms, "market_data_ms", 1, 60_000)?,
             connections_max: self.range(&file.fix.connections_max, "connections_max", 1, 65_536)?,
             connections_before_logon: self.range(
                 &file.fix.connections_before_logon,

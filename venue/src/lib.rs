@@ -17,6 +17,7 @@ pub mod feed_thread;
 mod gateway_thread;
 pub mod huge_pages;
 mod in_force;
+mod market_data_thread;
 pub mod named;
 pub mod outbound;
 mod recovery;

@@ -21,6 +21,7 @@ use crate::core::{Core, Space, Turned};
 use crate::credentials::Comparer;
 use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
+use crate::market_data_thread;
 use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
 use crate::replay::StateHash;
@@ -139,6 +140,7 @@ pub struct Venue {
     soup_addr: Option<SocketAddr>,
     operator: Mutex<Operator>,
     core_sleeper: Arc<Sleeper>,
+    market_data: Option<Arc<Sleeper>>,
     loops: Vec<JoinHandle<()>>,
     helpers: Helpers,
     snapshots: SnapshotThread,
@@ -226,6 +228,7 @@ impl Venue {
             from_snapshot,
             refused,
             keeper,
+            market_data,
             last,
             operator,
             names,
@@ -270,6 +273,16 @@ impl Venue {
             let _ = rustix::process::setpriority_process(None, LOGON_NICE);
             comparing.run(&gateway);
         })];
+        let market_data = market_data.map(|read| {
+            let (sleeper, gateway) = (read.sleeper(), Arc::clone(&gateway_sleeper));
+            let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
+            loops.push(spawn("vesta-market", None, &fate, move || {
+                // Of this thread alone, as above.
+                let _ = rustix::process::setpriority_process(None, market_data_thread::NICE);
+                shared.run(|| read.run(&thread_fate, &gateway));
+            }));
+            sleeper
+        });
         if joined {
             let me = gateway_sleeper;
             loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
@@ -304,6 +317,7 @@ impl Venue {
             soup_addr,
             operator: Mutex::new(operator),
             core_sleeper,
+            market_data,
             loops,
             helpers,
             snapshots,
@@ -409,7 +423,7 @@ impl Venue {
     pub fn stop(mut self) -> Result<(), String> {
         self.fate.stop();
         self.core_sleeper.wake();
-        for sleeper in &self.helpers.readers.wake {
+        for sleeper in self.helpers.readers.wake.iter().chain(&self.market_data) {
             sleeper.wake();
         }
         for thread in self.loops.drain(..) {

@@ -11,7 +11,8 @@ use matcher::{Command, InstrumentId, MsgSeqNum, Numbering, SessionId};
 
 use super::serve::FixShell;
 use super::{Acceptor, ROOM_FOR_ORDERS, Requests};
-use crate::fix::{Header, Identity, Message, Note, Taken};
+use crate::fix::{Header, Identity, Message, Note, Taken, Version};
+use crate::market_data::{Ask, Client, Parsed, Refusal, Said, Wanted, parse, refused};
 use crate::network::Network;
 use crate::order_entry::Directory;
 use crate::reference::{Answer, Asked, Known, Refused, Topic, asked, id_of, trading_session};
@@ -28,6 +29,22 @@ const ANSWERS_MAX: usize = 256;
 /// Subscriptions of one session to states. One more is refused.
 const WATCHED_MAX: usize = 256;
 
+/// Requests of one session for market data that are not over, and instruments in all of them. One more is refused.
+const MARKET_DATA_MAX: (usize, usize) = (64, 1_000);
+
+/// Bytes that may wait for a peer that is told more of this.
+const BYTES_MAX: usize = 64 << 10;
+
+/// Messages of market data that get in line in one round.
+const HEARD_A_ROUND: usize = 256;
+
+/// MDReqRejReason(281).
+mod market_data {
+    pub(super) const DUPLICATE_ID: u8 = b'1';
+    pub(super) const BANDWIDTH: u8 = b'2';
+    pub(super) const PERMISSION: u8 = b'3';
+}
+
 /// BusinessRejectReason(380).
 mod business {
     pub(super) const OTHER: u16 = 0;
@@ -37,7 +54,20 @@ mod business {
 /// Whether the answer to a message is told once only.
 #[inline]
 pub(super) fn is_for(message: &Message<'_>) -> bool {
-    matches!(message.msg_type(), b"c" | b"e" | b"g" | b"x")
+    matches!(message.msg_type(), b"V" | b"c" | b"e" | b"g" | b"x")
+}
+
+/// What waits for its number.
+enum Waiting {
+    /// It is made then.
+    Answer(Answer),
+    /// It was made beside the books, or is a refusal.
+    Body {
+        msg_type: u8,
+        body: Vec<u8>,
+        /// Whoever made it wants to know when it is taken.
+        counts: bool,
+    },
 }
 
 /// A subscription to a state.
@@ -50,10 +80,19 @@ struct Watched {
     told: Option<(u8, Option<&'static [u8]>)>,
 }
 
+/// A request for market data.
+struct Requested {
+    /// MDReqID(262).
+    id: Vec<u8>,
+    /// Which of the connection's requests it is.
+    number: u64,
+    instruments: usize,
+}
+
 /// What one session is to be told once. Lasts as long as a connection.
 #[derive(Default)]
 pub(super) struct Passing {
-    waiting: VecDeque<Answer>,
+    waiting: VecDeque<Waiting>,
     /// Numbers that what waits needs.
     needed: u32,
     /// Numbers that were asked for and have not come.
@@ -61,6 +100,14 @@ pub(super) struct Passing {
     watched: Vec<Watched>,
     /// Whether the acceptor knows that something is watched.
     listed: bool,
+    /// Requests for market data that are not over.
+    market: Vec<Requested>,
+    /// Requests for market data that were handed on.
+    market_requests: u64,
+    /// Messages of market data that were taken, and nobody was told so yet.
+    taken: u32,
+    /// Which connection of the session it is.
+    connection: u64,
 }
 
 impl Passing {
@@ -88,7 +135,32 @@ impl Passing {
 
     fn queue(&mut self, answer: Answer) {
         self.needed = self.needed.saturating_add(answer.left());
-        self.waiting.push_back(answer);
+        self.waiting.push_back(Waiting::Answer(answer));
+    }
+
+    fn queue_body(&mut self, msg_type: u8, body: Vec<u8>, counts: bool) {
+        self.needed = self.needed.saturating_add(1);
+        self.waiting.push_back(Waiting::Body { msg_type, body, counts });
+    }
+
+    /// The connection is gone. Gives its name if whoever has the books knows it.
+    pub(super) fn end(&mut self) -> Option<u64> {
+        let connection = self.connection;
+        let requests = std::mem::take(self).market_requests;
+        self.connection = connection + 1;
+        (requests > 0).then_some(connection)
+    }
+
+    /// A message of market data has come. `false`: it is for a connection before.
+    fn hear(&mut self, said: Said) -> bool {
+        if said.client.connection != self.connection {
+            return false;
+        }
+        if let Some(number) = said.ends {
+            self.market.retain(|it| it.number != number);
+        }
+        self.queue_body(said.msg_type, said.body, true);
+        true
     }
 
     /// A number has come: appends its message.
@@ -100,17 +172,26 @@ impl Passing {
         out: &mut Vec<u8>,
     ) {
         self.lost();
-        let Some(answer) = self.waiting.front_mut() else {
-            // Numbers were counted twice around a reset: something has to be said under this one.
-            return Note::Heartbeat { test_req_id: b"" }.write(identity, header, out);
-        };
         self.needed = self.needed.saturating_sub(1);
+        let answer = match self.waiting.front_mut() {
+            Some(Waiting::Answer(answer)) => answer,
+            Some(Waiting::Body { msg_type, body, counts }) => {
+                let mut message = identity.begin(out, &[*msg_type], header);
+                message.fields(body);
+                message.finish();
+                self.taken += u32::from(*counts);
+                self.waiting.pop_front();
+                return;
+            }
+            // Numbers were counted twice around a reset: something has to be said under this one.
+            None => return Note::Heartbeat { test_req_id: b"" }.write(identity, header, out),
+        };
         Known { directory, identity, header }.say(answer, out);
         let (is_done, topic) = (answer.is_done(), answer.topic());
         if !is_done {
             return;
         }
-        let Some(answer) = self.waiting.pop_front() else { return };
+        let Some(Waiting::Answer(answer)) = self.waiting.pop_front() else { return };
         let watched = self.watched.iter_mut();
         let mut of_it =
             watched.filter(|it| Some(it.topic) == topic && it.answer.id() == answer.id());
@@ -179,14 +260,12 @@ impl<R: Requests> FixShell<'_, R> {
         message: &Message<'m>,
         poss_resend: bool,
     ) -> Taken<'m> {
+        if message.msg_type() == b"V" {
+            return self.ask_market(inbound, message, poss_resend);
+        }
         let refused = match asked(message, self.entry.directory()) {
             Ok(asked) => match self.passing.take(asked, poss_resend) {
-                Ok(()) => {
-                    // Its number counts, also after a restart.
-                    let command = Command::Note(Numbering::InboundOnly);
-                    self.requests.submit(self.session, inbound, &command, &[]);
-                    return Taken::Submitted;
-                }
+                Ok(()) => return self.count(inbound),
                 Err((reason, text)) => Refused::Business { reason, text },
             },
             Err(refused) => refused,
@@ -197,6 +276,96 @@ impl<R: Requests> FixShell<'_, R> {
                 Taken::BusinessReject { reason, text, ref_id: id_of(message) }
             }
         }
+    }
+
+    /// The number of a message counts, also after a restart.
+    fn count<'m>(&mut self, inbound: MsgSeqNum) -> Taken<'m> {
+        let command = Command::Note(Numbering::InboundOnly);
+        self.requests.submit(self.session, inbound, &command, &[]);
+        Taken::Submitted
+    }
+
+    /// Takes a MarketDataRequest(V).
+    fn ask_market<'m>(
+        &mut self,
+        inbound: MsgSeqNum,
+        message: &Message<'m>,
+        poss_resend: bool,
+    ) -> Taken<'m> {
+        if self.passing.waiting.len() >= ANSWERS_MAX {
+            let (reason, text) = (business::OTHER, "too many answers wait to be read");
+            return Taken::BusinessReject { reason, text, ref_id: id_of(message) };
+        }
+        let version = Version::of_begin_string(message.begin_string()).unwrap_or_default();
+        let outcome = match parse(message, version, self.entry.directory()) {
+            // First, so that there is an MDReqID that can be said.
+            Err(refusal @ Refusal::Field { .. }) => Err(refusal),
+            _ if !self.rights.market_data => Err(Refusal::Request {
+                reason: Some(market_data::PERMISSION),
+                text: "this session may not have market data",
+            }),
+            Ok(Parsed::Begin(wanted)) => {
+                let known = self.passing.market.iter().any(|it| it.id == wanted.id);
+                if known && poss_resend {
+                    return Taken::Ignored;
+                }
+                self.begin_market(wanted, known)
+            }
+            Ok(Parsed::End(id)) => self.end_market(&id),
+            Err(refusal) => Err(refusal),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Refusal::Field { tag, reason }) => {
+                return Taken::Reject { tag, reason: reason.code() };
+            }
+            Err(Refusal::Request { reason, text }) => {
+                // FIX 4.2 has no codes beyond 8.
+                let reason = reason.filter(|code| version > Version::Fix42 || *code <= b'8');
+                self.passing.queue_body(b'Y', refused(id_of(message), reason, text), false);
+            }
+        }
+        self.count(inbound)
+    }
+
+    fn begin_market(&mut self, wanted: Wanted, known: bool) -> Result<(), Refusal> {
+        let refusal = |reason, text| Err(Refusal::Request { reason: Some(reason), text });
+        if known {
+            return refusal(market_data::DUPLICATE_ID, "the MDReqID names a subscription already");
+        }
+        let (subscriptions_max, instruments_max) = MARKET_DATA_MAX;
+        let count = wanted.instruments.len();
+        let all = self.passing.market.iter().map(|it| it.instruments).sum::<usize>() + count;
+        if self.passing.market.len() >= subscriptions_max || all > instruments_max {
+            return refusal(market_data::BANDWIDTH, "too many subscriptions");
+        }
+        let (client, number) = (self.client(), self.passing.market_requests);
+        let requested = Requested { id: wanted.id.clone(), number, instruments: count };
+        let ask = Ask::Begin(client, number, wanted);
+        let asked = self.market.as_mut().is_some_and(|it| it.ask(ask));
+        if !asked {
+            return refusal(market_data::BANDWIDTH, "too many requests at once: try again");
+        }
+        self.passing.market_requests += 1;
+        self.passing.market.push(requested);
+        Ok(())
+    }
+
+    fn end_market(&mut self, id: &[u8]) -> Result<(), Refusal> {
+        let Some(at) = self.passing.market.iter().position(|it| it.id == id) else {
+            let text = "the MDReqID names no subscription";
+            return Err(Refusal::Request { reason: None, text });
+        };
+        let number = self.passing.market.remove(at).number;
+        let client = self.client();
+        if let Some(market) = &mut self.market {
+            market.ask(Ask::End(client, number));
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Client {
+        Client { session: self.session, connection: self.passing.connection }
     }
 
     /// Asks for the numbers that are needed, as far as there is room.
@@ -224,7 +393,10 @@ impl<N: Network> Acceptor<N> {
             let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
             let peer = slot.peer.and_then(|index| self.peers.get(index)?.as_ref());
             // One that does not read asks again when it does.
-            let Some(_) = peer.filter(|peer| !peer.connection.is_over()) else { return false };
+            let reads = peer.is_some_and(|peer| peer.connection.waiting() <= BYTES_MAX);
+            if !reads {
+                return false;
+            }
             let said = (&mut slot.resends, &mut slot.passing);
             let shell = (&mut self.entry, &mut *requests);
             FixShell::new(*id, shell, said, &slot.rights).ask_for_numbers();
@@ -233,12 +405,30 @@ impl<N: Network> Acceptor<N> {
         self.asking.append(&mut asking);
     }
 
+    /// What was said beside the books gets in line for its numbers.
+    #[inline]
+    pub(super) fn hear_market_data(&mut self) {
+        for _ in 0..HEARD_A_ROUND {
+            let Some(said) = self.market.next() else { return };
+            let id = said.client.session;
+            let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
+            if slot.is_some_and(|slot| slot.passing.hear(said)) && !self.asking.contains(&id) {
+                self.asking.push(id);
+            }
+        }
+    }
+
     /// After a session was told something: it may want to be told more.
     #[inline]
     pub(super) fn look_at_passing(&mut self, id: SessionId) {
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         if slot.passing.wants() && !self.asking.contains(&id) {
             self.asking.push(id);
+        }
+        let taken = std::mem::take(&mut slot.passing.taken);
+        if taken > 0 {
+            let client = Client { session: id, connection: slot.passing.connection };
+            self.market.ask(Ask::Taken(client, taken));
         }
         if slot.passing.begins_to_watch() && !self.watching.contains(&id) {
             self.watching.push(id);

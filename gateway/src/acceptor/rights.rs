@@ -19,6 +19,8 @@ pub struct Rights {
     pub trade: bool,
     /// Cancels and the status of orders; who may trade may this too.
     pub cancel: bool,
+    /// Market data.
+    pub market_data: bool,
     /// Instruments it may trade; empty: all.
     pub instruments: Vec<Symbol>,
 }
@@ -26,7 +28,7 @@ pub struct Rights {
 impl Default for Rights {
     /// Everything.
     fn default() -> Rights {
-        Rights { trade: true, cancel: true, instruments: Vec::new() }
+        Rights { trade: true, cancel: true, market_data: true, instruments: Vec::new() }
     }
 }
 

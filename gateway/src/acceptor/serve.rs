@@ -20,6 +20,7 @@ use crate::fix::{
     BadLength, CloseReason, DecodeError, Fields, LogonRefusal, Message, Note, Session, Shell,
     Taken, decode, decode_as, tag,
 };
+use crate::market_data::MarketData;
 use crate::network::Network;
 use crate::order_entry::{OrderEntry, Request};
 
@@ -31,6 +32,7 @@ impl<N: Network> Acceptor<N> {
         self.cancel_for_disconnects(requests);
         self.hear_verdicts();
         self.end_delays(now);
+        self.hear_market_data();
         self.ask_for_numbers(requests);
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
@@ -198,7 +200,8 @@ impl<N: Network> Acceptor<N> {
                     peer.session = Some(id);
                     let (slots, entry) = (&mut self.slots, &mut self.entry);
                     let lists = (&mut self.resending, &mut self.asking);
-                    let mut border = Border::new((slots, entry), requests, lists);
+                    let mut border =
+                        Border::new((slots, entry), requests, lists, &mut *self.market);
                     let pace = border.pace(id, now, &message);
                     self.stats.over_rate += u64::from(pace != Pace::Go);
                     let gone = match pace {
@@ -289,6 +292,7 @@ pub(super) struct Border<'a, R> {
     pub(super) requests: &'a mut R,
     pub(super) resending: &'a mut Vec<SessionId>,
     pub(super) asking: &'a mut Vec<SessionId>,
+    pub(super) market: &'a mut (dyn MarketData + Send),
 }
 
 impl<'a, R: Requests> Border<'a, R> {
@@ -296,8 +300,9 @@ impl<'a, R: Requests> Border<'a, R> {
         (slots, entry): (&'a mut Vec<Option<Slot>>, &'a mut OrderEntry),
         requests: &'a mut R,
         (resending, asking): (&'a mut Vec<SessionId>, &'a mut Vec<SessionId>),
+        market: &'a mut (dyn MarketData + Send),
     ) -> Border<'a, R> {
-        Border { slots, entry, requests, resending, asking }
+        Border { slots, entry, requests, resending, asking, market }
     }
 }
 
@@ -356,6 +361,7 @@ impl<R: Requests> Border<'_, R> {
         let said = (&mut slot.resends, &mut slot.passing);
         let mut shell = FixShell::new(id, (entry, requests), said, &slot.rights);
         shell.rate = slot.rate.as_ref();
+        shell.market = Some(&mut *self.market);
         shell.terms = slot.cancels.terms;
         shell.copies = slot.copies.as_mut();
         call(&mut slot.session, &mut shell);
@@ -377,8 +383,9 @@ pub(super) struct FixShell<'a, R> {
     pub(super) requests: &'a mut R,
     pub(super) resends: &'a mut VecDeque<(u32, u32)>,
     pub(super) passing: &'a mut Passing,
+    pub(super) market: Option<&'a mut (dyn MarketData + Send)>,
     pub(super) close: Option<CloseReason>,
-    rights: &'a Rights,
+    pub(super) rights: &'a Rights,
     rate: Option<&'a Rate>,
     terms: CancelTerms,
     /// What comes now is beyond the session's rate; the next would be taken after so many ns.
@@ -403,6 +410,7 @@ impl<'a, R> FixShell<'a, R> {
             requests,
             resends,
             passing,
+            market: None,
             close,
             rights,
             rate,

@@ -100,7 +100,7 @@ pub(super) fn is_float(text: &[u8]) -> bool {
 /// A number without a sign, up to `u32::MAX`; leading zeroes are accepted.
 #[must_use]
 #[inline]
-pub(super) fn parse_uint(text: &[u8]) -> Option<u32> {
+pub(crate) fn parse_uint(text: &[u8]) -> Option<u32> {
     if text.is_empty() || text.len() > 20 {
         return None;
     }

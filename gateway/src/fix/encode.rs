@@ -49,6 +49,24 @@ impl<'o> Encoder<'o> {
         message
     }
 
+    /// Begins fields without a message around them: the body of one that gets its header later.
+    pub fn body(out: &'o mut Vec<u8>) -> Encoder<'o> {
+        let start = out.len();
+        Encoder { out, start, body: start, at: start }
+    }
+
+    /// Ends what [`Encoder::body`] began.
+    pub fn end(self) {
+        self.out.truncate(self.at);
+    }
+
+    /// Fields that [`Encoder::body`] wrote.
+    pub fn fields(&mut self, fields: &[u8]) -> &mut Self {
+        self.room(fields.len());
+        self.text(fields);
+        self
+    }
+
     /// A text or data field.
     #[inline]
     pub fn bytes(&mut self, tag: u32, value: &[u8]) -> &mut Self {

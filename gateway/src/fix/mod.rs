@@ -19,6 +19,7 @@ pub mod tag;
 mod time;
 pub mod version;
 
+pub(crate) use decimal::parse_uint;
 pub use decimal::{DecimalError, parse_scaled};
 pub use decode::{
     BadLength, DecodeError, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX, Message, decode,
@@ -33,4 +34,5 @@ pub use session::{
 };
 pub use tag::SessionRejectReason;
 pub use time::parse_utc;
+pub(crate) use time::utc_ms;
 pub use version::{Version, Versions};

@@ -9,7 +9,7 @@ const DAY_S: u64 = 86_400;
 
 /// `YYYYMMDD-HH:MM:SS.sss`
 #[inline]
-pub(super) fn utc_ms(at: Timestamp) -> [u8; 21] {
+pub(crate) fn utc_ms(at: Timestamp) -> [u8; 21] {
     let mut text = [0; 21];
     seconds(at, &mut text);
     write_digits(&mut text[18..21], (at.0 % NS) as u32 / 1_000_000);

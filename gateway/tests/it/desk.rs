@@ -1,8 +1,10 @@
 //! The acceptor over real sockets, with an engine behind it and the time by hand: what a client can see of the
 //! border, and what reaches the core.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gateway::acceptor::{
@@ -13,12 +15,13 @@ use gateway::fix::{
     Conduct, DecodeError, Encoder, Fields, Identity, Profile, UnknownTags, Version, Versions,
     decode,
 };
+use gateway::market_data::{Ask, Books, MarketData, News, Said, Subscriptions};
 use gateway::network::Sockets;
 use gateway::order_entry::{Inputs, OrderEntry, Told};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum, ParticipantId,
-    Phase, Price, Qty, Sequence, SessionId, Symbol, Timestamp,
+    BookLevel, Command, Engine, Event, Input, Instrument, InstrumentId, Limits, MsgSeqNum,
+    ParticipantId, Phase, Price, Qty, Sequence, SessionId, Side, Symbol, Timestamp,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -68,8 +71,70 @@ impl Requests for Asked {
     }
 }
 
+/// Market data from the engine's own books, said when the test says so.
+#[derive(Clone, Default)]
+struct Floor(Arc<Mutex<OnFloor>>);
+
+#[derive(Default)]
+struct OnFloor {
+    asks: VecDeque<Ask>,
+    said: VecDeque<Said>,
+    subscriptions: Subscriptions,
+}
+
+impl MarketData for Floor {
+    fn ask(&mut self, ask: Ask) -> bool {
+        self.0.lock().unwrap().asks.push_back(ask);
+        true
+    }
+
+    fn next(&mut self) -> Option<Said> {
+        self.0.lock().unwrap().said.pop_front()
+    }
+
+    fn has_next(&self) -> bool {
+        !self.0.lock().unwrap().said.is_empty()
+    }
+}
+
+struct EngineBooks<'a>(&'a Engine);
+
+impl Books for EngineBooks<'_> {
+    fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.0.instrument(id)
+    }
+
+    fn best(&self, id: InstrumentId, side: Side, depth: usize, out: &mut Vec<BookLevel>) {
+        out.extend(self.0.book(id).unwrap().levels(side).take(depth));
+    }
+}
+
+impl Floor {
+    fn follow(&self, event: &Event, at: Timestamp) {
+        let subscriptions = &mut self.0.lock().unwrap().subscriptions;
+        for id in [InstrumentId(0), InstrumentId(1)] {
+            subscriptions.changed(id);
+        }
+        match event {
+            Event::Traded(traded) => subscriptions.traded(traded, at),
+            Event::Busted(busted) => subscriptions.busted(busted, at),
+            _ => {}
+        }
+    }
+
+    fn publish(&self, engine: &Engine) {
+        let OnFloor { asks, said, subscriptions } = &mut *self.0.lock().unwrap();
+        asks.drain(..).for_each(|ask| subscriptions.ask(ask));
+        let books = EngineBooks(engine);
+        subscriptions.publish(News::All, &books, 1_000, &mut |it| said.push_back(it));
+    }
+}
+
 pub(crate) struct Desk {
     pub(crate) acceptor: Acceptor,
+    floor: Floor,
+    /// Nothing new is said of the market meanwhile.
+    pub(crate) market_stands: bool,
     pub(crate) now: Timestamp,
     address: SocketAddr,
     asked: Asked,
@@ -135,12 +200,16 @@ impl Desk {
         let address = listener.local_addr().unwrap();
         let sockets = Sockets::new(Some(listener), 64).unwrap();
         let count = u32::try_from(sessions.len()).unwrap();
-        let mut acceptor = Acceptor::new(sockets, config, sessions, OrderEntry::new(10_000));
+        let floor = Floor::default();
+        let acceptor = Acceptor::new(sockets, config, sessions, OrderEntry::new(10_000));
+        let mut acceptor = acceptor.with_market_data(Box::new(floor.clone()));
         if let Some(credentials) = credentials {
             acceptor = acceptor.with_credentials(credentials);
         }
         let mut desk = Desk {
             acceptor,
+            floor,
+            market_stands: false,
             now: OPEN,
             address,
             asked: Asked::default(),
@@ -198,7 +267,15 @@ impl Desk {
         self.acceptor.serve(self.now, &mut self.asked);
         self.acceptor.tick(self.now, &mut self.asked);
         self.core();
+        if !self.market_stands {
+            self.floor.publish(&self.engine);
+        }
         self.acceptor.flush(self.now);
+    }
+
+    /// Whether nobody wants market data.
+    pub(crate) fn market_is_quiet(&self) -> bool {
+        self.floor.0.lock().unwrap().subscriptions.is_empty()
     }
 
     fn core(&mut self) {
@@ -211,6 +288,7 @@ impl Desk {
             self.turns.0.push((input, attachment.clone()));
             self.acceptor.input(position, &input, &attachment);
             for (event_index, event) in (0..).zip(&events) {
+                self.floor.follow(event, self.now);
                 let told = Told {
                     session: SessionId::VENUE,
                     position,

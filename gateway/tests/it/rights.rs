@@ -28,7 +28,7 @@ fn answer(desk: &mut Desk, client: &mut Client, msg_type: &str, fields: &str) ->
 
 #[test]
 fn who_may_only_cancel_cancels() {
-    let rights = Rights { trade: false, cancel: true, instruments: Vec::new() };
+    let rights = Rights { trade: false, cancel: true, ..Rights::default() };
     let (mut desk, mut client) = desk_of(rights, None);
     let refused = answer(&mut desk, &mut client, "D", &format!("11=a 55=BTC-USD {REST}"));
     assert!(refused.contains("35=j") && refused.contains("379=a 380=6"), "{refused}");
@@ -49,7 +49,7 @@ fn who_may_only_cancel_cancels() {
 
 #[test]
 fn who_may_nothing_is_told_so() {
-    let rights = Rights { trade: false, cancel: false, instruments: Vec::new() };
+    let rights = Rights { trade: false, cancel: false, ..Rights::default() };
     let (mut desk, mut client) = desk_of(rights, None);
     for (msg_type, fields) in [
         ("D", format!("11=a 55=BTC-USD {REST}")),

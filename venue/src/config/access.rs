@@ -13,7 +13,6 @@ use super::{Checker, ConfigError, FileSession, default_true};
 pub(super) enum FilePermission {
     Trade,
     Cancel,
-    /// Nothing asks for it yet.
     MarketData,
     /// To be told of the trades of others.
     DropCopy,
@@ -128,6 +127,9 @@ impl Checker<'_> {
         let mut rights = Rights {
             trade: may(FilePermission::Trade),
             cancel: may(FilePermission::Trade) || may(FilePermission::Cancel),
+            // Whoever wants it says so: without anybody nobody follows the journal for it.
+            market_data: permissions
+                .is_some_and(|it| it.get_ref().contains(&FilePermission::MarketData)),
             instruments: Vec::new(),
         };
         if let Some(empty) = permissions.filter(|it| it.get_ref().is_empty()) {

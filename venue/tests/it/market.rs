@@ -123,3 +123,92 @@ fn every_version_is_told_in_its_words() {
     }
     venue.stop().unwrap();
 }
+
+fn config_with_market_data(folder: &Folder) -> Config {
+    let mut config = config(folder);
+    config.sessions[0].rights.market_data = true;
+    config
+}
+
+const SUBSCRIBE: [(u32, &str); 10] = [
+    (262, "m"),
+    (263, "1"),
+    (264, "5"),
+    (265, "1"),
+    (267, "3"),
+    (269, "0"),
+    (269, "1"),
+    (269, "2"),
+    (146, "1"),
+    (55, "BTC-USD"),
+];
+
+fn subscribe(peer: &mut Peer) -> Got {
+    peer.send("V", &SUBSCRIBE);
+    peer.report()
+}
+
+#[test]
+fn market_data_comes_in_every_layout_and_durability() {
+    for layout in [Layout::Joined, Layout::Split] {
+        for durability in [Durability::Memory, Durability::Disk] {
+            let folder = Folder::new();
+            let config = Config { layout, durability, ..config_with_market_data(&folder) };
+            let venue = start(&config);
+            let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+            assert_eq!(said(&subscribe(&mut peer)), "W|262=m|55=BTC-USD|268=0");
+            let (mut maker, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+            maker.order("o", "2", "3", "100");
+            assert_eq!(maker.report().get(39), "0");
+            let level = "269=1|55=BTC-USD|270=100.00|271=3.0000|346=1";
+            assert_eq!(said(&peer.report()), format!("X|262=m|268=1|279=0|{level}"));
+            maker.order("p", "1", "1", "100");
+            let trade = peer.report();
+            assert_eq!(
+                fields(&trade, &[35, 268, 279, 269, 278, 271]),
+                ["X", "2", "0", "2", "1", "1.0000"]
+            );
+            // Without the permission there is none.
+            while maker.report().get(39) != "2" {}
+            maker.send("V", &SUBSCRIBE);
+            let refused = maker.report();
+            assert_eq!(fields(&refused, &[35, 262, 281]), ["Y", "m", "3"]);
+            maker.log_out();
+            peer.log_out();
+            venue.stop().unwrap();
+        }
+    }
+}
+
+/// Books are those of the journal, whatever the snapshot; what was told is filled over.
+#[test]
+fn after_a_restart_market_data_is_that_of_the_journal() {
+    for every_bytes in [0, 1 << 12] {
+        let folder = Folder::new();
+        let snapshots = SnapshotConfig { every_bytes, keep: 2 };
+        let config = Config { snapshots, ..config_with_market_data(&folder) };
+        let venue = start(&config);
+        let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+        for (id, price) in [("a", "99"), ("b", "98"), ("c", "99")] {
+            peer.order(id, "1", "2", price);
+            assert_eq!(peer.report().get(39), "0");
+        }
+        let bids =
+            "268=2|269=0|270=99.00|271=4.0000|290=1|346=2|269=0|270=98.00|271=2.0000|290=2|346=1";
+        let shown = format!("W|262=m|55=BTC-USD|{bids}");
+        let told = subscribe(&mut peer);
+        assert_eq!((said(&told), told.seq()), (shown.clone(), 5));
+        let next_out = peer.next_out;
+        drop(peer);
+        venue.stop().unwrap();
+
+        let venue = start(&config);
+        let (mut peer, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
+        peer.send("2", &[(7, "5"), (16, "0")]);
+        let next = (answer.seq() + 1).to_string();
+        assert_eq!(fields(&peer.report(), &[35, 34, 123, 36]), ["4", "5", "Y", &next]);
+        assert_eq!(said(&subscribe(&mut peer)), shown);
+        peer.log_out();
+        venue.stop().unwrap();
+    }
+}
