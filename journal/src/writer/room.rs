@@ -20,7 +20,7 @@ impl Writer {
     /// Has the [`crate::Preparer`] keep room for a turn of `turn_bytes`, as [`Writer::room`] counts them. Returns
     /// what it can come to, which is less only where the segments are small.
     ///
-    /// A turn that is begun without the room waits for it in [`Turn::space`], and for ever if there is none.
+    /// A turn that is begun without the room waits for it in [`crate::Turn::space`], and for ever if there is none.
     #[inline]
     pub fn want(&mut self, turn_bytes: u64) -> u64 {
         // Looked at again when it has changed by an eighth of a segment.
