@@ -355,17 +355,14 @@ impl Link {
         fields: &mut Fields,
         heard: &mut impl FnMut(Heard<'_>),
     ) -> Result<(), FixError> {
+        // Until the socket has nothing more: an end that came with the last bytes is told of only once.
         loop {
             let Some(stream) = &mut self.stream else { return Ok(()) };
-            let room = self.inbox.len() - self.filled;
             match stream.read(&mut self.inbox[self.filled..]) {
                 Ok(0) => return Err(self.lost("the venue closed the connection")),
                 Ok(len) => {
                     self.filled += len;
                     self.decode(fields, heard)?;
-                    if len < room {
-                        return Ok(());
-                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
