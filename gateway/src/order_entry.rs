@@ -249,6 +249,29 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
+/// When the trading day of a date ends, which is when an order with ExpireDate(432) does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayEnd {
+    /// From the beginning of the date in UTC; below 0 where the day ends before it, far to the east.
+    pub after_s: i64,
+}
+
+impl Default for DayEnd {
+    /// With the date, in UTC.
+    fn default() -> DayEnd {
+        DayEnd { after_s: 86_400 }
+    }
+}
+
+impl DayEnd {
+    /// That of the date that begins at `midnight` in UTC.
+    fn of(self, midnight: Timestamp) -> Timestamp {
+        let ns = self.after_s.saturating_mul(1_000_000_000);
+        // Never 0, which would be no time.
+        Timestamp(midnight.0.saturating_add_signed(ns).max(1))
+    }
+}
+
 /// What a session's Logons said.
 #[derive(Clone, Copy, Default)]
 struct Speaking {
@@ -264,6 +287,7 @@ pub struct OrderEntry {
     sessions: Vec<Option<Orders>>,
     /// What each session speaks since its last Logon, and since when it has its numbers.
     speaking: Vec<Speaking>,
+    day_end: DayEnd,
     orders_per_session_max: u32,
 }
 
@@ -276,8 +300,14 @@ impl OrderEntry {
             directory: Directory::default(),
             sessions: Vec::new(),
             speaking: Vec::new(),
+            day_end: DayEnd::default(),
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
         }
+    }
+
+    /// ExpireDate(432) ends so from now on. What was entered stays as it is.
+    pub fn set_day_end(&mut self, day_end: DayEnd) {
+        self.day_end = day_end;
     }
 
     /// The instruments.
@@ -523,6 +553,7 @@ impl OrderEntry {
         orders.index();
         let mut border = Border {
             directory: &self.directory,
+            day_end: self.day_end,
             orders,
             orders_max: self.orders_per_session_max,
             poss_resend,

@@ -114,8 +114,8 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms(u8);
 
-/// OrdType(40) and ExecInst(18) of each form. FIX has no word for a post-only order that slides: it is
-/// post-only, and ExecType(150)=D tells its price.
+/// OrdType(40) and ExecInst(18) of each form. Reports have no word for a post-only order that slides, since FIX has
+/// none: it is post-only, and ExecType(150)=D tells its price.
 const FORMS: [(u8, Option<u8>); 13] = [
     (b'2', None),
     (b'1', None),
@@ -176,13 +176,13 @@ impl Terms {
         Terms(time_in_force | form << 3 | detailed)
     }
 
-    /// TimeInForce(59); `None` for good for auction, which FIX 4.4 has no word for.
+    /// TimeInForce(59). Good for auction is 9, at crossing, which came with FIX 5.0.
     #[must_use]
-    pub const fn time_in_force(self) -> Option<u8> {
+    pub const fn time_in_force(self) -> u8 {
         match self.0 & 7 {
-            7 => None,
-            code if code < 5 => Some(b'0' + code),
-            code => Some(b'1' + code),
+            7 => b'9',
+            code if code < 5 => b'0' + code,
+            code => b'1' + code,
         }
     }
 
@@ -202,6 +202,12 @@ impl Terms {
     #[must_use]
     pub const fn is_post_only(self) -> bool {
         matches!(self.exec_inst(), Some(b'6'))
+    }
+
+    /// Whether it takes another price where it would trade at once.
+    #[must_use]
+    pub const fn slides(self) -> bool {
+        self.0 >> 3 & 0xf == 3
     }
 
     /// Whether the order has a limit price.

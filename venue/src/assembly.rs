@@ -206,6 +206,7 @@ impl<N: Network> Assembly<N> {
         for (id, instrument) in core.engine().instruments() {
             folds.entry.set_phase(id, instrument.phase);
         }
+        folds.entry.set_day_end(config.schedule.date_end);
         let acceptor = Acceptor::new(outside.fix, fix, setups, folds.entry)
             .with_credentials(outside.credentials);
         let (acceptor, market_data) = if config.sessions.iter().any(|it| it.rights.market_data) {

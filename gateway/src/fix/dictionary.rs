@@ -15,7 +15,7 @@ use super::time::{is_date, is_month, parse_utc};
 use super::version::Version;
 pub use quickfix::QuickFix;
 
-use compile::{DEFINITIONS, GROUPS, SET_WORDS, TAG_AT, TAGS, VALUES, compile};
+use compile::{DEFINITIONS, GROUPS, SET_WORDS, TAG_AT, TAGS, VALUES, compile, row};
 
 /// What we do with messages of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +162,7 @@ struct Definition {
 /// A version of FIX as tables.
 pub struct Dictionary {
     version: Version,
-    /// By tag.
+    /// By the row of a tag.
     rules: [Rule; TAGS],
     definitions: [Definition; DEFINITIONS],
     /// Index into the definitions plus one of the message whose type is this character, or zero.
@@ -411,9 +411,15 @@ impl Dictionary {
         Ok(i)
     }
 
+    /// Whether a field of this version may have this value.
+    #[must_use]
+    pub fn allows(&self, tag: u32, value: &[u8]) -> bool {
+        self.check_value(tag, value, self.rule(tag)).is_ok()
+    }
+
     #[inline]
     fn rule(&self, tag: u32) -> Rule {
-        self.rules.get(tag as usize).copied().unwrap_or(Rule::UNKNOWN)
+        self.rules.get(row(tag as usize)).copied().unwrap_or(Rule::UNKNOWN)
     }
 
     #[inline]

@@ -33,6 +33,6 @@ pub use session::{
     After, CloseReason, Conduct, LogonRefusal, Profile, ResetTimes, Session, Shell, Taken,
 };
 pub use tag::SessionRejectReason;
-pub use time::parse_utc;
 pub(crate) use time::utc_ms;
+pub use time::{parse_date, parse_utc};
 pub use version::{Version, Versions};

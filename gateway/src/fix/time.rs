@@ -96,6 +96,17 @@ pub fn parse_utc(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp(total_s * NS + ns))
 }
 
+/// The beginning of a date `YYYYMMDD` in UTC. Years 1970 to 2553.
+#[must_use]
+pub fn parse_date(text: &[u8]) -> Option<Timestamp> {
+    if !is_date(text) {
+        return None;
+    }
+    let (year, month, day) = (number(&text[..4])?, number(&text[4..6])?, number(&text[6..8])?);
+    let is_known = (1970..=2553).contains(&year);
+    is_known.then(|| Timestamp(days(year, month, day) * DAY_S * NS))
+}
+
 /// Whether `text` is `YYYYMMDD`.
 pub(super) fn is_date(text: &[u8]) -> bool {
     text.len() == 8

@@ -266,7 +266,9 @@ impl<'a> Report<'a, '_> {
         }
         let account = echo(attachment, tag::ACCOUNT);
         message.bytes(tag::ACCOUNT, account.unwrap_or(self.orders.account(order.number)));
-        let side_asked = echo(attachment, tag::SIDE).or(echo(asked, tag::SIDE)).unwrap_or(b"7");
+        let side_asked = echo(attachment, tag::SIDE).or(echo(asked, tag::SIDE));
+        let side_asked = side_asked.filter(|side| version.dictionary().allows(tag::SIDE, side));
+        let side_asked = side_asked.unwrap_or(b"7");
         match instrument {
             Some(instrument) => message.bytes(tag::SYMBOL, instrument.symbol.as_bytes()),
             None => {

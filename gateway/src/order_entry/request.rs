@@ -12,7 +12,8 @@ use matcher::{
 
 use super::echo::{Echoes, NUMBER_BYTES_ECHOED};
 use super::{
-    ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, Directory, Request, SYMBOL_BYTES_MAX, append, business,
+    ACCOUNT_BYTES_MAX, CL_ORD_ID_BYTES_MAX, DayEnd, Directory, Request, SYMBOL_BYTES_MAX, append,
+    business,
 };
 use crate::fix::{Message, SessionRejectReason, tag};
 use crate::orders::Orders;
@@ -41,11 +42,11 @@ impl<'m> Order<'m> {
     fn new(
         asked: &Asked<'m>,
         asking: Asking,
-        directory: &Directory,
+        (directory, day_end): (&Directory, DayEnd),
     ) -> Result<Order<'m>, BadField> {
         const SIDES: &[u8] = b"123456789ABCDEFG";
         const ORD_TYPES: &[u8] = b"12346789DEGIJKLMP";
-        const TIMES_IN_FORCE: &[u8] = b"01234567";
+        const TIMES_IN_FORCE: &[u8] = b"0123456789";
         let cl_ord_id = required(asked.cl_ord_id, tag::CL_ORD_ID)?;
         let cl_ord_id = text(cl_ord_id, tag::CL_ORD_ID, CL_ORD_ID_BYTES_MAX)?;
         let account = optional_text(asked.account, tag::ACCOUNT, ACCOUNT_BYTES_MAX)?;
@@ -60,11 +61,11 @@ impl<'m> Order<'m> {
         let price = asked.price.map(|value| price(value, tag::PRICE, definition)).transpose()?;
         let qty =
             asked.order_qty.map(|value| qty(value, tag::ORDER_QTY, definition)).transpose()?;
-        let asks = Asks::new(asked, (ord_type, time_in_force), definition)?;
+        let asks = Asks::new(asked, (ord_type, time_in_force), definition, day_end)?;
         let unsupported = asked.unsupported
             || !matches!(ord_type, b'1' | b'2' | b'3' | b'4' | b'K' | b'P')
             || !matches!(side_code, b'1' | b'2')
-            || matches!(time_in_force, Some(b'5'));
+            || matches!(time_in_force, Some(b'5' | b'8'));
         let missing = asks.missing(price.is_some(), asking);
         let missing = missing.or(qty.is_none().then_some(tag::ORDER_QTY));
         match missing.filter(|_| !unsupported) {
@@ -133,7 +134,7 @@ impl<'m> Order<'m> {
         };
         // What is not quantity, price or stop price stays what it is; to change it takes a new order.
         let terms = orders.terms(target);
-        let stop = terms.map_or(Ok(None), |terms| self.asks.replaced_stop(terms))?;
+        let stop = terms.map_or(Ok(None), |terms| self.asks.replaced_stop(side, terms))?;
         let qty = self.qty.unwrap_or(Err(RejectReason::QtyZero))?;
         let price = match self.price {
             _ if terms.is_some_and(|terms| !terms.has_limit()) => Price::default(),
@@ -147,6 +148,7 @@ impl<'m> Order<'m> {
 /// What one message of one session can reach.
 pub(super) struct Border<'a> {
     pub(super) directory: &'a Directory,
+    pub(super) day_end: DayEnd,
     pub(super) orders: &'a mut Orders,
     pub(super) orders_max: u32,
     pub(super) poss_resend: bool,
@@ -177,7 +179,7 @@ impl Border<'_> {
 
     /// NewOrderSingle(D).
     fn new_order<'m>(&mut self, asked: &Asked<'m>) -> Answer<'m> {
-        let order = Order::new(asked, Asking::New, self.directory)?;
+        let order = Order::new(asked, Asking::New, (self.directory, self.day_end))?;
         let number = match self.number(order.cl_ord_id) {
             Ok(number) => number,
             Err(request) => return Ok(request),
@@ -207,7 +209,7 @@ impl Border<'_> {
 
     /// OrderCancelReplaceRequest(G).
     fn replace<'m>(&mut self, asked: &Asked<'m>) -> Answer<'m> {
-        let order = Order::new(asked, Asking::Replace, self.directory)?;
+        let order = Order::new(asked, Asking::Replace, (self.directory, self.day_end))?;
         let orig = orig_cl_ord_id(asked)?;
         let number = match self.number(order.cl_ord_id) {
             Ok(number) => number,

@@ -128,7 +128,7 @@ fn terms_are_those_of_the_order() {
             for (liquidity, post_only) in [(Liquidity::Any, false), (Liquidity::PostOnly, true)] {
                 let new = NewOrder { kind, time_in_force, liquidity, ..order };
                 let terms = Terms::new(&new, &matcher::Terms::NONE);
-                assert_eq!(terms.time_in_force(), Some(code));
+                assert_eq!(terms.time_in_force(), code);
                 assert_eq!(terms.ord_type(), ord_type);
                 assert_eq!(terms.is_post_only(), post_only);
             }

@@ -463,9 +463,7 @@ impl Body<'_> {
         if let OrderKind::Limit(price) = new.kind {
             self.number(tag::PRICE, &text::price(price, instrument));
         }
-        if let Some(code) = form.time_in_force() {
-            self.put(tag::TIME_IN_FORCE, &[code]);
-        }
+        self.put(tag::TIME_IN_FORCE, &[form.time_in_force()]);
         let Terms { display_qty, min_qty, expire_at, trigger, peg } = *terms;
         if let Trigger::Stop(stop) = trigger {
             self.number(tag::STOP_PX, &text::price(stop, instrument));

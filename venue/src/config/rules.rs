@@ -1,5 +1,6 @@
 //! What a venue sets beside definitions: phases by the clock, bands, reference prices, owners, risk limits.
 
+use gateway::order_entry::DayEnd;
 use matcher::{
     BandAction, Bands, Instrument, InstrumentId, Phase, Price, Qty, RiskLimits, SelfTradePrevention,
 };
@@ -50,6 +51,8 @@ impl PhaseEntry {
 pub struct ScheduleConfig {
     /// When day orders expire, in seconds after midnight UTC, if ever.
     pub day_end_s: Option<u32>,
+    /// When the trading day of a date ends, for ExpireDate(432): as day orders do, or with the date.
+    pub date_end: DayEnd,
     /// Phases of the day.
     pub phases: Vec<PhaseEntry>,
     /// How long a volatility auction lasts; 0: until the operator or the schedule ends it.
@@ -221,8 +224,10 @@ impl Checker<'_> {
             }
             phases.push(PhaseEntry { at_s, phase, instruments });
         }
+        let local_end_s = file.day_end.as_ref().map(|text| self.time_of_day(text)).transpose()?;
         Ok(ScheduleConfig {
             day_end_s: file.day_end.as_ref().map(in_utc).transpose()?,
+            date_end: DayEnd { after_s: i64::from(local_end_s.unwrap_or(DAY_S)) - east_s },
             phases,
             volatility_auction_s: self.range(
                 &file.volatility_auction_s,

@@ -2,6 +2,7 @@
 
 use gateway::acceptor::{OverRate, RateLimit};
 use gateway::fix::{ResetTimes, Version, Versions};
+use gateway::order_entry::DayEnd;
 use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention, Timestamp};
 use venue::Config;
 use venue::config::{InstrumentRules, SAMPLE};
@@ -68,6 +69,12 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     assert_eq!((entry.at_s, entry.phase), (25_200, Phase::PreOpen));
     assert_eq!(entry.instruments, Some(vec![InstrumentId(0)]));
     assert_eq!(config.schedule.day_end_s, Some(79_200));
+    assert_eq!(config.schedule.date_end, DayEnd { after_s: 79_200 });
+    let sooner = text.replace("time_zone = \"UTC\"", "time_zone = \"+03:00\"");
+    let sooner = Config::parse("vesta.toml", &sooner).unwrap().schedule;
+    assert_eq!(sooner.date_end, DayEnd { after_s: 79_200 - 3 * 3_600 });
+    let plain = Config::parse("vesta.toml", SAMPLE).unwrap().schedule;
+    assert_eq!(plain.date_end, DayEnd::default());
     assert_eq!(config.rules[0].reference, Some(Price::from_ticks(6_000_000)));
     assert_eq!(config.rules[0].bands.static_ticks, 1_000_000);
     assert_eq!(config.rules[0].bands.action, BandAction::Interrupt);

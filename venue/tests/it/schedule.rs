@@ -1,5 +1,7 @@
 //! What a venue does by the clock and what its file sets, with the real venue and a clock set by hand.
 
+use gateway::fix::Version;
+use gateway::order_entry::DayEnd;
 use journal::Reader;
 use matcher::{
     BandAction, Bands, CancelReason, Command, Event, Input, InstrumentId, MsgSeqNum, NewOrder,
@@ -385,4 +387,56 @@ fn an_order_that_expires_does_so_by_the_clock() {
     };
     assert_eq!((first, last, *at), (&halt, &Command::Expire, time("10:00:00")));
     assert_eq!((canceled.reason, canceled.canceled_qty), (CancelReason::Expired, qty));
+}
+
+/// FIX 5.0 SP2's words over sockets: an order through a date ends when day orders do on it, also after a restart; what
+/// a triggering instruction made of an order is told again as it was.
+#[test]
+fn an_order_through_a_date_ends_with_the_day_of_that_date() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.schedule.day_end_s = Some(17 * 3_600 + 36 * 60);
+    config.schedule.date_end = DayEnd { after_s: 17 * 3_600 + 36 * 60 };
+    let running = Running::start(&config, "09:00:00");
+    let address = running.venue.fix_addr();
+    let mut peer = Peer::connect(address, "CLIENT1", 1);
+    peer.version = Version::Fix50Sp2;
+    peer.send("A", &[(98, "0"), (108, "30"), (1137, "9")]);
+    assert_eq!(peer.read().msg_type(), "A");
+    let order = |peer: &mut Peer, id: &str, more: &[(u32, &str)]| {
+        let fields = [(11, id), (55, "BTC-USD"), (54, "1"), (60, "20260101-00:00:00"), (38, "1")];
+        peer.send("D", &[&fields[..], more].concat());
+        peer.report()
+    };
+    let limit = [(40, "2"), (44, "100")];
+    let date = |date| [&limit[..], &[(59, "6"), (432, date)]].concat();
+    let today = order(&mut peer, "today", &date("20260102"));
+    assert_eq!(fields(&today, &[39, 59, 126]), ["0", "6", "20260102-17:36:00.000"]);
+    let yesterday = order(&mut peer, "yesterday", &date("20260101"));
+    assert_eq!(fields(&yesterday, &[39, 103]), ["8", "99"]);
+    let tomorrow = order(&mut peer, "tomorrow", &date("20260103"));
+    assert_eq!(fields(&tomorrow, &[39, 126]), ["0", "20260103-17:36:00.000"]);
+    let stop = [&limit[..], &[(59, "1"), (1100, "4"), (1102, "99")]].concat();
+    let stop = order(&mut peer, "stop", &stop);
+    assert_eq!(fields(&stop, &[39, 40, 99]), ["0", "4", "99.00"]);
+    let slides = [(40, "2"), (44, "100"), (59, "1"), (18, "6"), (9479, "S")];
+    assert_eq!(order(&mut peer, "slides", &slides).get(39), "0");
+    assert_eq!(order(&mut peer, "slid", &[(40, "2"), (44, "100"), (9479, "T")]).get(371), "9479");
+    let next_out = peer.next_out;
+    running.stop(&config);
+
+    let running = Running::start(&config, "17:35:59");
+    let mut peer = Peer::connect(running.venue.fix_addr(), "CLIENT1", next_out);
+    peer.version = Version::Fix50Sp2;
+    peer.send("A", &[(98, "0"), (108, "30"), (1137, "9")]);
+    assert_eq!(peer.read().msg_type(), "A");
+    peer.send("2", &[(7, "2"), (16, "5")]);
+    for told in [&today, &yesterday, &tomorrow, &stop] {
+        assert_eq!(peer.report().body(), told.body());
+    }
+    running.at("17:36:00");
+    let ended = peer.report();
+    assert_eq!(fields(&ended, &[150, 11, 58]), ["C", "today", "its ExpireTime is reached"]);
+    peer.log_out();
+    running.stop(&config);
 }

@@ -8,8 +8,28 @@ const FIELDS: &[u8] = include_bytes!("fields.dict");
 const MESSAGES: &[u8] = include_bytes!("messages.dict");
 const MARKET: &[u8] = include_bytes!("market.dict");
 
-/// Tags below this are in the tables; no version has one above.
-pub(super) const TAGS: usize = 1622;
+/// Rows of the tables. Those of FIX have the row of their number: no version has one above the last but [`OWN`].
+pub(super) const TAGS: usize = 1623;
+
+/// The tag of ours that FIX does not have has the last row.
+const OWN: usize = 9479;
+
+/// The row of a tag, [`TAGS`] if it has none.
+#[inline]
+pub(super) const fn row(tag: usize) -> usize {
+    if tag < TAGS - 1 {
+        tag
+    } else if tag == OWN {
+        TAGS - 1
+    } else {
+        TAGS
+    }
+}
+
+/// The tag of a row.
+pub(super) const fn tag_of(row: usize) -> usize {
+    if row == TAGS - 1 { OWN } else { row }
+}
 
 /// Words of 64 bits with a bit for each line of `fields.dict`.
 pub(super) const SET_WORDS: usize = 10;
@@ -149,7 +169,7 @@ const fn field_line(words: &mut Words, before: Option<(usize, usize)>) -> Option
             place + 1
         }
     };
-    assert!(tag < TAGS && place < PLACES, "fields.dict: too many fields");
+    assert!(row(tag) < TAGS && place < PLACES, "fields.dict: too many fields");
     let name = words.in_line();
     Some(FieldLine { place, tag, name, format: format(words.in_line()) })
 }
@@ -288,7 +308,7 @@ const fn numbers(words: &mut Words, dictionary: &mut Dictionary) {
         }
         let (mut tag, last) = range(word);
         while tag <= last {
-            dictionary.rules[tag].format = Format::Elsewhere;
+            dictionary.rules[row(tag)].format = Format::Elsewhere;
             tag += 1;
         }
     }
@@ -310,7 +330,7 @@ const fn fields(dictionary: &mut Dictionary) {
             if find(slice(column, 0, equals), digit) == equals {
                 continue;
             }
-            let rule = &mut dictionary.rules[line.tag];
+            let rule = &mut dictionary.rules[row(line.tag)];
             assert!(
                 matches!(rule.format, Format::Elsewhere),
                 "fields.dict: a version has not the tag, or has it twice"
@@ -330,7 +350,7 @@ const fn fields(dictionary: &mut Dictionary) {
 
 /// A field of the version that is in `fields.dict`.
 const fn place(dictionary: &Dictionary, tag: usize) -> u16 {
-    let rule = &dictionary.rules[tag];
+    let rule = &dictionary.rules[row(tag)];
     assert!(
         !matches!(rule.format, Format::Unknown | Format::Elsewhere),
         "messages.dict: a field that the version has not in fields.dict"
@@ -425,14 +445,14 @@ const fn rest_of_section(
 }
 
 const fn mark(dictionary: &mut Dictionary, fields: &TagSet, part: Part) {
-    let mut tag = 0;
-    while tag < TAGS {
-        let rule = &mut dictionary.rules[tag];
+    let mut row = 0;
+    while row < TAGS {
+        let rule = &mut dictionary.rules[row];
         let listed = !matches!(rule.format, Format::Unknown | Format::Elsewhere);
         if listed && fields.has(rule.place) {
             rule.part = part;
         }
-        tag += 1;
+        row += 1;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::compile::tag_of;
 use super::{
     Definition, Dictionary, Format, MsgKind, NOWHERE, Part, Rule, TAGS, TagSet, Values, data_tag_of,
 };
@@ -115,7 +116,7 @@ impl File {
     /// The tags of a set, ascending.
     fn every(&self, set: &TagSet) -> impl Iterator<Item = u32> {
         let set = *set;
-        (0..TAGS as u32).filter(move |tag| set.has(self.rule(*tag).place))
+        (0..TAGS).map(|row| tag_of(row) as u32).filter(move |tag| set.has(self.rule(*tag).place))
     }
 
     fn of_part(&self, part: Part) -> TagSet {

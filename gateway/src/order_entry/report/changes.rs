@@ -62,7 +62,7 @@ impl Report<'_, '_> {
             CancelReason::Ioc => (exec::CANCELED, "immediate or cancel: the rest found no match"),
             CancelReason::Fok => (exec::CANCELED, "fill or kill: could not be filled whole"),
             CancelReason::Market => (exec::CANCELED, "market order: the rest found no match"),
-            CancelReason::Expired if order.terms.time_in_force() == Some(b'6') => {
+            CancelReason::Expired if order.terms.time_in_force() == b'6' => {
                 (exec::EXPIRED, "its ExpireTime is reached")
             }
             CancelReason::Expired => (exec::EXPIRED, "end of the trading day"),

@@ -154,7 +154,11 @@ impl Entered<'_> {
         }
         if instrument.is_none() {
             for tag in [tag::ORDER_QTY, tag::ORD_TYPE, tag::PRICE, tag::TIME_IN_FORCE] {
-                message.bytes(tag, echo(self.attachment, tag).unwrap_or(&[]));
+                let said = echo(self.attachment, tag).unwrap_or(&[]);
+                // Who is told of it may speak an older version than who said it.
+                if version.dictionary().allows(tag, said) {
+                    message.bytes(tag, said);
+                }
             }
             return;
         }
@@ -165,12 +169,14 @@ impl Entered<'_> {
         if let Some(price) = limit {
             put_price(message, tag::PRICE, price, instrument);
         }
-        let has = |tag| move |code: &u8| words::has(version, tag, *code);
-        if let Some(time_in_force) = self.terms.time_in_force().filter(has(tag::TIME_IN_FORCE)) {
-            message.char(tag::TIME_IN_FORCE, time_in_force);
-        }
-        if let Some(exec_inst) = self.terms.exec_inst().filter(has(tag::EXEC_INST)) {
-            message.char(tag::EXEC_INST, exec_inst);
+        let said = [
+            (tag::TIME_IN_FORCE, Some(self.terms.time_in_force())),
+            (tag::EXEC_INST, self.terms.exec_inst()),
+        ];
+        for (tag, code) in said {
+            if let Some(code) = code.filter(|code| words::has(version, tag, *code)) {
+                message.char(tag, code);
+            }
         }
         if self.terms.is_detailed() {
             self.write_details(message, instrument);

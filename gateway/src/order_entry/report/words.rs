@@ -97,8 +97,11 @@ pub(super) fn cxl_rej_reason(version: Version, reason: RejectReason) -> u16 {
 /// OrdType(40), TimeInForce(59), ExecInst(18): an order that was entered in another version may have one that this
 /// has no word for.
 pub(super) fn has(version: Version, tag: u32, code: u8) -> bool {
-    version > Version::Fix42
-        || !matches!((tag, code), (tag::TIME_IN_FORCE, b'7') | (tag::EXEC_INST, b'a'))
+    match (tag, code) {
+        (tag::TIME_IN_FORCE, b'7') | (tag::EXEC_INST, b'a') => version > Version::Fix42,
+        (tag::TIME_IN_FORCE, b'9') => version > Version::Fix44,
+        _ => true,
+    }
 }
 
 /// OrdType(40): FIX 4.2 has no market-to-limit order; once it has its price, it is a limit order.

@@ -27,6 +27,7 @@ pub(super) struct Asked<'m> {
     pub(super) cl_ord_id: Option<&'m [u8]>,
     pub(super) exec_inst: Option<&'m [u8]>,
     pub(super) expire_time: Option<&'m [u8]>,
+    pub(super) expire_date: Option<&'m [u8]>,
     pub(super) max_floor: Option<&'m [u8]>,
     pub(super) min_qty: Option<&'m [u8]>,
     pub(super) order_id: Option<&'m [u8]>,
@@ -41,8 +42,43 @@ pub(super) struct Asked<'m> {
     pub(super) time_in_force: Option<&'m [u8]>,
     pub(super) mass_cancel_request_type: Option<&'m [u8]>,
     pub(super) ord_status_req_id: Option<&'m [u8]>,
+    pub(super) display_indicator: Option<&'m [u8]>,
+    pub(super) peg_price_type: Option<&'m [u8]>,
+    pub(super) trigger: Triggering<'m>,
     /// A field that would change how the order works, and that we do not do.
     pub(super) unsupported: bool,
+}
+
+/// TriggeringInstruction of FIX 5.0 SP2: of it we do stops, that a trade at a price or beyond brings to life.
+#[derive(Default)]
+pub(super) struct Triggering<'m> {
+    pub(super) trigger_type: Option<&'m [u8]>,
+    pub(super) price: Option<&'m [u8]>,
+    pub(super) direction: Option<&'m [u8]>,
+    pub(super) order_type: Option<&'m [u8]>,
+    /// One of the fields is there that need TriggerType(1100).
+    pub(super) is_asked: bool,
+}
+
+impl<'m> Triggering<'m> {
+    /// Takes a field; says whether it asks for something that we do not do.
+    #[cold]
+    fn take(&mut self, tag: u32, value: &'m [u8]) -> bool {
+        self.is_asked = true;
+        let field = match tag {
+            tag::TRIGGER_TYPE => &mut self.trigger_type,
+            tag::TRIGGER_PRICE => &mut self.price,
+            tag::TRIGGER_PRICE_DIRECTION => &mut self.direction,
+            tag::TRIGGER_ORDER_TYPE => &mut self.order_type,
+            // TriggerAction activate, TriggerPriceType last trade, TriggerPriceTypeScope none or local: what we do.
+            1101 => return value != b"1",
+            1107 => return value != b"2",
+            1108 => return !matches!(value, b"0" | b"1"),
+            _ => return true,
+        };
+        field.get_or_insert(value);
+        tag == tag::TRIGGER_TYPE && value != b"4"
+    }
 }
 
 impl<'m> Asked<'m> {
@@ -54,6 +90,7 @@ impl<'m> Asked<'m> {
                 tag::CL_ORD_ID => &mut asked.cl_ord_id,
                 tag::EXEC_INST => &mut asked.exec_inst,
                 tag::EXPIRE_TIME => &mut asked.expire_time,
+                tag::EXPIRE_DATE => &mut asked.expire_date,
                 // FIX 5.0 SP2 has another name for it, and both.
                 tag::MAX_FLOOR | tag::DISPLAY_QTY => &mut asked.max_floor,
                 tag::MIN_QTY => &mut asked.min_qty,
@@ -69,6 +106,12 @@ impl<'m> Asked<'m> {
                 tag::TIME_IN_FORCE => &mut asked.time_in_force,
                 tag::MASS_CANCEL_REQUEST_TYPE => &mut asked.mass_cancel_request_type,
                 tag::ORD_STATUS_REQ_ID => &mut asked.ord_status_req_id,
+                tag::DISPLAY_INDICATOR => &mut asked.display_indicator,
+                tag::PEG_PRICE_TYPE => &mut asked.peg_price_type,
+                1100..=1114 => {
+                    asked.unsupported |= asked.trigger.take(tag, value);
+                    continue;
+                }
                 _ => {
                     asked.unsupported |= changes_the_order(tag, value);
                     continue;
@@ -85,13 +128,18 @@ impl<'m> Asked<'m> {
 fn changes_the_order(tag: u32, value: &[u8]) -> bool {
     match tag {
         // CashOrderQty, EffectiveTime, OrderQty2, MaxShow, DiscretionInst, DiscretionOffsetValue,
-        // ExpireDate, OrderPercent, Price2, TargetStrategy.
-        152 | 168 | 192 | 210 | 388 | 389 | 432 | 516 | 640 | 847 => true,
-        // The same of FIX 5.0 SP2: StrategyParameters, RefOrderID, DisplayInstruction, MatchIncrement,
-        // MaxPriceLevels, PriceProtectionScope, PegInstructions, TriggeringInstruction.
-        957 | 1080 | 1082..=1090 | 1092 | 1094 | 1096..=1113 => true,
-        // PegMoveType floating, PegOffsetType price, PegLimitType or better, PegScope local: what we do.
+        // OrderPercent, Price2, TargetStrategy.
+        152 | 168 | 192 | 210 | 388 | 389 | 516 | 640 | 847 => true,
+        // The same of FIX 5.0 SP2: StrategyParameters, RefOrderID, most of DisplayInstruction, MatchIncrement,
+        // MaxPriceLevels, PriceProtectionScope, the other instrument that a peg follows.
+        957 | 1080 | 1082 | 1085..=1090 | 1092 | 1096..=1099 => true,
+        // DisplayWhen exhausted, DisplayMethod initial: what an iceberg of ours does.
+        1083 => value != b"2",
+        1084 => value != b"1",
+        // PegMoveType floating, PegOffsetType price, PegLimitType or better, PegRoundDirection more passive,
+        // PegScope local: what we do.
         835..=837 => value != b"0",
+        838 => value != b"2",
         840 => value != b"1",
         // PriceType per unit, QtyType units: what we take a price and a quantity for.
         423 => value != b"2",
