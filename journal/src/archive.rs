@@ -7,7 +7,7 @@ use crate::frame::{self, Frame, HEADER_BYTES, KIND_TURN, u32_at};
 use crate::log::{Position, Shared};
 use crate::mmap::Window;
 use crate::segment;
-use crate::tail::DiskSegment;
+use crate::tail::{DiskSegment, unread};
 
 /// Segments on disk that stay mapped. A mapping costs address space, not memory.
 const SEGMENTS_MAX: usize = 16;
@@ -60,6 +60,10 @@ impl Archive {
                 // Not to keep the memory of a segment that has left the live log.
                 self.live = None;
                 let disk = self.disk_segment(index)?;
+                let length = disk.map.frame(offset).map_err(|error| unread(&disk.file, error))?;
+                if length.is_none() {
+                    return Err(no_frame);
+                }
                 (disk.map.bytes(), disk.seed)
             }
         };

@@ -11,7 +11,7 @@ use crate::frame::{self, FrameFault};
 use crate::order::Order;
 use crate::scan::{Stop, walk};
 use crate::segment::{self, Geometry};
-use crate::tail::{check_header, map_begun};
+use crate::tail::{all, check_header, map_begun};
 
 /// Checks both copies of every segment that is in both folders, each as far as it must be whole: the
 /// live one to the committed cursor, that on disk to the durable one. Says how many segments had two.
@@ -71,7 +71,7 @@ impl Copy<'_> {
         check_header(&file, &header, log_id, geometry.segment_bytes)?;
         // A turn of the segment before may go on in it: its sequence is not known here.
         let (mut order, mut sequence) = (Order::UNKNOWN, header.first_sequence);
-        let (bytes, seed) = (map.bytes(), frame::seed(log_id, self.index));
+        let (bytes, seed) = (all(&map, &file)?, frame::seed(log_id, self.index));
         let from = segment::HEADER_BYTES;
         let stop = walk(bytes, geometry.segment_bytes, from, seed, &mut order, |_, order| {
             sequence = order.next.unwrap_or(sequence);

@@ -17,15 +17,22 @@
 //! never truncated or written by anybody else; the flock on the journal's folder keeps a second venue
 //! away. Somebody who truncates it by hand under a running venue ends it with SIGBUS; that is beyond
 //! what a mapping can guard against.
+//!
+//! A file on disk is another matter: a disk may fail to give it. So its bytes are looked at only after
+//! [`ReadMap::have`] has got them, which is where a read error is told, as an error and not as a signal.
+//! What is left is a page that the kernel got, dropped again to use its memory, and then cannot get once more.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::fs::OFlags;
 
-use crate::frame::u32_at;
+use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, u32_at};
 
 /// A position that one thread moves forward and others look at, alone on its cache lines.
 ///
@@ -259,8 +266,11 @@ impl Window {
     }
 }
 
-/// Places from which the kernel is asked to fetch are multiples of this. Unit: bytes.
-const PAGE_BYTES: usize = 1 << 16;
+/// The kernel is asked for multiples of this: whole pages, as large as they are on most machines. Unit: bytes.
+const BLOCK_BYTES: usize = 1 << 14;
+
+/// Blocks got at once for who had the one before: it reads on.
+const RUN_BLOCKS: usize = 16;
 
 /// A segment mapped for reading only: one on disk, or a live one of another process.
 #[derive(Debug)]
@@ -268,17 +278,111 @@ pub(crate) struct ReadMap {
     /// `None` if the file is empty: nothing can be mapped then.
     raw: Option<MmapRaw>,
     len: usize,
+    /// A bit for each block that we have: nothing but a shortcut, so no order is needed.
+    had: Box<[AtomicU64]>,
+    /// Whether [`ReadMap::read_places`] holds.
+    places: AtomicBool,
 }
 
 impl ReadMap {
     /// Maps what there is of `file`, up to `max` bytes.
-    pub(crate) fn map(file: &File, max: u64) -> io::Result<ReadMap> {
-        let len = usize::try_from(file.metadata()?.len().min(max)).unwrap_or(usize::MAX);
-        if len == 0 {
-            return Ok(ReadMap { raw: None, len });
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened or mapped, or is no file: a pipe of this name would keep us waiting for ever.
+    pub(crate) fn open(file: &Path, max: u64) -> io::Result<ReadMap> {
+        #[allow(clippy::cast_possible_wrap)] // Flags.
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
+        let found = file.metadata()?;
+        if !found.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
-        let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
-        Ok(ReadMap { raw: Some(raw), len })
+        let len = usize::try_from(found.len().min(max)).unwrap_or(usize::MAX);
+        let raw = match len {
+            0 => None,
+            _ => Some(MmapOptions::new().len(len).map_raw_read_only(&file)?),
+        };
+        let words = len.div_ceil(BLOCK_BYTES * 64);
+        let had = std::iter::repeat_with(|| AtomicU64::new(0)).take(words).collect();
+        Ok(ReadMap { raw, len, had, places: AtomicBool::new(false) })
+    }
+
+    /// Gets the bytes from `from` to `to`, as far as the file has them, if we do not have them yet. Before that, or if
+    /// it fails, they are not to be looked at: the kernel has no other answer than SIGBUS then.
+    ///
+    /// # Errors
+    ///
+    /// If the disk does not give them, or somebody has cut the file since it was mapped.
+    #[inline]
+    pub(crate) fn have(&self, from: usize, to: usize) -> io::Result<()> {
+        let (first, end) = (from / BLOCK_BYTES, to.min(self.len).div_ceil(BLOCK_BYTES));
+        for block in first..end {
+            if self.had[block / 64].load(Ordering::Relaxed) >> (block % 64) & 1 == 0 {
+                return self.get(block, end);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn get(&self, first: usize, end: usize) -> io::Result<()> {
+        let Some(raw) = &self.raw else { return Ok(()) };
+        let had = |block: usize| self.had[block / 64].load(Ordering::Relaxed) >> (block % 64) & 1;
+        let reads_on = first > 0 && had(first - 1) == 1;
+        let end = if reads_on { end.max(first + RUN_BLOCKS) } else { end };
+        let from = first * BLOCK_BYTES;
+        let to = (end * BLOCK_BYTES).min(self.len);
+        if self.places.load(Ordering::Relaxed) {
+            // All of it at once, not page by page. Only a hint.
+            let _ = raw.advise_range(Advice::WillNeed, from, to - from);
+        }
+        match raw.advise_range(Advice::PopulateRead, from, to - from) {
+            Ok(()) => {}
+            // Kernels before 5.14 do not know the advice.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Err(error) => {
+                let why = format!(
+                    "the disk does not give its bytes {from} to {to}, or somebody cut it ({error})"
+                );
+                return Err(io::Error::other(why));
+            }
+        }
+        for block in first..to.div_ceil(BLOCK_BYTES) {
+            self.had[block / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Gets the frame at `at`, if there is one: its length, `None` past the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadMap::have`].
+    #[inline]
+    pub(crate) fn frame(&self, at: u32) -> io::Result<Option<u32>> {
+        let from = at as usize;
+        self.have(from, from + HEADER_BYTES as usize)?;
+        let length = self.length(at);
+        if let Some(length) = length.filter(|length| *length <= FRAME_BYTES_MAX) {
+            self.have(from, from + length as usize)?;
+        }
+        Ok(length)
+    }
+
+    /// All bytes of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadMap::have`].
+    pub(crate) fn all(&self) -> io::Result<&[u8]> {
+        self.have(0, self.len)?;
+        Ok(self.bytes())
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// Tells the kernel that single places are read: it fetches those alone, and what [`ReadMap::fetch`] names.
@@ -287,19 +391,21 @@ impl ReadMap {
             // Only a hint: without it the kernel fetches more than is asked for.
             let _ = raw.advise(Advice::Random);
         }
+        self.places.store(true, Ordering::Relaxed);
     }
 
     /// Takes back what [`ReadMap::read_places`] says.
     pub(crate) fn read_around(&self) {
         if let Some(raw) = &self.raw {
+            // Only a hint.
             let _ = raw.advise(Advice::Normal);
         }
+        self.places.store(false, Ordering::Relaxed);
     }
 
     /// Tells the kernel that these bytes are read next; it fetches them and does not wait.
     pub(crate) fn fetch(&self, from: usize, to: usize) {
-        // Whole pages, as large as they are on any usual machine.
-        let (from, to) = (from / PAGE_BYTES * PAGE_BYTES, to.min(self.len));
+        let (from, to) = (from / BLOCK_BYTES * BLOCK_BYTES, to.min(self.len));
         if let Some(raw) = &self.raw
             && from < to
         {
@@ -314,9 +420,11 @@ impl ReadMap {
             // Only a hint: without it the same bytes come more slowly.
             let _ = raw.advise(Advice::Sequential);
         }
+        self.places.store(false, Ordering::Relaxed);
     }
 
-    /// Loads the length word at `at` with Acquire; `None` past the end of the file.
+    /// Loads the length word at `at` with Acquire; `None` past the end of the file. Those who look at it
+    /// [`have`](ReadMap::have) it.
     #[inline]
     pub(crate) fn length(&self, at: u32) -> Option<u32> {
         let raw = self.raw.as_ref()?;
@@ -332,7 +440,7 @@ impl ReadMap {
         Some(u32::from_le(word))
     }
 
-    /// All bytes of the file.
+    /// All bytes of the file, of which those are looked at that we [`have`](ReadMap::have).
     ///
     /// The callers look at bytes of frames whose length they loaded, whose checksum they then check,
     /// and at nothing else of a segment that is still being written.

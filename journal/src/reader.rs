@@ -6,16 +6,18 @@ use std::sync::Arc;
 use crate::control::{self, Control, ControlFile};
 use crate::copies;
 use crate::error::{HeaderFault, OpenError, ReadError, Unsound};
-use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL};
+use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, KIND_SEAL};
 use crate::log::Position;
 use crate::mmap::ReadMap;
 use crate::order::Order;
-use crate::recover::{LOCK_FILE, read_owner};
+use crate::recover::{LOCK_FILE, is_in_use, read_owner};
 use crate::retained::{Retained, first_of};
 use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
 use crate::snapshots::Snapshots;
-use crate::tail::{check_header, deny_unmade, map_begun, map_segment};
+use crate::tail::{
+    Checked, all, check_frame, check_header, deny_unmade, map_begun, map_segment, unread,
+};
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
 ///
@@ -100,9 +102,18 @@ struct Source {
 impl Source {
     /// Length and header of the frame at `offset`.
     #[inline]
-    fn check(&self, offset: u32) -> Result<(u32, Header), FrameFault> {
-        let length = self.map.length(offset).ok_or(FrameFault::FileEnds)?;
-        Ok((length, frame::check(self.map.bytes(), offset, length, self.seed)?))
+    fn check(&self, offset: u32) -> Result<Checked, ReadError> {
+        check_frame(&self.map, &self.file, offset, self.seed)
+    }
+
+    /// Bytes from `from` to the last one that is not zero.
+    fn dirty(&self, from: u32) -> Result<u64, ReadError> {
+        scan::dirty(&self.map, from).map_err(|error| unread(&self.file, error))
+    }
+
+    /// All its bytes.
+    fn all(&self) -> Result<&[u8], ReadError> {
+        all(&self.map, &self.file)
     }
 }
 
@@ -318,7 +329,10 @@ impl Reader {
         let last = indexes.find_map(|index| self.load(index).ok().flatten());
         last.map_or(0, |last| {
             last.map.read_around();
-            self.geometry.base(last.index) + scan::dirty_bytes(last.map.bytes(), 0)
+            // What cannot be read counts as whole: whoever goes on to read it is told why.
+            let whole = u64::from(self.geometry.segment_bytes);
+            let used = scan::dirty(&last.map, 0).unwrap_or(whole);
+            self.geometry.base(last.index) + used
         })
     }
 
@@ -435,7 +449,7 @@ impl Reader {
                     }
                 }
             };
-            let (length, header) = match source.check(from) {
+            let (length, header) = match source.check(from)? {
                 Ok(found) => found,
                 Err(FrameFault::Zero) if source.live => match self.grown(from) {
                     Grown::By => continue,
@@ -508,8 +522,10 @@ impl Reader {
             let Some(segment) = &source else {
                 // The next segment is not begun: nothing can be behind it.
                 let why = CutReason::Incomplete;
-                let bytes =
-                    self.source.as_ref().map_or(0, |it| scan::dirty_bytes(it.map.bytes(), from));
+                let bytes = match &self.source {
+                    Some(source) => source.dirty(from)?,
+                    None => 0,
+                };
                 self.cut = Some(Cut { position: self.position(), bytes, why });
                 return Ok(false);
             };
@@ -517,7 +533,7 @@ impl Reader {
             let found = if offset + HEADER_BYTES > self.geometry.segment_bytes {
                 None
             } else {
-                match segment.check(offset) {
+                match segment.check(offset)? {
                     Ok((_, header)) if header.kind == KIND_SEAL => None,
                     Ok((length, header)) => match order.take(header) {
                         Ok(()) => Some((length, header)),
@@ -546,7 +562,7 @@ impl Reader {
     ) -> Result<bool, ReadError> {
         let sequence = self.order.next.unwrap_or(0);
         self.deny_damage(&source, offset, why, sequence)?;
-        let mut bytes = scan::dirty_bytes(source.map.bytes(), offset);
+        let mut bytes = source.dirty(offset)?;
         bytes += self.geometry.base(source.index) + u64::from(offset) - self.position().0;
         let why = CutReason::Incomplete;
         self.cut = Some(Cut { position: self.position(), bytes, why });
@@ -566,27 +582,30 @@ impl Reader {
         }
         self.deny_damage(&source, from, why, self.order.next.unwrap_or(0))?;
         self.searched = Some(position);
-        let bytes = scan::dirty_bytes(source.map.bytes(), from);
+        let bytes = source.dirty(from)?;
         let why = if grows { CutReason::Incomplete } else { CutReason::Torn(why) };
         self.cut = (bytes > 0).then_some(Cut { position, bytes, why });
         Ok(None)
     }
 
-    /// What a length of zero at `from` of the live segment at hand means. All from one look at
-    /// `committed`: it may move at any moment.
+    /// What a length of zero at `from` of the live segment at hand means.
     #[cold]
     fn grown(&self, from: u32) -> Grown {
-        let (Some(control), Some(source)) = (self.control(), &self.source) else {
+        let (Some(control), Some(source)) = (&self.control, &self.source) else {
             return Grown::NoMore;
         };
-        if control.committed > self.position() {
-            // Stored after the length was.
-            let length = source.map.length(from);
-            return if length == Some(0) { Grown::NoMore } else { Grown::By };
+        let is_further = || control.read().committed > self.position();
+        // A live log grows right here; searching the rest of its segment each time would be a waste. Who has it open
+        // holds the lock; the number of its process may be another's by now, or mean nothing in our container.
+        if !is_further() && is_in_use(&self.dir.join(LOCK_FILE)) {
+            return Grown::NotYet;
         }
-        // A live log grows right here; searching the rest of its segment each time would be a waste.
-        let alive = Path::new(&format!("/proc/{}", control.pid)).exists();
-        if alive { Grown::NotYet } else { Grown::NoMore }
+        // Asked again: it may have gone on until just before the lock was given back.
+        if !is_further() {
+            return Grown::NoMore;
+        }
+        // Stored after the length was.
+        if source.map.length(from) == Some(0) { Grown::NoMore } else { Grown::By }
     }
 
     /// An error if good frames follow the bad place.
@@ -601,8 +620,9 @@ impl Reader {
         let proof = Proof { sequence, position, may_be_torn: false };
         let base = self.geometry.base(source.index);
         source.map.read_ahead();
-        let mut damaged = scan::is_cut(source.map.bytes(), self.geometry.segment_bytes, why)
-            || proof.search(source.map.bytes(), offset + 8, base, source.seed);
+        let bytes = source.all()?;
+        let mut damaged = scan::is_cut(bytes, self.geometry.segment_bytes, why)
+            || proof.search(bytes, offset + 8, base, source.seed);
         for later in self.indexes()?.into_iter().filter(|later| *later > source.index) {
             if damaged {
                 break;
@@ -610,7 +630,7 @@ impl Reader {
             if let Some(later) = self.load(later)? {
                 let base = self.geometry.base(later.index);
                 later.map.read_ahead();
-                damaged = proof.search(later.map.bytes(), segment::HEADER_BYTES, base, later.seed);
+                damaged = proof.search(later.all()?, segment::HEADER_BYTES, base, later.seed);
             }
         }
         if !damaged {

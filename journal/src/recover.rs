@@ -31,7 +31,9 @@ use crate::segment::{self, Geometry, SegmentHeader};
 use crate::snapshots::Snapshots;
 use crate::storage::{self, Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
-use crate::tail::{check_header, deny_unmade, map_begun, map_file, map_segment};
+use crate::tail::{
+    all, check_frame, check_header, deny_unmade, map_begun, map_file, map_segment, unread,
+};
 use crate::writer::Writer;
 use crate::{Log, Opened, Options, Recovery};
 
@@ -45,8 +47,24 @@ pub fn open_with(options: &Options, storage: Arc<dyn Storage>) -> Result<Opened,
         return Err(OpenError::SegmentBytes { configured: options.segment_bytes });
     }
     make_dir(&options.dir)?;
-    let mut owner = Owner::lock(&options.dir)?;
+    let owner = Owner::lock(&options.dir)?;
+    let was_there = options.live_dir.exists();
     let live_lock = lock_live(options, &owner)?;
+    let held = live_lock.try_clone();
+    let opened = open_locked(options, storage, owner, live_lock);
+    if opened.is_err() && !was_there && held.is_ok() {
+        // Made for nothing. One that is not empty stays, and so does one that is somebody's by now: it is still locked.
+        let _ = std::fs::remove_dir(&options.live_dir);
+    }
+    opened
+}
+
+fn open_locked(
+    options: &Options,
+    storage: Arc<dyn Storage>,
+    mut owner: Owner,
+    live_lock: File,
+) -> Result<Opened, OpenError> {
     if let (Ok(dir), Ok(live_dir)) = (options.dir.canonicalize(), options.live_dir.canonicalize())
         && dir == live_dir
     {
@@ -350,9 +368,10 @@ fn live_in_use(
     }
 }
 
-/// Whether somebody has the live log in `live_dir` open.
-fn is_in_use(live_dir: &Path) -> bool {
-    let looked = File::open(live_dir).map(|folder| folder.try_lock_shared());
+/// Whether somebody holds the lock on a folder or file: a venue, which takes that on its live folder and on the
+/// [`LOCK_FILE`] of its journal.
+pub(crate) fn is_in_use(locked: &Path) -> bool {
+    let looked = File::open(locked).map(|file| file.try_lock_shared());
     matches!(looked, Ok(Err(TryLockError::WouldBlock)))
 }
 
@@ -365,6 +384,17 @@ struct Segment {
     header: SegmentHeader,
     seed: u32,
     live: bool,
+}
+
+impl Segment {
+    /// Bytes from `from` to the last one that is not zero.
+    fn dirty(&self, from: u32) -> Result<u64, ReadError> {
+        scan::dirty(&self.map, from).map_err(|error| unread(&self.file, error))
+    }
+
+    fn all(&self) -> Result<&[u8], ReadError> {
+        all(&self.map, &self.file)
+    }
 }
 
 /// What is there of a log.
@@ -555,7 +585,7 @@ impl Found {
             if index == from {
                 walk_first = first_sequence;
                 // A turn may go on from the segment before: if it ends here it is no proof of itself.
-                let header = first_header(segment);
+                let header = first_header(segment)?;
                 let goes_on = header.is_some_and(|header| !header.is_first());
                 order = if goes_on {
                     Order { next: Some(first_sequence - 1), open: true }
@@ -571,7 +601,7 @@ impl Found {
                 return Err(ReadError::Header { file: segment.file.clone(), why });
             }
             let stop = scan::walk(
-                segment.map.bytes(),
+                segment.all()?,
                 self.geometry.segment_bytes,
                 segment::HEADER_BYTES,
                 segment.seed,
@@ -622,7 +652,7 @@ impl Found {
         let segment = loaded.get();
         let position = self.geometry.base(index) + u64::from(offset);
         let sequence = order.next.unwrap_or(0);
-        let mut damaged = scan::is_cut(segment.map.bytes(), self.geometry.segment_bytes, why);
+        let mut damaged = scan::is_cut(segment.all()?, self.geometry.segment_bytes, why);
         // A segment on disk is synced before the next one is begun there.
         damaged |= !segment.live && index < self.disk_last;
         for later in index..=last {
@@ -631,7 +661,7 @@ impl Found {
             let segment = loaded.get();
             let proof = Proof { sequence, position, may_be_torn: !segment.live };
             let base = self.geometry.base(later);
-            damaged |= proof.search(segment.map.bytes(), from, base, segment.seed);
+            damaged |= proof.search(segment.all()?, from, base, segment.seed);
         }
         if !damaged {
             return Ok(());
@@ -652,12 +682,12 @@ impl Found {
         let loaded = self.load(index, live)?;
         let segment = loaded.get();
         let mut bytes = 0;
-        if !scan::only_seal(segment.map.bytes(), offset, segment.seed) {
-            bytes += scan::dirty_bytes(segment.map.bytes(), offset);
+        if !scan::only_seal(segment.all()?, offset, segment.seed) {
+            bytes += segment.dirty(offset)?;
         }
         for later in index + 1..=last {
             let loaded = self.load(later, live)?;
-            bytes += scan::dirty_bytes(loaded.get().map.bytes(), segment::HEADER_BYTES);
+            bytes += loaded.get().dirty(segment::HEADER_BYTES)?;
         }
         let position = Position(self.geometry.base(index) + u64::from(offset));
         let why = match fault {
@@ -686,10 +716,10 @@ impl Loaded<'_> {
     }
 }
 
-fn first_header(segment: &Segment) -> Option<frame::Header> {
-    let bytes = segment.map.bytes();
-    let length = crate::mmap::length_at(bytes, segment::HEADER_BYTES)?;
-    frame::check(bytes, segment::HEADER_BYTES, length, segment.seed).ok()
+fn first_header(segment: &Segment) -> Result<Option<frame::Header>, ReadError> {
+    let Segment { map, file, seed, .. } = segment;
+    let first = check_frame(map, file, segment::HEADER_BYTES, *seed)?;
+    Ok(first.ok().map(|(_, header)| header))
 }
 
 /// The control file, if the live folder is this journal's and the log did not go on without it.
@@ -738,8 +768,9 @@ fn own_control(
 fn any_written(dir: &Path, indexes: &[u64]) -> Result<bool, ReadError> {
     for index in indexes {
         let from = if *index == 0 { segment::HEADER_BYTES } else { 0 };
-        let map = map_file(&segment::path(dir, *index))?;
-        if scan::dirty_bytes(map.bytes(), from) > 0 {
+        let file = segment::path(dir, *index);
+        let map = map_file(&file)?;
+        if scan::dirty(&map, from).map_err(|error| unread(&file, error))? > 0 {
             return Ok(true);
         }
     }
@@ -839,7 +870,7 @@ fn settle_disk(
     let mut disk_next = end.index + 1;
     for index in &later {
         let (map, _) = map_begun(&segment::path(dir, *index), *index, found.log_id)?;
-        if map.bytes().len() != segment_bytes {
+        if map.len() != segment_bytes {
             // A crash while it was made: nothing was made after it.
             break;
         }
@@ -869,7 +900,7 @@ fn settle_disk(
     }
     for index in end.settle_from..=end.index {
         let loaded = found.load(index, end.source_is_live)?;
-        let source = loaded.get().map.bytes();
+        let source = loaded.get().all()?;
         let used = if index == end.index { end.offset as usize } else { segment_bytes };
         let synced = durable.saturating_sub(found.geometry.base(index));
         let synced = usize::try_from(synced).unwrap_or(usize::MAX);
@@ -913,9 +944,11 @@ fn settle_segment(
             let len = rest.len().min(block.len());
             block[..len].copy_from_slice(&rest[..len]);
         }
-        // A file that ends too early differs, and grows.
-        let differs = map.bytes().get(at..at + block.len()) != Some(block);
-        if at + block.len() > synced || differs {
+        // A file that ends too early differs, and grows; what the disk does not give is written to it again.
+        let end = at + block.len();
+        let had = map.have(at, end).ok().and_then(|()| map.bytes().get(at..end));
+        let differs = had != Some(block);
+        if end > synced || differs {
             if differs && at < synced {
                 distrust();
             }
@@ -942,6 +975,7 @@ fn settle_live(options: &Options, end: &End, disk: Option<&Path>) -> Result<Fres
         None => fresh.bytes_mut()[used..].fill(0),
         Some(disk) => {
             let (map, _) = map_segment(disk, end.index)?;
+            map.have(0, used).map_err(|error| unread(disk, error))?;
             fresh.bytes_mut()[..used].copy_from_slice(&map.bytes()[..used]);
         }
     }

@@ -5,17 +5,16 @@
 //! away may have kept some bytes, by the position of their frame. It is written before anything is
 //! removed, so that a crash leaves segments too many, never too few.
 
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{JournalError, ReadError};
 use crate::frame::{self, KIND_TURN, crc32c, u32_at, u64_at};
 use crate::log::Position;
-use crate::mmap::{ReadMap, length_at};
+use crate::mmap::ReadMap;
 use crate::segment::{self, Geometry};
 use crate::storage::Storage;
-use crate::tail::map_segment;
+use crate::tail::{check_frame, map_segment};
 
 const NAME: &str = "retained";
 /// One that is not whole, yet or for ever.
@@ -63,14 +62,14 @@ impl Retained {
     pub(crate) fn open(dir: &Path, of: Option<(u64, Geometry)>) -> Result<Option<Self>, ReadError> {
         let path = path(dir);
         let io = |error| ReadError::Io { doing: "open", file: path.clone(), error };
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let map = match ReadMap::open(&path, u64::MAX) {
+            Ok(map) => map,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io(error)),
         };
-        let map = ReadMap::map(&file, u64::MAX).map_err(io)?;
+        let bytes = map.all().map_err(io)?;
         let damaged = || ReadError::Retained { file: path.clone() };
-        let head = map.bytes().get(..HEAD_BYTES).ok_or_else(damaged)?;
+        let head = bytes.get(..HEAD_BYTES).ok_or_else(damaged)?;
         let version = u16::from_le_bytes([head[8], head[9]]);
         if head[..8] == MAGIC && version > VERSION {
             return Err(ReadError::Version { file: path, found: version, ours: VERSION });
@@ -87,7 +86,7 @@ impl Retained {
                 return Err(ReadError::OtherLog { file: path, found, expected });
             }
         }
-        let body = &map.bytes()[HEAD_BYTES..];
+        let body = &bytes[HEAD_BYTES..];
         let count = usize::try_from(u64_at(head, 40)).map_err(|_| damaged())?;
         let text_len = u32_at(head, 60) as usize;
         let table = count.checked_mul(ENTRY_BYTES).filter(|table| *table <= body.len());
@@ -263,7 +262,6 @@ pub(crate) fn begins_a_turn(file: &Path, index: u64) -> Result<bool, ReadError> 
     let (map, header) = map_segment(file, index)?;
     let Some(header) = header else { return Ok(false) };
     let seed = frame::seed(header.log_id, index);
-    let first = length_at(map.bytes(), segment::HEADER_BYTES)
-        .and_then(|len| frame::check(map.bytes(), segment::HEADER_BYTES, len, seed).ok());
-    Ok(first.is_some_and(|header| header.kind == KIND_TURN && header.is_first()))
+    let first = check_frame(&map, file, segment::HEADER_BYTES, seed)?;
+    Ok(first.is_ok_and(|(_, header)| header.kind == KIND_TURN && header.is_first()))
 }

@@ -16,7 +16,7 @@ use crate::retained::{Kept, Retained, begins_a_turn};
 use crate::scan::{Stop, walk};
 use crate::segment::{self, SegmentHeader};
 use crate::storage::Storage;
-use crate::tail::{check_header, map_segment};
+use crate::tail::{all, check_header, map_segment};
 
 /// Bytes of a segment that are written at once, and synced, so that the syncer of the log never waits long
 /// behind a whole one.
@@ -214,7 +214,7 @@ impl Retirer {
         check_header(&file, &header, self.shared.log_id, geometry.segment_bytes)?;
         map.read_ahead();
         let (mut order, seed) = (Order::UNKNOWN, frame::seed(header.log_id, index));
-        let (bytes, from) = (map.bytes(), segment::HEADER_BYTES);
+        let (bytes, from) = (all(&map, &file)?, segment::HEADER_BYTES);
         match walk(bytes, geometry.segment_bytes, from, seed, &mut order, |_, _| ()) {
             Stop::Sealed | Stop::Full => Ok(map),
             Stop::Fault(offset, why) => {
@@ -245,9 +245,9 @@ impl Retirer {
     /// Makes the file `to` hold `bytes`, synced; it may be in another file system.
     fn copy(&self, bytes: &[u8], to: &Path) -> Result<(), RetireError> {
         let io = |doing, error| JournalError::Io { doing, file: to.to_path_buf(), error };
-        if let Ok(file) = std::fs::File::open(to) {
-            let there = ReadMap::map(&file, u64::MAX).map_err(|error| io("map", error))?;
-            if there.bytes() != bytes {
+        if to.exists() {
+            let there = ReadMap::open(to, u64::MAX).map_err(|error| io("open", error))?;
+            if there.all().map_err(|error| io("read", error))? != bytes {
                 return Err(RetireError::Exists { file: to.to_path_buf() });
             }
             // Its name may not be durable yet.

@@ -3,7 +3,7 @@
 
 use crate::Position;
 use crate::frame::{self, FrameFault, HEADER_BYTES, Header, KIND_SEAL, KIND_TURN};
-use crate::mmap::length_at;
+use crate::mmap::{ReadMap, length_at};
 use crate::order::Order;
 use crate::segment;
 
@@ -148,6 +148,25 @@ pub(crate) fn dirty_bytes(bytes: &[u8], from: u32) -> u64 {
     }
     rest[..end].iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
 }
+
+/// The same of a mapped file: only what is behind the last such byte is got from the disk.
+pub(crate) fn dirty(map: &ReadMap, from: u32) -> std::io::Result<u64> {
+    let from = from as usize;
+    let mut end = map.len();
+    while end > from {
+        let start = ((end - 1) / LOOK_BYTES * LOOK_BYTES).max(from);
+        map.have(start, end)?;
+        let used = dirty_bytes(&map.bytes()[start..end], 0);
+        if used > 0 {
+            return Ok((start - from) as u64 + used);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// How much of the disk is looked at at once. Unit: bytes.
+const LOOK_BYTES: usize = 1 << 18;
 
 /// Whether only a seal stands at `offset`: the log went on in the next segment, or was about to.
 pub(crate) fn only_seal(bytes: &[u8], offset: u32, seed: u32) -> bool {

@@ -5,7 +5,6 @@
 //! synced. A snapshot is an index of the log and never its replacement: one that cannot be used is
 //! passed over, and the log says the same from farther back.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -199,16 +198,16 @@ impl Snapshots {
     }
 
     fn map(&self, sequence: u64) -> Result<Snapshot, SnapshotFault> {
-        let file = match File::open(self.path(sequence)) {
+        let map = match ReadMap::open(&self.path(sequence), u64::MAX) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                File::open(self.index_path(sequence))
+                ReadMap::open(&self.index_path(sequence), u64::MAX)
             }
             opened => opened,
         };
-        let file = file.map_err(SnapshotFault::Io)?;
-        let map = ReadMap::map(&file, u64::MAX).map_err(SnapshotFault::Io)?;
+        let map = map.map_err(SnapshotFault::Io)?;
         // Of most of them only the head is wanted, or a part.
         map.read_places();
+        map.have(0, HEAD_BYTES).map_err(SnapshotFault::Io)?;
         let bytes = map.bytes();
         let (head, parts, log_id) = read_head(bytes)?;
         if log_id != self.log_id {
@@ -371,10 +370,10 @@ impl Snapshot {
             let to = usize::try_from(end).map_err(|_| SnapshotFault::Layout)?;
             let padded = bytes.get(from..to).ok_or(SnapshotFault::Short)?;
             if wanted(part.kind) {
-                self.map.fetch(from, to);
-            }
-            if wanted(part.kind) && crc32c(padded) != part.checksum {
-                return Err(SnapshotFault::Checksum { part: Some(part.kind) });
+                self.map.have(from, to).map_err(SnapshotFault::Io)?;
+                if crc32c(padded) != part.checksum {
+                    return Err(SnapshotFault::Checksum { part: Some(part.kind) });
+                }
             }
             at = end;
         }

@@ -1,13 +1,13 @@
 //! Following the log: from the live mapping, or from disk for whoever is far behind.
 
-use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{HeaderFault, ReadError};
 use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL, u32_at};
 use crate::log::{Position, Shared};
-use crate::mmap::{ReadMap, Window, length_at};
+use crate::mmap::{ReadMap, Window};
 use crate::order::Order;
 use crate::scan::Proof;
 use crate::segment::{self, SegmentHeader};
@@ -55,11 +55,36 @@ impl DiskSegment {
 
     /// The frame at `offset`: its length and header.
     #[inline]
-    pub(crate) fn check(&self, offset: u32) -> Result<(u32, Header), FrameFault> {
-        let bytes = self.map.bytes();
-        let length = length_at(bytes, offset).ok_or(FrameFault::FileEnds)?;
-        Ok((length, frame::check(bytes, offset, length, self.seed)?))
+    pub(crate) fn check(&self, offset: u32) -> Result<Checked, ReadError> {
+        check_frame(&self.map, &self.file, offset, self.seed)
     }
+}
+
+/// Length and header of a frame, or what is wrong with it.
+pub(crate) type Checked = Result<(u32, Header), FrameFault>;
+
+/// Gets and checks the frame at `offset` of a mapped segment.
+#[inline]
+pub(crate) fn check_frame(
+    map: &ReadMap,
+    file: &Path,
+    offset: u32,
+    seed: u32,
+) -> Result<Checked, ReadError> {
+    let length = map.frame(offset).map_err(|error| unread(file, error))?;
+    let Some(length) = length else { return Ok(Err(FrameFault::FileEnds)) };
+    Ok(frame::check(map.bytes(), offset, length, seed).map(|header| (length, header)))
+}
+
+/// The disk did not give bytes of a file.
+#[cold]
+pub(crate) fn unread(file: &Path, error: io::Error) -> ReadError {
+    ReadError::Io { doing: "read", file: file.to_path_buf(), error }
+}
+
+/// All bytes of a mapped segment.
+pub(crate) fn all<'m>(map: &'m ReadMap, file: &Path) -> Result<&'m [u8], ReadError> {
+    map.all().map_err(|error| unread(file, error))
 }
 
 /// Maps a segment's file and reads its header, `None` if it was not begun.
@@ -70,10 +95,12 @@ pub(crate) fn map_segment(
     let mut map = map_file(file)?;
     // Who looks at the heads of all segments does not want megabytes around each from the disk.
     map.read_places();
-    let header = SegmentHeader::read(map.bytes(), file)?;
+    let head = segment::HEADER_BYTES as usize;
+    map.have(0, head).map_err(|error| unread(file, error))?;
+    let header = SegmentHeader::read(&map.bytes()[..head.min(map.len())], file)?;
     map.read_around();
     // A live segment grows while it is made, and may have been begun since it was mapped.
-    if header.as_ref().is_some_and(|header| map.bytes().len() < header.segment_bytes as usize) {
+    if header.as_ref().is_some_and(|header| map.len() < header.segment_bytes as usize) {
         map = map_file(file)?;
     }
     if let Some(header) = &header
@@ -100,7 +127,7 @@ pub(crate) fn map_begun(
     // Where the segment lies does not matter: both places are counted from its beginning, one length of it away from 0.
     let base = u64::from(segment::SEGMENT_BYTES_MAX);
     let proof = Proof { sequence: 0, position: base, may_be_torn: true };
-    if proof.search(map.bytes(), segment::HEADER_BYTES, base, frame::seed(log_id, index)) {
+    if proof.search(all(&map, file)?, segment::HEADER_BYTES, base, frame::seed(log_id, index)) {
         return Err(error);
     }
     Ok((map, None))
@@ -108,15 +135,14 @@ pub(crate) fn map_begun(
 
 /// Maps a segment's file, whatever is in it.
 pub(crate) fn map_file(file: &Path) -> Result<ReadMap, ReadError> {
-    let io = |doing, error: std::io::Error| {
+    let opened = ReadMap::open(file, u64::from(segment::SEGMENT_BYTES_MAX));
+    opened.map_err(|error| {
         let file = file.to_path_buf();
         match error.kind() {
-            std::io::ErrorKind::NotFound => ReadError::SegmentMissing { file },
-            _ => ReadError::Io { doing, file, error },
+            io::ErrorKind::NotFound => ReadError::SegmentMissing { file },
+            _ => ReadError::Io { doing: "open", file, error },
         }
-    };
-    let opened = File::open(file).map_err(|error| io("open", error))?;
-    ReadMap::map(&opened, u64::from(segment::SEGMENT_BYTES_MAX)).map_err(|error| io("map", error))
+    })
 }
 
 /// Checks that a segment is of this log.
@@ -144,7 +170,7 @@ pub(crate) fn deny_unmade(dir: &Path, index: u64, segment_bytes: u32) -> Result<
     match std::fs::metadata(&file) {
         Ok(found) if found.len() == u64::from(segment_bytes) => Ok(()),
         Ok(_) => Err(ReadError::Header { file, why: HeaderFault::Short }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(ReadError::SegmentMissing { file })
         }
         Err(error) => Err(ReadError::Io { doing: "look at", file, error }),
@@ -216,7 +242,7 @@ impl Tail {
                     let bytes = window.bytes(from, from + HEADER_BYTES);
                     (u32_at(bytes, 0), Header::read(bytes))
                 }
-                Source::Disk(disk) => match disk.check(from) {
+                Source::Disk(disk) => match disk.check(from)? {
                     Ok(found) => found,
                     Err(why) => return Err(self.corrupt(why)),
                 },

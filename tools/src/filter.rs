@@ -45,6 +45,12 @@ impl FilterArgs {
         self.range.tell_day(journal);
     }
 
+    /// Whether what is asked for can be told of a turn without those before it.
+    #[must_use]
+    pub fn knows_turns_alone(&self) -> bool {
+        self.order.is_none() && self.cl_ord_id.is_none() && !self.range.is_given()
+    }
+
     /// The filter, or what is wrong with it.
     ///
     /// # Errors

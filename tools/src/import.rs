@@ -83,6 +83,7 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
         (done.hidden, "trades with hidden orders, and other records without an order"),
         (done.out_of_turn, "executions of an order that was not the first: taken off instead"),
         (done.crossing, "orders that would have traded with one that is there: left out"),
+        (done.outside, "orders of a price or a quantity that `vesta play` has no room for"),
     ] {
         if count > 0 {
             say!("left out: {} {what}", text::count(count));
@@ -96,6 +97,7 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
             "hidden": done.hidden,
             "out_of_turn": done.out_of_turn,
             "crossing": done.crossing,
+            "outside": done.outside,
         }));
     }
     Ok(())

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use journal::{OpenError, Reader, Snapshots};
+use journal::{OpenError, ReadError, Reader, Snapshots};
 use matcher::Timestamp;
 use venue::turns::read_head;
 use venue::{Names, snapshots};
@@ -44,7 +44,18 @@ impl JournalArgs {
         if !self.dir.is_dir() {
             return Err(Failure::usage(format!("{}: there is no such folder", self.dir.display())));
         }
-        self.open_it().map_err(Failure::failed)
+        self.open_it().map_err(|error| match error {
+            OpenError::Journal(ReadError::Absent { .. }) if !self.has_segments() => {
+                Failure::usage(error)
+            }
+            error => Failure::failed(error),
+        })
+    }
+
+    fn has_segments(&self) -> bool {
+        let is_segment = |name: &Path| name.extension().is_some_and(|ending| ending == "seg");
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten();
+        entries.flatten().any(|entry| is_segment(&entry.path()))
     }
 
     /// Names that were defined in segments of `reader`'s journal that have gone, as its oldest good snapshot has

@@ -96,6 +96,12 @@ pub struct Range {
 }
 
 impl RangeArgs {
+    /// Whether it leaves anything out.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
     /// Says on stderr of which day times without a date are, see [`Moment::tell_day`].
     pub fn tell_day(&self, journal: &JournalArgs) {
         Moment::tell_day(journal, [("--from", self.from.as_ref()), ("--to", self.to.as_ref())]);

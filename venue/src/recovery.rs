@@ -47,7 +47,7 @@ impl Folds {
 }
 
 /// Names that stand in the journal: it can be read without the configuration.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Names {
     /// CompID and firm of each session, from session 1.
     pub sessions: Vec<(String, String)>,

@@ -674,6 +674,18 @@ pub fn newest_names(reader: &mut Reader, snapshots: &Snapshots) -> Option<Names>
     names
 }
 
+/// Brings `reader` behind turn `sequence`, with the names that its snapshot or index has: for who needs no more to
+/// read on from there. `None` if it is not good; `reader` is where it was.
+pub fn go_to(reader: &mut Reader, snapshots: &Snapshots, sequence: u64) -> Option<Names> {
+    let start = reader.position();
+    let gone = snapshots.head(sequence).ok().and_then(|head| go_on(reader, &head).ok());
+    let names = gone.and_then(|()| names_of(snapshots, sequence));
+    if names.is_none() {
+        reader.seek(start);
+    }
+    names
+}
+
 fn names_of(snapshots: &Snapshots, sequence: u64) -> Option<Names> {
     let snapshot = snapshots.open_parts(sequence, &[part::NAMES]).ok()?;
     Some(load_names(&snapshot).ok()?.0)

@@ -4,7 +4,10 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use journal::{CutReason, FrameFault, HeaderFault, OpenError, Position, ReadError, Reader, verify};
+use journal::{
+    CutReason, FrameFault, HeaderFault, OpenError, Position, ReadError, Reader, SnapshotFault,
+    SnapshotHead, Snapshots, verify,
+};
 
 use crate::support::{
     SEGMENT_BYTES, TempDir, append, copy_dir, prepare, read_log, sizes, sync, try_read,
@@ -499,4 +502,101 @@ fn a_disk_that_is_behind_is_no_bad_copy() {
     assert_eq!((look().copies, look().turns), (1, 2));
     write_at(&segment(&temp.dir(), 0), end - 40, &[7; 16]);
     assert_eq!((look().copies, look().turns), (1, 2));
+}
+
+/// A disk that fails to give bytes is an error and not the end of the process. Cutting a file that is mapped is the
+/// same to the kernel: it has no bytes to give, and answers a look at them with SIGBUS.
+#[test]
+fn bytes_that_the_disk_does_not_give_are_an_error() {
+    let temp = TempDir::new();
+    let mut options = temp.options();
+    options.segment_bytes = 1 << 20;
+    options.live_segments_kept = 0;
+    let mut opened = journal::open(&options).unwrap();
+    let mut ends = vec![opened.log.start()];
+    for sequence in 1..=6000 {
+        prepare(&mut opened.preparer);
+        ends.push(append(&mut opened.writer, sequence, 504, 1024));
+        sync(&mut opened.syncer);
+    }
+    prepare(&mut opened.preparer);
+    let limit = opened.log.committed();
+    let head = SnapshotHead {
+        record_version: 1,
+        sequence: 6000,
+        position: limit,
+        last_frame: ends[5999],
+        last_checksum: 0,
+        time: 0,
+        state_hash: 0,
+        build: 0,
+    };
+    let mut snapshot = opened.snapshots.write(&head).unwrap();
+    snapshot.part(1, |out| out(&[7; 300_000]));
+    snapshot.part(2, |out| out(&[8; 300_000]));
+    snapshot.finish().unwrap();
+
+    let mut reader = Reader::open(&temp.dir(), None).unwrap();
+    let mut tail = opened.log.tail(opened.log.start());
+    let mut archive = opened.log.archive();
+    for turn in 1..100 {
+        assert_eq!(reader.next().unwrap().unwrap().sequence, turn);
+        assert_eq!(tail.next(limit).unwrap().unwrap().sequence, turn);
+    }
+    assert_eq!(archive.frame(ends[9]).unwrap().sequence, 10);
+    let begun = opened.snapshots.open_parts(6000, &[1]).unwrap();
+    let cut = |file: &Path, len| {
+        OpenOptions::new().write(true).open(file).unwrap().set_len(len).unwrap();
+    };
+    cut(&segment(&temp.dir(), 0), 704 << 10);
+    let is_unread = |error: &ReadError| {
+        assert!(matches!(error, ReadError::Io { doing: "read", .. }), "{error}");
+        assert!(error.to_string().contains("the disk does not give its bytes"), "{error}");
+    };
+    let stopped = try_read(&mut reader).unwrap_err();
+    is_unread(&stopped);
+    is_unread(&reader.next().unwrap_err());
+    let failed = loop {
+        match tail.next(limit) {
+            Ok(frame) => assert!(frame.is_some()),
+            Err(error) => break error,
+        }
+    };
+    is_unread(&failed);
+    is_unread(&archive.frame(ends[1500]).unwrap_err());
+    // What comes after it can be read.
+    assert_eq!(archive.frame(ends[9]).unwrap().sequence, 10);
+    assert_eq!(archive.frame(ends[5000]).unwrap().sequence, 5001);
+    // Who opens it now sees how long it is.
+    let error = Reader::open(&temp.dir(), None).and_then(|mut it| Ok(try_read(&mut it)?));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("the file ends here") || error.contains("length"), "{error}");
+
+    assert!(begun.part(1).unwrap().iter().all(|byte| *byte == 7));
+    cut(&opened.snapshots.path(6000), 400_000);
+    assert!(matches!(opened.snapshots.open(6000), Err(SnapshotFault::Short)));
+}
+
+/// A pipe keeps whoever opens it waiting until somebody writes.
+#[test]
+fn a_pipe_is_no_file_of_a_journal() {
+    let (temp, ..) = small(&[8, 64]);
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(temp.dir().join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    let sequence = "00000000000000000002";
+    pipe(&format!("{sequence}.snap"));
+    let log_id = Reader::open(&temp.dir(), None).unwrap().log_id();
+    let fault = Snapshots::to_read(&temp.dir(), log_id).open(2).unwrap_err();
+    assert!(fault.to_string().contains("no regular file"), "{fault}");
+    pipe("retained");
+    let error = journal::open(&temp.options()).unwrap_err().to_string();
+    assert!(error.contains("retained") && error.contains("no regular file"), "{error}");
+    std::fs::remove_file(temp.dir().join("retained")).unwrap();
+    pipe("0000000000000001.seg.x");
+    std::fs::remove_file(segment(&temp.dir(), 1)).unwrap();
+    std::fs::rename(temp.dir().join("0000000000000001.seg.x"), segment(&temp.dir(), 1)).unwrap();
+    let error = journal::open(&temp.options()).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
 }

@@ -297,3 +297,17 @@ fn the_end_is_where_it_was() {
     assert_eq!((opened.recovery.end, opened.recovery.cut), (end, None));
     assert_eq!((opened.log.committed(), opened.log.durable()), (end, end));
 }
+
+/// A start that fails leaves no empty folder behind where memory is shared.
+#[test]
+fn a_failed_start_leaves_no_live_folder() {
+    let temp = TempDir::new();
+    std::fs::create_dir(temp.dir()).unwrap();
+    std::fs::write(temp.dir().join("0000000000000000.seg"), [9; 100]).unwrap();
+    journal::open(&temp.options()).unwrap_err();
+    assert!(!temp.live_dir().exists());
+    // One that was there is not ours to remove.
+    std::fs::create_dir(temp.live_dir()).unwrap();
+    journal::open(&temp.options()).unwrap_err();
+    assert!(temp.live_dir().exists());
+}

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use matcher::Side;
+use matcher::{Instrument, Price, Qty, Side};
 
 use crate::failure::Failure;
+use crate::own_venue;
 use crate::unfinished::NamedFile;
 
 /// An order that works, as the exchange has it.
@@ -31,6 +32,8 @@ pub(super) struct Done {
     pub(super) out_of_turn: u64,
     /// Orders that would have traded.
     pub(super) crossing: u64,
+    /// Orders of a price or a quantity that `vesta play` has no room for.
+    pub(super) outside: u64,
 }
 
 /// Follows the exchange's book and writes the commands that make it.
@@ -45,6 +48,8 @@ pub(super) struct Recorder {
     asks: BTreeMap<i64, BTreeMap<u64, u64>>,
     next_oid: u64,
     done: Done,
+    /// What the flow is played on.
+    instrument: Instrument,
 }
 
 /// A command that is about to be written.
@@ -79,6 +84,7 @@ impl Recorder {
             asks: BTreeMap::new(),
             next_oid: 1,
             done: Done::default(),
+            instrument: own_venue::flow_instrument(),
         })
     }
 
@@ -104,6 +110,10 @@ impl Recorder {
         if qty == 0 || self.orders.contains_key(&source) {
             return Err(format!("order {source} is entered twice, or with nothing"));
         }
+        if !self.fits(price, qty) {
+            self.done.outside += 1;
+            return Ok(());
+        }
         if self.crosses(side, price) {
             self.done.crossing += 1;
             return Ok(());
@@ -122,6 +132,9 @@ impl Recorder {
         };
         let Working { oid, side, price, qty: left } = order;
         let qty = qty.unwrap_or(left).min(left);
+        if qty == 0 {
+            return Err(format!("of order {source} nothing is taken off"));
+        }
         let word = if qty == left { "CANCEL" } else { "REDUCE" };
         self.write(&Command { ts, word, oid, old: None, side, price, qty, source })?;
         self.take(source, qty);
@@ -162,6 +175,13 @@ impl Recorder {
             return Ok(());
         };
         let side = order.side;
+        if new != source && self.orders.contains_key(&new) {
+            return Err(format!("order {source} becomes {new}, which is there already"));
+        }
+        if qty > 0 && !self.fits(price, qty) {
+            self.done.outside += 1;
+            return self.cancel(ts, source, None);
+        }
         if qty == 0 || self.crosses(side, price) {
             self.done.crossing += 1;
             return self.cancel(ts, source, None);
@@ -171,6 +191,12 @@ impl Recorder {
         self.take(source, order.qty);
         self.enter(new, Working { oid, side, price, qty });
         self.row()
+    }
+
+    fn fits(&self, price: i64, qty: u64) -> bool {
+        let Instrument { price_min, price_max, qty_max, .. } = self.instrument;
+        (price_min..=price_max).contains(&Price::from_ticks(price))
+            && Qty::from_lots(qty) <= qty_max
     }
 
     fn fresh(&mut self) -> u64 {

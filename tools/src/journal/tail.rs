@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use clap::Args;
-use journal::Reader;
+use journal::{Reader, Snapshots};
 use matcher::Event;
+use venue::snapshots;
 use venue::turns::TurnHead;
 
 use crate::failure::Failure;
@@ -90,9 +91,34 @@ fn last(
 ) -> Result<(), Failure> {
     // Of a journal that grows: what is appended from now on is followed, not collected.
     let until = reader.bytes_total();
-    let mut last = Last { turns: VecDeque::new(), wanted: args.lines };
-    while reader.position().0 < until && !interrupt.is_set() {
-        if !select.step(reader, &mut last, |_| {})? {
+    let beginning = select.names.clone();
+    let snapshots = Snapshots::to_read(&args.journal.dir, reader.log_id());
+    // Snapshots and indexes to begin at, the last one, then each time as many more again, then the beginning.
+    let places = match args.filter.knows_turns_alone() {
+        true => snapshots.list_all().unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let mut back = 1;
+    let mut last;
+    loop {
+        let place = places.len().checked_sub(back).map(|at| places[at]);
+        if let Some(place) = place {
+            back *= 2;
+            let Some(names) = snapshots::go_to(reader, &snapshots, place) else { continue };
+            *select = Select::new(args.filter.filter()?);
+            select.names = names;
+        } else {
+            reader.seek(reader.start());
+            *select = Select::new(args.filter.filter()?);
+            select.names.clone_from(&beginning);
+        }
+        last = Last { turns: VecDeque::new(), wanted: args.lines };
+        while reader.position().0 < until && !interrupt.is_set() {
+            if !select.step(reader, &mut last, |_| {})? {
+                break;
+            }
+        }
+        if place.is_none() || last.turns.len() == args.lines || interrupt.is_set() {
             break;
         }
     }

@@ -65,6 +65,28 @@ fn a_message_file_of_lobster_plays_to_its_trades() {
     run(&["import", "--format", "lobster", file, "--out", dir]).assert_says(2, &[dir]);
 }
 
+/// What is imported can be played: what no venue of ours would take is left out, and counted.
+#[test]
+fn orders_that_play_has_no_room_for_are_left_out() {
+    let folder = Folder::new();
+    let mut text = String::new();
+    let orders: [(u64, i64); 5] =
+        [(10, 0), (10, -5), (10, 4_000_000_001), (10_000_001, 100), (7, 4_000_000_000)];
+    for (order, (qty, price)) in (1..).zip(orders) {
+        text += &format!("34200.{order},1,{order},{qty},{price},-1\n");
+    }
+    let file = folder.write("messages.csv", &text);
+    let out = folder.path().join("flow");
+    let (file, dir) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let ended = run(&["import", "--format", "lobster", file, "--out", dir, "--json"]);
+    ended.assert_good();
+    let told = ended.json();
+    assert_eq!((&told["commands"], &told["outside"]), (&1.into(), &4.into()), "{told}");
+    let played = run(&["play", dir, "--in-process", "--json"]);
+    played.assert_good();
+    assert_eq!(played.json()["ok"], true, "{}", played.out);
+}
+
 #[test]
 fn what_is_not_the_format_is_named_with_its_line() {
     let folder = Folder::new();
@@ -74,6 +96,7 @@ fn what_is_not_the_format_is_named_with_its_line() {
         ("34200.1,1,1,10,100,1\nx,1,1,10,100,1\n", "line 2: time"),
         ("34200.1,9,1,10,100,1\n", "line 1: type"),
         ("34200.1,1,1,10,100,1\n34200.1,4,1,11,100,1\n", "line 2: order 1 trades 11 of 10"),
+        ("34200.1,1,1,10,100,1\n34200.1,2,1,0,100,1\n", "line 2: of order 1 nothing is taken off"),
     ] {
         let file = folder.write("bad.csv", text);
         let out = folder.path().join("out");

@@ -192,7 +192,7 @@ fn a_journal_of_another_version_is_refused_in_a_line() {
 fn what_is_no_journal_is_named() {
     let folder = Folder::new();
     let empty = folder.path().to_str().unwrap();
-    run(&["journal", "verify", empty]).assert_says(1, &[empty]);
+    run(&["journal", "verify", empty]).assert_says(2, &["no journal", empty]);
     let absent = folder.path().join("absent");
     let absent = absent.to_str().unwrap();
     for args in [

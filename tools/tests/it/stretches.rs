@@ -414,10 +414,26 @@ fn indexes_are_made_again_and_change_nothing_that_is_told() {
         vec!["TRADER1:99999"],
     ]);
     assert!(orders.len() > 10);
+    let tails: Vec<Vec<&str>> = [
+        &["-n", "0"][..],
+        &["-n", "3"],
+        &["-n", "2000"],
+        &["-n", "70", "--kind", "traded"],
+        &["-n", "9", "--session", "TRADER1"],
+        &["-n", "5", "--session", "NOBODY"],
+        &["-n", "1000000"],
+    ]
+    .into_iter()
+    .map(|args| [&["journal", "tail", &dir], args].concat())
+    .collect();
     let tell = || -> Vec<_> {
         let told = orders.iter().map(|order| told(&dir, order));
-        told.map(|(code, out, err, _)| (code, out, err)).collect()
+        let mut told: Vec<_> = told.map(|(code, out, err, _)| (code, out, err)).collect();
+        let tails = tails.iter().map(|args| run(args));
+        told.extend(tails.map(|ended| (ended.code, ended.out, ended.err)));
+        told
     };
+    let all = run(&["journal", "print", &dir]).out;
     let index = || {
         let args = ["journal", "index", &dir, "--live-dir", &live, "--snapshot-mib", "1", "--json"];
         let ended = run(&args);
@@ -430,6 +446,12 @@ fn indexes_are_made_again_and_change_nothing_that_is_told() {
     assert_eq!(made["made"], made["indexes"]);
     assert!(tell() == without);
     assert_eq!(index()["made"], 0);
+    for (args, (code, out, _)) in tails.iter().zip(&without[orders.len()..]) {
+        let is_known = !args.contains(&"NOBODY");
+        assert_eq!(*code, Some(if is_known { 0 } else { 2 }), "{args:?}");
+        assert!(args.len() > 5 || all.ends_with(out), "{args:?}");
+    }
+    assert!(all == without.last().unwrap().1);
 
     let files = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> =
@@ -444,6 +466,15 @@ fn indexes_are_made_again_and_change_nothing_that_is_told() {
     assert!(tell() == without);
     assert_eq!(index()["made"], files.len());
     assert!(files.iter().zip(&whole).all(|(file, bytes)| fs::read(file).unwrap() == *bytes));
+    // The end is told without the beginning, which is not even looked at.
+    let first = folder.path().join("journal").join("0000000000000000.seg");
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&first, bytes).unwrap();
+    run(&["journal", "print", &dir]).assert_says(1, &["0000000000000000.seg"]);
+    let end = run(&tails[1]);
+    end.assert_good();
+    assert_eq!(end.out, without[orders.len() + 1].1);
     let again = run(&["journal", "index", "/nowhere/at/all"]);
     again.assert_says(2, &["no such folder"]);
 }
