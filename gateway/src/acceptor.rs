@@ -12,6 +12,7 @@ mod passing;
 mod rights;
 mod serve;
 mod tell;
+mod users;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
@@ -44,6 +45,8 @@ use passing::Passing;
 use rights::Rate;
 pub use rights::{OverRate, RateLimit, Rights};
 use serve::{Border, FixShell};
+use users::UserRequests;
+pub use users::{Change, Changed, Changing};
 
 /// Submits that a call into a session may need at most.
 const ROOM_MIN: usize = 8;
@@ -237,6 +240,7 @@ struct Slot {
     copies: Option<Copies>,
     takeover: bool,
     passing: Passing,
+    users: UserRequests,
     resends: VecDeque<(u32, u32)>,
     /// The first number that was not said because too much was waiting: it and all after it come from
     /// the journal, as the peer reads on.
@@ -382,6 +386,7 @@ impl<N: Network> Acceptor<N> {
                 cancels: Cancels::new(setup.cancel, setup.last, setup.began, setup.is_lost),
                 takeover: setup.takeover,
                 passing: Passing::default(),
+                users: UserRequests::default(),
                 resends: VecDeque::new(),
                 lag: None,
             });
@@ -784,11 +789,10 @@ impl<N: Network> Acceptor<N> {
         self.network.forget(peer.connection.stream_mut());
         self.free.push(index);
         self.networks.disconnected(peer.address.ip());
-        let Some(id) = peer.session else {
-            // It may have brought a password.
-            let len = peer.connection.input().len();
-            return peer.connection.erase(len);
-        };
+        // It may have brought a password.
+        let len = peer.connection.input().len();
+        peer.connection.erase(len);
+        let Some(id) = peer.session else { return };
         self.logged_on -= 1;
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();

@@ -74,6 +74,9 @@ fn note(note: &Note<'_>) -> String {
         Note::Logout { text, .. } => format!("logout {}", text.escape_ascii()),
         Note::Heartbeat { .. } => "heartbeat".into(),
         Note::Passing => "a message that is not said again".into(),
+        Note::UserResponse { status, text, .. } => {
+            format!("user response, status {status} {}", text.escape_ascii())
+        }
         Note::TestRequest { id } => format!("test request {id}"),
         Note::ResendRequest { begin, .. } => format!("resend request from {begin}"),
         Note::Reject { ref_msg, reason, .. } => format!("reject of in#{ref_msg}, reason {reason}"),

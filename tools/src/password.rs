@@ -4,17 +4,11 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Args;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use venue::credentials::{Password, new_key};
+use venue::credentials::{PASSWORD_BYTES_MAX, Password, judge_new, new_key};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::say;
-
-/// Characters of a password, at least. Source: NIST SP 800-63B, section 5.1.1.1.
-const LEN_MIN: usize = 8;
-
-/// Bytes of a password, at most: it has to fit into a Logon(A) beside everything else.
-const LEN_MAX: usize = 1_024;
 
 /// Hashes a password for a venue's configuration.
 ///
@@ -41,13 +35,7 @@ pub fn run(args: &PasswordArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let password = read()?;
-    if password.chars().count() < LEN_MIN {
-        return Err(Failure::usage(format!("a password has {LEN_MIN} characters at least")));
-    }
-    if password.len() > LEN_MAX || password.bytes().any(|byte| byte < b' ') {
-        let what = format!("a password has {LEN_MAX} bytes at most, and no control characters");
-        return Err(Failure::usage(what));
-    }
+    judge_new(password.as_bytes()).map_err(Failure::usage)?;
     say!("{}", Password::hash(password.as_bytes()).map_err(Failure::failed)?);
     Ok(())
 }
@@ -79,7 +67,7 @@ fn line(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let mut terminal = std::io::stderr();
     let _ = write!(terminal, "{prompt}");
     // Room for all of it: a text that grows leaves copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(LEN_MAX + 3));
+    let mut text = Zeroizing::new(String::with_capacity(PASSWORD_BYTES_MAX + 3));
     let read = std::io::stdin().lock().read_line(&mut text).map_err(Failure::failed)?;
     if !prompt.is_empty() {
         let _ = writeln!(terminal);

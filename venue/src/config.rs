@@ -1036,6 +1036,7 @@ impl Checker<'_> {
                 credentials: Credentials {
                     username: file.username.clone(),
                     password,
+                    changes: false,
                     hmac_key: None,
                     certificate: match &file.certificate {
                         Some(text) => Some(self.fingerprint(text)?),

@@ -3,10 +3,12 @@
 //! A secret of ours is overwritten when it goes, is in no log, no journal and no command line, and its `Debug`
 //! shows nothing.
 
+mod change;
 mod comparer;
 mod file;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
@@ -34,6 +36,28 @@ const MEMORY_KIB_MAX: u32 = 256 << 10;
 
 /// Most passes over that memory.
 const PASSES_MAX: u32 = 32;
+
+/// Characters of a password, at least. Source: NIST SP 800-63B, section 5.1.1.1.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+
+/// Bytes of a password, at most: it has to fit into a message beside everything else.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+
+/// Whether a new password may be one; if not, why.
+///
+/// # Errors
+///
+/// What is wrong with it, without its text.
+pub fn judge_new(password: &[u8]) -> Result<(), &'static str> {
+    let chars = std::str::from_utf8(password).map_or(password.len(), |it| it.chars().count());
+    if chars < PASSWORD_CHARS_MIN {
+        return Err("a password has 8 characters at least");
+    }
+    if password.len() > PASSWORD_BYTES_MAX || password.iter().any(|byte| *byte < b' ') {
+        return Err("a password has 1024 bytes at most, and no control characters");
+    }
+    Ok(())
+}
 
 /// Text or bytes that nobody is to see.
 #[derive(Clone, PartialEq, Eq)]
@@ -136,6 +160,8 @@ pub struct Credentials {
     pub username: Option<String>,
     /// Password(554), if asked for.
     pub password: Option<Password>,
+    /// Whether the password stands in the file with the secrets, where the session can change it.
+    pub changes: bool,
     /// Key of the signature in RawData(96), if asked for.
     pub hmac_key: Option<Secret>,
     /// SHA-256 of the certificate that the client shows under TLS, if asked for.
@@ -193,12 +219,19 @@ impl Question {
 /// Every session's credentials, and when each was last proved by HMAC.
 pub(crate) struct Known {
     sessions: Vec<(Credentials, Timestamp)>,
+    comp_ids: Vec<String>,
+    /// The file with the secrets, if there is one.
+    file: Option<PathBuf>,
 }
 
 impl Known {
     pub(crate) fn new(config: &Config, began: Timestamp) -> Known {
         let of = |session: &crate::config::SessionConfig| (session.credentials.clone(), began);
-        Known { sessions: config.sessions.iter().map(of).collect() }
+        Known {
+            sessions: config.sessions.iter().map(of).collect(),
+            comp_ids: config.sessions.iter().map(|session| session.comp_id.clone()).collect(),
+            file: config.fix.credentials.clone(),
+        }
     }
 
     /// What can be said at once, or what has to be asked.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::cancels::CancelTerms;
 use super::lockout::{Failures, Lockout, Networks};
+use super::users::{Change, Changed, Changing};
 use super::{Acceptor, Peer, Slot};
 use crate::fix::{LogonRefusal, Message, parse_utc, tag};
 use crate::network::{Network, Stream};
@@ -113,8 +114,18 @@ pub trait Credentials {
     /// The next claim that was put off and is decided, and whether it was true.
     fn next_verdict(&mut self) -> Option<(Ticket, bool)>;
 
-    /// Whether [`Credentials::next_verdict`] has one.
+    /// Whether [`Credentials::next_verdict`] or [`Credentials::next_change`] has one.
     fn has_verdict(&self) -> bool;
+
+    /// Gives a session another password.
+    fn change(&mut self, _change: &Change<'_>) -> Changing {
+        Changing::Decided(Changed::Not("this venue keeps no passwords"))
+    }
+
+    /// The next change that was put off and is decided.
+    fn next_change(&mut self) -> Option<(SessionId, Changed)> {
+        None
+    }
 }
 
 /// Sessions without secrets: every claim is true.

@@ -11,6 +11,7 @@ use super::cancels::CancelTerms;
 use super::copies::{Copies, trade_request};
 use super::passing::{self, Passing};
 use super::rights::{self, Pace, Rate, Rights};
+use super::users::{UserRequests, is_secret};
 use super::{
     Acceptor, GARBLED_MAX, MESSAGES_A_ROUND, Peer, RESENDS_MAX, ROOM_FOR_ORDERS, ROOM_MIN,
     Requests, Slot,
@@ -31,6 +32,7 @@ impl<N: Network> Acceptor<N> {
         self.cancel_what_is_due(now);
         self.cancel_for_disconnects(requests);
         self.hear_verdicts();
+        self.hear_changes(now, requests);
         self.end_delays(now);
         self.hear_market_data();
         self.ask_for_numbers(requests);
@@ -194,7 +196,7 @@ impl<N: Network> Acceptor<N> {
                             }
                         }
                     };
-                    let secret = message.msg_type() == b"A";
+                    let secret = is_secret(message.msg_type());
                     // The answer to our Logout at the end of a run is no wish to go.
                     peer.logged_out |= message.msg_type() == b"5" && !self.stopping;
                     peer.session = Some(id);
@@ -222,6 +224,7 @@ impl<N: Network> Acceptor<N> {
                     }
                     if secret {
                         peer.connection.erase(used);
+                        self.change_password(id, peer.address, now, requests);
                     }
                     used
                 }
@@ -364,6 +367,7 @@ impl<R: Requests> Border<'_, R> {
         shell.market = Some(&mut *self.market);
         shell.terms = slot.cancels.terms;
         shell.copies = slot.copies.as_mut();
+        shell.users = Some(&mut slot.users);
         call(&mut slot.session, &mut shell);
         shell.ask_for_numbers();
         let close = shell.close;
@@ -392,6 +396,7 @@ pub(super) struct FixShell<'a, R> {
     over_rate: Option<u64>,
     /// What the session is told of others.
     copies: Option<&'a mut Copies>,
+    pub(super) users: Option<&'a mut UserRequests>,
 }
 
 impl<'a, R> FixShell<'a, R> {
@@ -417,6 +422,7 @@ impl<'a, R> FixShell<'a, R> {
             terms,
             over_rate,
             copies,
+            users: None,
         }
     }
 }
@@ -460,6 +466,9 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         if message.msg_type() == b"AD" {
             let copies = self.copies.as_deref_mut();
             return trade_request(copies, self.session, inbound, message, self.requests);
+        }
+        if message.msg_type() == b"BE" {
+            return self.user_request(inbound, message, poss_resend);
         }
         if let Some(text) = self.rights.refusal(message) {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();

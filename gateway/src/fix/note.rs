@@ -123,6 +123,17 @@ pub enum Note<'a> {
         /// Text(58), may be empty.
         text: &'a [u8],
     },
+    /// UserResponse(BF): an application message, sent again when asked for.
+    UserResponse {
+        /// UserRequestID(923).
+        request_id: &'a [u8],
+        /// Username(553).
+        username: &'a [u8],
+        /// UserStatus(926).
+        status: u8,
+        /// UserStatusText(927), may be empty.
+        text: &'a [u8],
+    },
     /// A message whose words are not in the journal: market data, reference data. What is said under the number is
     /// said when it comes, and never again.
     Passing,
@@ -137,6 +148,7 @@ mod kind {
     pub(super) const REJECT: u8 = 6;
     pub(super) const BUSINESS_REJECT: u8 = 7;
     pub(super) const PASSING: u8 = 16;
+    pub(super) const USER_RESPONSE: u8 = 17;
 }
 
 const NO_TAG: i32 = i32::MIN;
@@ -191,6 +203,12 @@ impl<'a> Note<'a> {
                 put.text(text);
             }
             Note::Passing => put.raw(&[kind::PASSING]),
+            Note::UserResponse { request_id, username, status, text } => {
+                put.raw(&[kind::USER_RESPONSE, status]);
+                put.text(request_id);
+                put.text(username);
+                put.text(text);
+            }
         }
         put.at
     }
@@ -239,6 +257,11 @@ impl<'a> Note<'a> {
                 text: get.text()?,
             },
             kind::PASSING => Note::Passing,
+            kind::USER_RESPONSE => {
+                let [status] = get.raw()?;
+                let (request_id, username) = (get.text()?, get.text()?);
+                Note::UserResponse { request_id, username, status, text: get.text()? }
+            }
             _ => return None,
         })
     }
@@ -246,7 +269,7 @@ impl<'a> Note<'a> {
     /// Whether it is an application message: sent again when asked for. The others are gap-filled.
     #[must_use]
     pub fn is_application(&self) -> bool {
-        matches!(self, Note::BusinessReject { .. })
+        matches!(self, Note::BusinessReject { .. } | Note::UserResponse { .. })
     }
 
     /// MsgType(35) of the message.
@@ -261,6 +284,7 @@ impl<'a> Note<'a> {
             Note::ResendRequest { .. } => b"2",
             Note::Reject { .. } => b"3",
             Note::BusinessReject { .. } => b"j",
+            Note::UserResponse { .. } => b"BF",
         }
     }
 
@@ -288,6 +312,12 @@ impl<'a> Note<'a> {
                 message.bytes(tag::TEST_REQ_ID, test_req_id);
             }
             Note::Passing => {}
+            Note::UserResponse { request_id, username, status, text } => {
+                message.bytes(tag::USERNAME, username);
+                message.bytes(tag::USER_REQUEST_ID, request_id);
+                message.uint(tag::USER_STATUS, status.into());
+                message.bytes(tag::USER_STATUS_TEXT, text);
+            }
             Note::TestRequest { id } => {
                 message.uint(tag::TEST_REQ_ID, id);
             }

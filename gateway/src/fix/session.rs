@@ -226,7 +226,7 @@ impl Session {
         }
 
         if number > self.next_in {
-            self.keep(number, message.bytes());
+            self.keep_message(number, message);
             return self.ask_for_gap(now, number, shell);
         }
         if number < self.next_in {

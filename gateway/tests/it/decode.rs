@@ -403,6 +403,8 @@ fn notes_survive_the_journal() {
             reason: 3,
             text: b"no",
         },
+        Note::UserResponse { request_id: b"r1", username: b"kim", status: 6, text: b"why" },
+        Note::UserResponse { request_id: &long[..48], username: &long[..64], status: 5, text: b"" },
     ];
     for note in notes {
         let mut attachment = [0; ATTACHMENT_BYTES_MAX];

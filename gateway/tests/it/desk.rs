@@ -261,6 +261,12 @@ impl Desk {
         asked.filter(|(id, it)| id.0 > 0 && !matches!(it, Command::Note(_))).collect()
     }
 
+    /// Whether an attachment of a turn has these bytes.
+    pub(crate) fn has_journaled(&self, bytes: &[u8]) -> bool {
+        let has = |attachment: &[u8]| attachment.windows(bytes.len()).any(|it| it == bytes);
+        self.turns.0.iter().any(|(_, attachment)| has(attachment))
+    }
+
     /// One round of the gateway and the core; waits for sockets up to `timeout`.
     pub(crate) fn round(&mut self, timeout: Duration) {
         self.acceptor.poll(Some(timeout), self.now).unwrap();

@@ -17,3 +17,4 @@ mod resets;
 mod rights;
 mod session;
 mod soup;
+mod users;

@@ -33,18 +33,21 @@ const QUIET_ROUNDS: u32 = 20;
 /// Rounds for what has to come.
 const PATIENT_ROUNDS: u32 = 5_000;
 
-struct Play {
-    desk: Desk,
+pub(crate) struct Play {
+    pub(crate) desk: Desk,
     clients: Vec<(String, Client)>,
 }
 
 impl Play {
     fn new() -> Play {
-        let desk = Desk::new(settings(), (1..=6).map(session).collect());
+        Play::at(Desk::new(settings(), (1..=6).map(session).collect()))
+    }
+
+    pub(crate) fn at(desk: Desk) -> Play {
         Play { desk, clients: Vec::new() }
     }
 
-    fn log_on(&mut self, name: &str, version: Version) {
+    pub(crate) fn log_on(&mut self, name: &str, version: Version) {
         let number = u32::try_from(self.clients.len() + 1).unwrap();
         let mut client = self.desk.connect(number);
         client.version = version;
@@ -55,7 +58,24 @@ impl Play {
         assert!(answer.starts_with("A|"), "{answer}");
     }
 
-    fn send(&mut self, name: &str, message: &str) {
+    /// The client is gone, and the acceptor has seen it.
+    pub(crate) fn hang_up(&mut self, name: &str) {
+        let at = self.clients.iter().position(|(known, _)| known == name).unwrap();
+        drop(self.clients.remove(at));
+        let left = self.desk.acceptor.connections() - 1;
+        self.desk.until(|desk| desk.acceptor.connections() == left);
+    }
+
+    /// The first session has a client again, whose numbers go on.
+    pub(crate) fn come_back(&mut self, name: &str, next_out: u32) {
+        let mut client = self.desk.connect(1);
+        client.next_out = next_out;
+        client.send(self.desk.now, "A", "98=0 108=0");
+        self.clients.insert(0, (name.into(), client));
+        assert!(self.get(name).starts_with("A|"));
+    }
+
+    pub(crate) fn send(&mut self, name: &str, message: &str) {
         let (msg_type, fields) = message.split_once('|').unwrap_or((message, ""));
         let now = self.desk.now;
         let client = self.client(name);
@@ -64,7 +84,7 @@ impl Play {
         client.write(&bytes);
     }
 
-    fn client(&mut self, name: &str) -> &mut Client {
+    pub(crate) fn client(&mut self, name: &str) -> &mut Client {
         let named = |(known, _): &&mut (String, Client)| known == name;
         let found = self.clients.iter_mut().find(named);
         &mut found.unwrap_or_else(|| panic!("no session {name}")).1
@@ -75,11 +95,11 @@ impl Play {
         self.desk.read_shown(&mut self.clients[at].1, rounds)
     }
 
-    fn get(&mut self, name: &str) -> String {
+    pub(crate) fn get(&mut self, name: &str) -> String {
         self.read(name, PATIENT_ROUNDS).unwrap_or_else(|| panic!("{name} gets nothing"))
     }
 
-    fn gets_nothing(&mut self, name: &str) {
+    pub(crate) fn gets_nothing(&mut self, name: &str) {
         assert_eq!(self.read(name, QUIET_ROUNDS), None);
     }
 
@@ -125,8 +145,8 @@ fn phase_named(name: &str) -> Phase {
 }
 
 /// Plays the scripts of a document; returns it with what came.
-fn play(document: &str) -> String {
-    let (mut played, mut play, mut blocks) = (String::new(), Play::new(), 0);
+fn play(document: &str, mut play: Play) -> String {
+    let (mut played, mut blocks) = (String::new(), 0);
     for (index, part) in document.split("```").enumerate() {
         if index > 0 {
             played.push_str("```");
@@ -159,15 +179,20 @@ fn play(document: &str) -> String {
         }
         played.pop();
     }
-    assert!(blocks > 2, "scripts are missing");
+    assert!(blocks > 1, "scripts are missing");
     played
 }
 
 #[test]
 fn the_document_is_true() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("FIX-MARKET.md");
+    is_true("FIX-MARKET.md", Play::new());
+}
+
+/// What the examples of a document say is what happens.
+pub(crate) fn is_true(document: &str, stage: Play) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let document = fs::read_to_string(&path).unwrap();
-    let played = play(&document);
+    let played = play(&document, stage);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, played).unwrap();
     } else {
@@ -321,7 +346,7 @@ fn market_data_is_refused_with_its_reason() {
 fn a_session_without_the_permission_has_no_market_data() {
     let rights = Rights { market_data: false, ..Rights::default() };
     let desk = Desk::new(settings(), vec![SessionSetup { rights, ..session(1) }, session(2)]);
-    let mut play = Play { desk, clients: Vec::new() };
+    let mut play = Play::at(desk);
     play.log_on("md", Version::Fix44);
     play.send("md", "V|262=a|263=0|264=1|267=1|269=0|146=1|55=BTC-USD");
     assert_eq!(play.get("md"), "Y|262=a|281=3|58=this session may not have market data");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gateway::fix::Encoder;
 use venue::clock;
 
-use crate::support::{Ended, Folder, Running, config_text, skipped, vesta};
+use crate::support::{Ended, Folder, Running, config_text, run, skipped, vesta};
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/signed_logon.py");
 
@@ -77,35 +77,49 @@ fn every_byte_below(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
     }
 }
 
-#[test]
-fn no_secret_of_a_logon_reaches_a_log_or_the_journal() {
-    let folder = Folder::new();
-    let hash = password(&[], &format!("{PASSWORD}\n")).out;
-    let text = config_text(&folder, &["A"]) + &format!("password = \"{}\"\n", hash.trim_end());
-    let file = folder.write("vesta.toml", &text);
-    let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(file));
+/// A venue with `config`, and where it listens.
+fn serve(config: &Path) -> (Running, String) {
+    let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(config));
     let line = venue.line("fix");
     let address = line.split_whitespace().find(|word| word.starts_with("127.")).unwrap();
-    let address = address.trim_end_matches(',').to_owned();
-    let connect = || {
-        let stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream
-    };
+    (venue, address.trim_end_matches(',').to_owned())
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// Kill -9 behind the answer included: whoever was told that its password is changed logs on with the new one.
+#[test]
+fn no_secret_of_a_session_reaches_a_log_or_the_journal() {
+    let folder = Folder::new();
+    let hash = password(&[], &format!("{PASSWORD}\n")).out;
+    let credential =
+        format!("[[credential]]\ncomp_id = \"A\"\npassword = \"{}\"\n", hash.trim_end());
+    let credentials = folder.write("credentials.toml", &credential);
+    std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = config_text(&folder, &["A"]);
+    let text = text.replacen("[fix]\n", "[fix]\ncredentials = \"credentials.toml\"\n", 1);
+    let file = folder.write("vesta.toml", &text);
+    let (venue, address) = serve(&file);
     let logon = |password| [(98, "0"), (108, "30"), (553, "kim"), (554, password), (925, NEW)];
 
-    let mut refused = connect();
+    let mut refused = connect(&address);
     send(&mut refused, 1, "A", &logon(WRONG));
     assert!(!read_until(&mut refused, "A"));
-    let mut stream = connect();
+    let mut stream = connect(&address);
     send(&mut stream, 1, "A", &logon(PASSWORD));
     assert!(read_until(&mut stream, "A"));
-    // Where there is no session to take them: each is answered, none is kept.
-    let request = [(923, "r1"), (924, "3"), (553, "kim"), (554, PASSWORD), (925, NEW)];
-    send(&mut stream, 2, "BE", &request);
-    assert!(read_until(&mut stream, "j"));
-    send(&mut stream, 3, "A", &logon(PASSWORD));
-    assert!(read_until(&mut stream, "5"));
+    // Each is answered, none is kept.
+    let request = |old| [(923, "r1"), (924, "3"), (553, "A"), (554, old), (925, NEW)];
+    send(&mut stream, 2, "BE", &request(WRONG));
+    assert!(read_until(&mut stream, "BF"));
+    send(&mut stream, 3, "BE", &request(PASSWORD));
+    assert!(read_until(&mut stream, "BF"));
+    venue.signal("-KILL");
+    let ended = venue.end();
 
     let hears = [PASSWORD, WRONG, NEW];
     let has = |bytes: &[u8], secret: &str| {
@@ -119,15 +133,40 @@ fn no_secret_of_a_logon_reaches_a_log_or_the_journal() {
         }
     };
     every_byte_below(folder.path(), &mut look);
-    venue.signal("-TERM");
-    let ended = venue.end();
-    ended.assert_good();
     assert!(ended.err.contains("logon refused"), "{}", ended.err);
-    for secret in hears {
-        assert!(!ended.err.contains(secret) && !ended.out.contains(secret), "{secret}");
-    }
+    assert!(ended.err.contains("password of session 1 changed"), "{}", ended.err);
+    let (venue, address) = serve(&file);
+    let mut refused = connect(&address);
+    send(&mut refused, 4, "A", &logon(PASSWORD));
+    assert!(!read_until(&mut refused, "A"));
+    let mut stream = connect(&address);
+    send(&mut stream, 4, "A", &logon(NEW));
+    assert!(read_until(&mut stream, "A"));
+    // The answers are told again.
+    send(&mut stream, 5, "2", &[(7, "2"), (16, "3")]);
+    assert!(read_until(&mut stream, "BF"));
+    send(&mut stream, 6, "A", &logon(NEW));
+    assert!(read_until(&mut stream, "5"));
+    venue.signal("-TERM");
+    let again = venue.end();
+    again.assert_good();
     every_byte_below(folder.path(), &mut look);
     assert!(files > 4, "{files}");
+
+    let journal = folder.path().join("journal");
+    let journal = journal.to_str().unwrap();
+    for args in [&["journal", "print", journal, "--fix", "A"][..], &["journal", "print", journal]] {
+        let printed = run(args);
+        printed.assert_good();
+        for word in ["UserStatus=5", "UserStatus=4"].iter().filter(|_| args.len() > 3) {
+            assert!(printed.out.contains(word), "{}", printed.out);
+        }
+        for ended in [&ended, &again, &printed] {
+            for secret in hears {
+                assert!(!ended.err.contains(secret) && !ended.out.contains(secret), "{secret}");
+            }
+        }
+    }
 }
 
 /// Python's own TLS and HMAC against ours.

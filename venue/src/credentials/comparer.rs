@@ -1,49 +1,71 @@
-//! Comparing passwords beside the gateway: one at a time, on a thread of its own.
+//! Comparing and changing passwords beside the gateway: one at a time, on a thread of its own.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway::acceptor::{Claim, Credentials, Ticket, Verdict};
-use matcher::Timestamp;
+use gateway::acceptor::{Change, Changed, Changing, Claim, Credentials, Ticket, Verdict};
+use matcher::{SessionId, Timestamp};
 
-use super::{Known, Question};
+use super::change::Renewal;
+use super::{Known, Password, Question};
 use crate::config::Config;
 use crate::threads::Sleeper;
 
-/// Claims that wait or are being compared, at most. One takes tens of milliseconds, so the last of them has its
+/// Claims and changes that wait or are being looked at, at most. One takes tens of milliseconds, so the last of them has its
 /// verdict well before a Logon times out.
 const WAITING_MAX: usize = 32;
 
 /// The gateway's end: whoever asks is told at once or later.
 pub(crate) struct Comparer {
     known: Known,
-    questions: SyncSender<Question>,
+    tasks: SyncSender<Task>,
     answers: Arc<Answers>,
+}
+
+/// What takes its time.
+enum Task {
+    Compare(Question),
+    Renew(Box<Renewal>),
 }
 
 /// The thread's end.
 pub(crate) struct Comparing {
-    questions: Receiver<Question>,
+    tasks: Receiver<Task>,
     answers: Arc<Answers>,
 }
 
 #[derive(Default)]
 struct Answers {
-    /// How many are in the list: looked at in every round of the gateway.
+    /// How many are in the lists: looked at in every round of the gateway.
     count: AtomicUsize,
-    list: Mutex<VecDeque<(Ticket, bool)>>,
+    lists: Mutex<Lists>,
+}
+
+#[derive(Default)]
+struct Lists {
+    verdicts: VecDeque<(Ticket, bool)>,
+    renewed: VecDeque<(SessionId, Result<Password, Changed>)>,
+}
+
+impl Answers {
+    fn with<T>(&self, change: impl FnOnce(&mut Lists) -> T) -> T {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut lists);
+        self.count.store(lists.verdicts.len() + lists.renewed.len(), Ordering::Release);
+        result
+    }
 }
 
 impl Comparer {
     /// Both ends. Whoever has a secret in `config` is asked for it from now on.
     pub(crate) fn new(config: &Config, now: Timestamp) -> (Comparer, Comparing) {
-        let (ask, questions) = sync_channel(WAITING_MAX);
+        let (ask, tasks) = sync_channel(WAITING_MAX);
         let answers = Arc::<Answers>::default();
         let known = Known::new(config, now);
-        let comparer = Comparer { known, questions: ask, answers: Arc::clone(&answers) };
-        (comparer, Comparing { questions, answers })
+        let comparer = Comparer { known, tasks: ask, answers: Arc::clone(&answers) };
+        (comparer, Comparing { tasks, answers })
     }
 }
 
@@ -51,7 +73,7 @@ impl Credentials for Comparer {
     fn check(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Verdict {
         match self.known.look(ticket, claim) {
             Ok(verdict) => verdict,
-            Err(question) => match self.questions.try_send(question) {
+            Err(question) => match self.tasks.try_send(Task::Compare(question)) {
                 Ok(()) => Verdict::Later,
                 Err(_) => Verdict::Busy,
             },
@@ -59,28 +81,46 @@ impl Credentials for Comparer {
     }
 
     fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
-        let mut list = self.answers.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = list.pop_front();
-        self.answers.count.store(list.len(), Ordering::Release);
-        answer
+        self.answers.with(|lists| lists.verdicts.pop_front())
     }
 
     #[inline]
     fn has_verdict(&self) -> bool {
         self.answers.count.load(Ordering::Acquire) > 0
     }
+
+    fn change(&mut self, change: &Change<'_>) -> Changing {
+        match self.known.change(change) {
+            Ok(changing) => changing,
+            Err(renewal) => match self.tasks.try_send(Task::Renew(Box::new(renewal))) {
+                Ok(()) => Changing::Later,
+                Err(_) => Changing::Busy,
+            },
+        }
+    }
+
+    fn next_change(&mut self) -> Option<(SessionId, Changed)> {
+        let (session, made) = self.answers.with(|lists| lists.renewed.pop_front())?;
+        Some(self.known.changed(session, made))
+    }
 }
 
 impl Comparing {
     /// Compares until the gateway's end is gone, and wakes the gateway for each verdict.
     pub(crate) fn run(self, gateway: &Sleeper) {
-        while let Ok(question) = self.questions.recv() {
-            let answer = question.answer();
-            drop(question);
-            let mut list = self.answers.list.lock().unwrap_or_else(PoisonError::into_inner);
-            list.push_back(answer);
-            self.answers.count.store(list.len(), Ordering::Release);
-            drop(list);
+        while let Ok(task) = self.tasks.recv() {
+            match task {
+                Task::Compare(question) => {
+                    let answer = question.answer();
+                    drop(question);
+                    self.answers.with(|lists| lists.verdicts.push_back(answer));
+                }
+                Task::Renew(renewal) => {
+                    let answer = (renewal.session, renewal.make());
+                    drop(renewal);
+                    self.answers.with(|lists| lists.renewed.push_back(answer));
+                }
+            }
             gateway.wake();
         }
     }
@@ -112,5 +152,15 @@ impl Credentials for AtOnce {
 
     fn has_verdict(&self) -> bool {
         false
+    }
+
+    fn change(&mut self, change: &Change<'_>) -> Changing {
+        match self.0.change(change) {
+            Ok(changing) => changing,
+            Err(renewal) => {
+                let (_, changed) = self.0.changed(renewal.session, renewal.make());
+                Changing::Decided(changed)
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The file with the secrets, apart from the configuration: only its owner may read it.
 
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 use toml::Spanned;
 use zeroize::Zeroizing;
@@ -63,6 +65,7 @@ pub(crate) fn read(path: &Path, sessions: &mut [SessionConfig]) -> Result<(), Co
             }
             let password = Password::parse(password).map_err(|what| error(what.into()))?;
             session.credentials.password = Some(password);
+            session.credentials.changes = true;
         }
         if let Some(key) = &credential.hmac_key {
             session.credentials.hmac_key = Some(parse_key(key).map_err(|what| error(what.into()))?);
@@ -88,6 +91,89 @@ fn text_of(path: &Path) -> Result<Zeroizing<String>, String> {
     // Room for all of it: a text that grows leaves copies behind.
     let bytes = usize::try_from(about.len()).unwrap_or_default() + 1;
     let mut text = Zeroizing::new(String::with_capacity(bytes));
-    file.by_ref().take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    Read::take(&mut file, BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
+}
+
+#[derive(Deserialize)]
+struct Placed {
+    #[serde(default)]
+    credential: Vec<PlacedCredential>,
+}
+
+#[derive(Deserialize)]
+struct PlacedCredential {
+    comp_id: String,
+    #[serde(default)]
+    password: Option<Spanned<Zeroizing<String>>>,
+}
+
+/// Puts the hash `new` in the place of `known`, that of the session `comp_id`, and leaves everything else in the file as it
+/// is, comments too. The file is the old one or the new one, whole, whatever happens meanwhile; it is on the disk when this returns.
+///
+/// # Errors
+///
+/// Why not, without anything of the file. Nothing is changed then.
+pub(super) fn replace(
+    path: &Path,
+    comp_id: &str,
+    known: &PasswordHash,
+    new: &str,
+) -> Result<(), String> {
+    let text = text_of(path).map_err(|what| format!("{} {what}", path.display()))?;
+    let file: Placed = toml::from_str(&text)
+        .map_err(|_| format!("{} is not as it was at the start", path.display()))?;
+    let mut of_session = file.credential.iter().filter(|it| it.comp_id == comp_id);
+    let place = of_session.next().and_then(|it| it.password.as_ref());
+    let place = place
+        .filter(|place| PasswordHash::new(place.get_ref()).is_ok_and(|stands| stands == *known));
+    // What somebody wrote there since counts from the next start on, and is not overwritten.
+    let span = place
+        .map(Spanned::span)
+        .ok_or_else(|| format!("{} has another password since the start", path.display()))?;
+    let (before, after) = (text.get(..span.start), text.get(span.end..));
+    let (Some(before), Some(after)) = (before, after) else {
+        return Err(format!("{} cannot be changed", path.display()));
+    };
+    let mut changed = Zeroizing::new(String::with_capacity(text.len() + new.len() + 2));
+    for part in [before, "\"", new, "\"", after] {
+        changed.push_str(part);
+    }
+    write_anew(path, changed.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Puts a file with `bytes` in the place of the one at `path`, with its owner and mode.
+fn write_anew(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // Where links lead: the link stays one.
+    let path = fs::canonicalize(path)?;
+    let about = fs::metadata(&path)?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let (folder, beside) = (path.parent().unwrap_or(Path::new("/")), path.with_file_name(name));
+    // One that a crash has left.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+            fchown(&file, Some(about.uid()), Some(about.gid()))?;
+        }
+        file.set_permissions(Permissions::from_mode(about.mode() & 0o700))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+        return written;
+    }
+    // From here on it is the new one. Should the folder's sync fail, only the end of the machine could bring the old one back.
+    if let Err(error) = fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        eprintln!("vesta: {} is renewed, but its folder cannot be synced: {error}", path.display());
+    }
+    Ok(())
 }

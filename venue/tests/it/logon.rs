@@ -1,7 +1,7 @@
 //! Who may speak for a session: passwords, signatures, and what is kept of them.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
 use matcher::Timestamp;
@@ -266,6 +266,156 @@ fn what_a_logon_said_of_its_orders_survives_a_restart() {
         let status = peer.report();
         let expected = if stays { "0" } else { "4" };
         assert_eq!(status.get(39), expected, "{by_default} {said} {every_bytes} {status:?}");
+        venue.stop().unwrap();
+    }
+}
+
+/// A venue whose sessions are known by the file; CLIENT1 by [`SECRET`].
+fn with_file(folder: &Folder, layout: Layout) -> (Config, PathBuf) {
+    let hash = Password::hash(SECRET.as_bytes()).unwrap();
+    let key = new_key().unwrap();
+    let file = credentials_file(
+        folder,
+        &format!(
+            "# The secrets.\n[[credential]]\ncomp_id = \"CLIENT2\"\nhmac_key = \"{key}\"\n\n\
+             [[credential]]\ncomp_id = 'CLIENT1'\npassword = '{hash}' # asked for by phone\n"
+        ),
+    );
+    (with_secrets_of(folder, &file, layout), file)
+}
+
+/// The same again, with what the file has now.
+fn with_secrets_of(folder: &Folder, file: &Path, layout: Layout) -> Config {
+    let mut config = Config { layout, ..config(folder) };
+    let text = SAMPLE.replace("[fix]\n", &format!("[fix]\ncredentials = \"{}\"\n", file.display()));
+    let loaded = load(folder, &text).unwrap();
+    config.sessions = loaded.sessions;
+    config.fix.credentials = loaded.fix.credentials;
+    config
+}
+
+fn change(peer: &mut Peer, id: &str, old: &str, new: &str) -> (String, String) {
+    let fields = [(923, id), (924, "3"), (553, "CLIENT1"), (554, old), (925, new)];
+    peer.send("BE", &fields);
+    let got = peer.report();
+    assert_eq!((got.msg_type(), got.get(923), got.get(553)), ("BF", id, "CLIENT1"), "{got:?}");
+    (got.get(926).to_owned(), got.get(927).to_owned())
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(files_under(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+#[test]
+fn a_session_changes_its_password_and_a_restart_knows_the_new_one() {
+    const NEW: &str = "a new horse, and a staple";
+    for layout in [Layout::Joined, Layout::Split] {
+        let folder = Folder::new();
+        let (config, file) = with_file(&folder, layout);
+        let before = std::fs::read_to_string(&file).unwrap();
+        let venue = Venue::start(&config).unwrap();
+        let (mut peer, answer) = log_on(&venue, 1, &[(554, SECRET)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        assert_eq!(change(&mut peer, "r1", "wrong", NEW).0, "4");
+        assert_eq!(
+            change(&mut peer, "r2", SECRET, "short").1,
+            "a password has 8 characters at least"
+        );
+        assert_eq!(change(&mut peer, "r3", SECRET, SECRET).1, "the new password is the old one");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        // Orders are taken while it is looked at.
+        let fields = [(923, "r4"), (924, "3"), (553, "CLIENT1"), (554, SECRET), (925, NEW)];
+        peer.send("BE", &fields);
+        peer.order("a", "1", "1", "100");
+        let both = [peer.report(), peer.report()];
+        assert_eq!([both[0].get(11), both[1].get(926)], ["a", "5"], "{both:?}");
+
+        let after = std::fs::read_to_string(&file).unwrap();
+        let hash = |text: &str| {
+            text.split('\n').find(|line| line.contains("$argon2id$")).map(str::to_owned)
+        };
+        assert_ne!(hash(&before), hash(&after));
+        let rest = |text: &str| text.replace(&hash(text).unwrap(), "");
+        assert_eq!(rest(&before), rest(&after));
+        assert!(hash(&after).unwrap().ends_with("\" # asked for by phone"), "{after}");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(change(&mut peer, "r5", SECRET, "correct again").0, "4", "it is the old one");
+        let next_out = peer.log_out();
+        assert_eq!(log_on(&venue, next_out, &[(554, SECRET)]).1, None);
+        let (peer, answer) = log_on(&venue, next_out, &[(554, NEW)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        let next_out = peer.log_out();
+        venue.stop().unwrap();
+
+        let venue = Venue::start(&with_secrets_of(&folder, &file, layout)).unwrap();
+        assert_eq!(log_on(&venue, next_out, &[(554, SECRET)]).1, None);
+        let (mut peer, answer) = log_on(&venue, next_out, &[(554, NEW)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        // What was told is told again, word for word.
+        peer.send("2", &[(7, "2"), (16, "6")]);
+        let again: Vec<String> = (0..5).map(|_| peer.report().get(926).to_owned()).collect();
+        assert_eq!(again, ["4", "6", "6", "", "5"]);
+        peer.log_out();
+        venue.stop().unwrap();
+
+        let journal = files_under(&config.journal_dir);
+        assert!(!journal.is_empty());
+        for path in journal {
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in [SECRET, NEW, "correct again"] {
+                let found = bytes.windows(secret.len()).any(|it| it == secret.as_bytes());
+                assert!(!found, "{} has a password", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_password_that_cannot_be_stored_is_not_changed() {
+    let folder = Folder::new();
+    let (config, file) = with_file(&folder, Layout::Joined);
+    let venue = Venue::start(&config).unwrap();
+    let (mut peer, _) = log_on(&venue, 1, &[(554, SECRET)]);
+    let not_stored =
+        ("6".to_owned(), "the new password cannot be stored: ask the venue".to_owned());
+    let text = std::fs::read_to_string(&file).unwrap();
+    // Somebody has written another one there.
+    let other = text.replace("argon2id$v=19$m=19456", "argon2id$v=19$m=9728");
+    for changed in [other.as_str(), "not = [ TOML", "", "[[credential]]\ncomp_id = \"CLIENT1\"\n"] {
+        credentials_file(&folder, changed);
+        assert_eq!(change(&mut peer, "r", SECRET, "correct again"), not_stored, "{changed}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), changed);
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(change(&mut peer, "r", SECRET, "correct again"), not_stored);
+    assert!(!file.exists());
+    // What a crash has left is no obstacle; a folder in its place is.
+    credentials_file(&folder, &text);
+    let beside = folder.path().join(".credentials.toml.new");
+    std::fs::create_dir(&beside).unwrap();
+    assert_eq!(change(&mut peer, "r", SECRET, "correct again"), not_stored);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    std::fs::remove_dir(&beside).unwrap();
+    std::fs::write(&beside, "half of").unwrap();
+    assert_eq!(change(&mut peer, "r", SECRET, "correct again").0, "5");
+    assert!(!beside.exists());
+    venue.stop().unwrap();
+
+    // A password in the configuration, and none at all.
+    for credentials in
+        [Credentials { password: hashed(1), ..Credentials::default() }, Credentials::default()]
+    {
+        let folder = Folder::new();
+        let venue = start(&folder, Layout::Joined, credentials);
+        let (mut peer, _) = log_on(&venue, 1, &[(554, SECRET)]);
+        let text = "the venue has no credentials file with its password: ask the venue";
+        let answer = change(&mut peer, "r", SECRET, "correct again");
+        assert_eq!(answer, ("6".to_owned(), text.to_owned()));
         venue.stop().unwrap();
     }
 }

@@ -153,7 +153,14 @@ impl Session {
         }
     }
 
-    /// Keeps a message with a number above the expected one.
+    /// Keeps a message with a number above the expected one. A password is not kept: it comes again when its turn is.
+    pub(super) fn keep_message(&mut self, number: u32, message: &Message<'_>) {
+        if message.msg_type() != b"BE" {
+            self.keep(number, message.bytes());
+        }
+    }
+
+    /// Keeps the bytes of such a message.
     pub(super) fn keep(&mut self, number: u32, message: &[u8]) {
         let kept = self.queue.insert(number, message);
         if !kept && let Some(gap) = self.link.as_mut().and_then(|link| link.gap.as_mut()) {
