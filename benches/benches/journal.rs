@@ -293,6 +293,8 @@ fn read(bench: &Bench) {
     let folder = Folder::on_disk(Path::new(DISK), "read");
     let opened = folder.open(SEGMENT_BYTES_DEFAULT);
     let (mut writer, log) = (opened.writer, opened.log);
+    // It holds the log too.
+    drop(opened.retirer);
     let helpers = Helpers::start(opened.syncer, opened.preparer, Some(0));
     for sequence in 1..=TURNS {
         while writer.room() < 1 << 20 {

@@ -27,7 +27,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::OFlags;
@@ -272,6 +272,12 @@ const BLOCK_BYTES: usize = 1 << 14;
 /// Blocks got at once for who had the one before: it reads on.
 const RUN_BLOCKS: usize = 16;
 
+/// So much is fetched from the disk at once. Unit: bytes.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// So many pieces are on their way together.
+const AHEAD_PIECES: usize = 4;
+
 /// A segment mapped for reading only: one on disk, or a live one of another process.
 #[derive(Debug)]
 pub(crate) struct ReadMap {
@@ -280,8 +286,6 @@ pub(crate) struct ReadMap {
     len: usize,
     /// A bit for each block that we have: nothing but a shortcut, so no order is needed.
     had: Box<[AtomicU64]>,
-    /// Whether [`ReadMap::read_places`] holds.
-    places: AtomicBool,
 }
 
 impl ReadMap {
@@ -305,7 +309,7 @@ impl ReadMap {
         };
         let words = len.div_ceil(BLOCK_BYTES * 64);
         let had = std::iter::repeat_with(|| AtomicU64::new(0)).take(words).collect();
-        Ok(ReadMap { raw, len, had, places: AtomicBool::new(false) })
+        Ok(ReadMap { raw, len, had })
     }
 
     /// Gets the bytes from `from` to `to`, as far as the file has them, if we do not have them yet. Before that, or if
@@ -333,20 +337,32 @@ impl ReadMap {
         let end = if reads_on { end.max(first + RUN_BLOCKS) } else { end };
         let from = first * BLOCK_BYTES;
         let to = (end * BLOCK_BYTES).min(self.len);
-        if self.places.load(Ordering::Relaxed) {
-            // All of it at once, not page by page. Only a hint.
-            let _ = raw.advise_range(Advice::WillNeed, from, to - from);
+        // Piece by piece, the next ones on their way from the disk: without being told the kernel may get page by page,
+        // and of what it is told at once it does only a part.
+        let (mut at, mut told) = (from, from);
+        if reads_on {
+            self.fetch(from + AHEAD_PIECES * PIECE_BYTES, to + AHEAD_PIECES * PIECE_BYTES);
         }
-        match raw.advise_range(Advice::PopulateRead, from, to - from) {
-            Ok(()) => {}
-            // Kernels before 5.14 do not know the advice.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-            Err(error) => {
-                let why = format!(
-                    "the disk does not give its bytes {from} to {to}, or somebody cut it ({error})"
-                );
-                return Err(io::Error::other(why));
+        while at < to {
+            while told < to && told < at + AHEAD_PIECES * PIECE_BYTES {
+                let piece = PIECE_BYTES.min(to - told);
+                self.fetch(told, told + piece);
+                told += piece;
             }
+            let piece = PIECE_BYTES.min(to - at);
+            match raw.advise_range(Advice::PopulateRead, at, piece) {
+                Ok(()) => {}
+                // Kernels before 5.14 do not know the advice.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                Err(error) => {
+                    let end = at + piece;
+                    let why = format!(
+                        "the disk does not give its bytes {at} to {end}, or somebody cut it ({error})"
+                    );
+                    return Err(io::Error::other(why));
+                }
+            }
+            at += piece;
         }
         for block in first..to.div_ceil(BLOCK_BYTES) {
             self.had[block / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
@@ -391,7 +407,6 @@ impl ReadMap {
             // Only a hint: without it the kernel fetches more than is asked for.
             let _ = raw.advise(Advice::Random);
         }
-        self.places.store(true, Ordering::Relaxed);
     }
 
     /// Takes back what [`ReadMap::read_places`] says.
@@ -400,7 +415,6 @@ impl ReadMap {
             // Only a hint.
             let _ = raw.advise(Advice::Normal);
         }
-        self.places.store(false, Ordering::Relaxed);
     }
 
     /// Tells the kernel that these bytes are read next; it fetches them and does not wait.
@@ -420,7 +434,6 @@ impl ReadMap {
             // Only a hint: without it the same bytes come more slowly.
             let _ = raw.advise(Advice::Sequential);
         }
-        self.places.store(false, Ordering::Relaxed);
     }
 
     /// Loads the length word at `at` with Acquire; `None` past the end of the file. Those who look at it
