@@ -5,6 +5,7 @@
 //! the kernel; a peer that does not read is cut.
 
 mod admission;
+mod announce;
 mod cancels;
 mod copies;
 mod lockout;
@@ -32,6 +33,8 @@ use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
 
 use admission::Admission;
 pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
+use announce::Announced;
+pub use announce::{HEADLINE_BYTES_MAX, NEWS_BYTES_MAX, News, Urgency};
 use cancels::Cancels;
 pub use cancels::{
     CANCEL_AFTER, CANCEL_ORDERS_ON_DISCONNECT, CancelRules, CancelTerms, LAST_CONNECTION_BYTES,
@@ -273,6 +276,7 @@ pub struct Acceptor<N: Network = Sockets> {
     /// Sessions that are told of others, and what they are told of when there is room.
     copying: Vec<SessionId>,
     copies: Waiting,
+    announced: Announced,
     entry: OrderEntry,
     credentials: Box<dyn Credentials + Send>,
     market: Box<dyn MarketData + Send>,
@@ -328,6 +332,7 @@ impl<N: Network> Acceptor<N> {
             names: Vec::new(),
             copying: Vec::new(),
             copies: Waiting::default(),
+            announced: Announced::default(),
             entry,
             credentials: Box::new(NoSecrets),
             market: Box::new(NoMarketData),
@@ -456,6 +461,7 @@ impl<N: Network> Acceptor<N> {
             || !self.dirty.is_empty()
             || !self.resending.is_empty()
             || !self.asking.is_empty()
+            || !self.announced.is_empty()
             || self.market.has_next()
             || self.credentials.has_verdict()
     }

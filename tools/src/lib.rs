@@ -28,6 +28,8 @@ pub mod journal_reader;
 pub mod judge;
 pub mod load;
 pub mod moment;
+pub mod news;
+mod operator;
 pub mod order_flow;
 pub mod order_name;
 pub mod output;

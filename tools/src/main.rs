@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tools::{
-    book, check_config, demo, diff, explain, export, fix, import, journal, load, output, password,
-    play, replay, serve, simulate,
+    book, check_config, demo, diff, explain, export, fix, import, journal, load, news, output,
+    password, play, replay, serve, simulate,
 };
 use venue::huge_pages::HugePages;
 
@@ -26,6 +26,7 @@ struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     CheckConfig(check_config::CheckConfigArgs),
+    News(news::NewsArgs),
     Password(password::PasswordArgs),
     Demo(demo::DemoArgs),
     Play(play::PlayArgs),
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::News(args) => news::run(&args),
         Command::Password(args) => password::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Play(args) => play::command(&args),

@@ -9,6 +9,7 @@ use venue::{Config, Durability, Layout, Venue};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::operator::Door;
 use crate::say;
 
 /// How often a signal is looked for. Unit: milliseconds.
@@ -40,11 +41,18 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = Config::load(&args.config).map_err(Failure::usage)?;
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let venue = Venue::start(&config).map_err(Failure::failed)?;
+    // Before the announcement: a script that waits for its last line finds the door.
+    let door = Door::open(&venue)
+        .map_err(|error| eprintln!("vesta: `vesta news` cannot reach this venue: {error}"));
     announce(&config, &venue);
     let mut failed = false;
     while !failed && !interrupt.is_set() {
         failed = venue.wait(Duration::from_millis(LOOK_MS));
+        if let Ok(door) = &door {
+            door.look(&venue);
+        }
     }
+    drop(door);
     if !failed {
         say!("stopping");
     }

@@ -14,6 +14,7 @@ use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Sequence, SessionId
 use crate::clock::Clock;
 use crate::copier::Copier;
 use crate::core::Space;
+use crate::news::Desk;
 use crate::outbound::Outbound;
 use crate::release::Release;
 use crate::ring::Requests;
@@ -36,6 +37,8 @@ pub(crate) struct GatewayLoop<N: Network = Sockets> {
     history: JournalHistory,
     /// Reads the journal for those that are told of others, if somebody is.
     copier: Option<Copier>,
+    /// What an operator says.
+    news: Arc<Desk>,
 }
 
 struct RingToCore {
@@ -83,6 +86,7 @@ impl<N: Network> GatewayLoop<N> {
         GatewayLoop {
             acceptor,
             copier,
+            news: Arc::default(),
             clock,
             requests: RingToCore { ring, space, pushed: false },
             tail: log.tail(from),
@@ -100,6 +104,12 @@ impl<N: Network> GatewayLoop<N> {
         }
     }
 
+    /// The way to it for what an operator says.
+    #[must_use]
+    pub(crate) fn news(&self) -> Arc<Desk> {
+        Arc::clone(&self.news)
+    }
+
     /// The border, to look at.
     #[must_use]
     pub(crate) fn acceptor(&self) -> &Acceptor<N> {
@@ -115,6 +125,7 @@ impl<N: Network> GatewayLoop<N> {
         self.acceptor.poll(timeout, self.clock.now())?;
         let now = self.clock.now();
         self.requests.pushed = false;
+        self.news.announce(&mut self.acceptor);
         self.acceptor.serve(now, &mut self.requests);
         self.acceptor.tick(now, &mut self.requests);
         if let Some(copier) = &mut self.copier {
@@ -166,7 +177,10 @@ impl<N: Network> GatewayLoop<N> {
     pub(crate) fn is_idle(&self) -> bool {
         let limit = self.release.cursor();
         let copies = self.copier.as_ref().is_some_and(|it| it.has_work(&self.acceptor, limit));
-        !self.acceptor.has_work() && !copies && self.tail.position() >= limit
+        !self.acceptor.has_work()
+            && !self.news.is_asked()
+            && !copies
+            && self.tail.position() >= limit
     }
 
     /// Whether orders are left in their sockets for want of space on the disk.

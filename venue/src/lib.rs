@@ -19,6 +19,7 @@ pub mod huge_pages;
 mod in_force;
 mod market_data_thread;
 pub mod named;
+pub mod news;
 pub mod outbound;
 mod recovery;
 pub mod release;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use gateway::acceptor::News;
 use gateway::network::{Network, Sockets};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
@@ -22,6 +23,7 @@ use crate::credentials::Comparer;
 use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
 use crate::market_data_thread;
+use crate::news::{Audience, Desk, NotTold, sessions_of};
 use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
 use crate::replay::StateHash;
@@ -64,6 +66,9 @@ const NICE: i32 = 19;
 /// Priority of the thread that compares passwords: a tenth of a busy CPU's time, so that it goes on beside a loop
 /// that spins and takes little from one that matches.
 const LOGON_NICE: i32 = 10;
+
+/// How long whoever says something waits for the gateway, which looks in every round.
+const NEWS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a full disk is looked at again.
 const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
@@ -139,6 +144,10 @@ pub struct Venue {
     tls_addr: Option<SocketAddr>,
     soup_addr: Option<SocketAddr>,
     operator: Mutex<Operator>,
+    news: Arc<Desk>,
+    /// CompID and firm of each, from session 1.
+    sessions: Vec<(String, String)>,
+    gateway_sleeper: Arc<Sleeper>,
     core_sleeper: Arc<Sleeper>,
     market_data: Option<Arc<Sleeper>>,
     loops: Vec<JoinHandle<()>>,
@@ -240,6 +249,8 @@ impl Venue {
         let fate = Arc::new(Fate::default());
         let joined = is_joined(config.layout);
         let gateway_sleeper = parts.gateway.sleeper().map_err(kernel("a waker"))?;
+        let (news, woken) = (parts.gateway.news(), Arc::clone(&gateway_sleeper));
+        let named = config.sessions.iter().map(|it| (it.comp_id.clone(), it.participant.clone()));
         let mut wake = vec![Arc::clone(&gateway_sleeper)];
         let mut feed_sleeper = None;
         if let Some(feed) = &parts.feed {
@@ -316,6 +327,9 @@ impl Venue {
             tls_addr,
             soup_addr,
             operator: Mutex::new(operator),
+            news,
+            sessions: named.collect(),
+            gateway_sleeper: woken,
             core_sleeper,
             market_data,
             loops,
@@ -402,6 +416,19 @@ impl Venue {
         let pushed = operator.submit(command);
         self.core_sleeper.wake();
         pushed
+    }
+
+    /// Says `news` to these sessions; says to how many. Who is not there is told with what it missed, who never
+    /// logged on is not.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody is told.
+    pub fn news(&self, to: &Audience, news: News) -> Result<usize, NotTold> {
+        let to = sessions_of(to, &self.sessions)?;
+        let answer = self.news.ask(to, news)?;
+        self.gateway_sleeper.wake();
+        answer.recv_timeout(NEWS_PATIENCE).map_err(|_| NotTold::Ended)
     }
 
     /// Lets the schedule see that a clock that is set by hand was set.

@@ -36,6 +36,7 @@ impl<N: Network> Acceptor<N> {
         self.end_delays(now);
         self.hear_market_data();
         self.ask_for_numbers(requests);
+        self.submit_announced(requests);
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };

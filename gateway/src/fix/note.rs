@@ -134,6 +134,15 @@ pub enum Note<'a> {
         /// UserStatusText(927), may be empty.
         text: &'a [u8],
     },
+    /// News(B): an application message, sent again when asked for.
+    News {
+        /// Urgency(61).
+        urgency: u8,
+        /// Headline(148).
+        headline: &'a [u8],
+        /// Each line is a Text(58).
+        text: &'a [u8],
+    },
     /// A message whose words are not in the journal: market data, reference data. What is said under the number is
     /// said when it comes, and never again.
     Passing,
@@ -149,6 +158,7 @@ mod kind {
     pub(super) const BUSINESS_REJECT: u8 = 7;
     pub(super) const PASSING: u8 = 16;
     pub(super) const USER_RESPONSE: u8 = 17;
+    pub(super) const NEWS: u8 = 18;
 }
 
 const NO_TAG: i32 = i32::MIN;
@@ -203,6 +213,11 @@ impl<'a> Note<'a> {
                 put.text(text);
             }
             Note::Passing => put.raw(&[kind::PASSING]),
+            Note::News { urgency, headline, text } => {
+                put.raw(&[kind::NEWS, urgency]);
+                put.text(headline);
+                put.text(text);
+            }
             Note::UserResponse { request_id, username, status, text } => {
                 put.raw(&[kind::USER_RESPONSE, status]);
                 put.text(request_id);
@@ -257,6 +272,10 @@ impl<'a> Note<'a> {
                 text: get.text()?,
             },
             kind::PASSING => Note::Passing,
+            kind::NEWS => {
+                let [urgency] = get.raw()?;
+                Note::News { urgency, headline: get.text()?, text: get.text()? }
+            }
             kind::USER_RESPONSE => {
                 let [status] = get.raw()?;
                 let (request_id, username) = (get.text()?, get.text()?);
@@ -269,7 +288,7 @@ impl<'a> Note<'a> {
     /// Whether it is an application message: sent again when asked for. The others are gap-filled.
     #[must_use]
     pub fn is_application(&self) -> bool {
-        matches!(self, Note::BusinessReject { .. } | Note::UserResponse { .. })
+        matches!(self, Note::BusinessReject { .. } | Note::UserResponse { .. } | Note::News { .. })
     }
 
     /// MsgType(35) of the message.
@@ -285,6 +304,7 @@ impl<'a> Note<'a> {
             Note::Reject { .. } => b"3",
             Note::BusinessReject { .. } => b"j",
             Note::UserResponse { .. } => b"BF",
+            Note::News { .. } => b"B",
         }
     }
 
@@ -312,6 +332,15 @@ impl<'a> Note<'a> {
                 message.bytes(tag::TEST_REQ_ID, test_req_id);
             }
             Note::Passing => {}
+            Note::News { urgency, headline, text } => {
+                message.utc(tag::ORIG_TIME, header.sending_time).char(tag::URGENCY, urgency);
+                message.bytes(tag::HEADLINE, headline);
+                let lines = || text.split(|byte| *byte == b'\n');
+                message.uint(tag::NO_LINES_OF_TEXT, lines().count() as u64);
+                for line in lines() {
+                    message.bytes(tag::TEXT, line);
+                }
+            }
             Note::UserResponse { request_id, username, status, text } => {
                 message.bytes(tag::USERNAME, username);
                 message.bytes(tag::USER_REQUEST_ID, request_id);

@@ -26,6 +26,7 @@ tags! {
     HANDL_INST = 21;
     LAST_PX = 31;
     LAST_QTY = 32;
+    NO_LINES_OF_TEXT = 33;
     MSG_SEQ_NUM = 34;
     MSG_TYPE = 35;
     NEW_SEQ_NO = 36;
@@ -34,6 +35,7 @@ tags! {
     ORD_STATUS = 39;
     ORD_TYPE = 40;
     ORIG_CL_ORD_ID = 41;
+    ORIG_TIME = 42;
     POSS_DUP_FLAG = 43;
     PRICE = 44;
     REF_SEQ_NUM = 45;
@@ -47,6 +49,7 @@ tags! {
     TEXT = 58;
     TIME_IN_FORCE = 59;
     TRANSACT_TIME = 60;
+    URGENCY = 61;
     TRADE_DATE = 75;
     RAW_DATA_LENGTH = 95;
     RAW_DATA = 96;
@@ -70,6 +73,7 @@ tags! {
     ON_BEHALF_OF_LOCATION_ID = 144;
     DELIVER_TO_LOCATION_ID = 145;
     NO_RELATED_SYM = 146;
+    HEADLINE = 148;
     EXEC_TYPE = 150;
     LEAVES_QTY = 151;
     PEG_OFFSET_VALUE = 211;

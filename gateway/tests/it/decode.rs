@@ -403,6 +403,7 @@ fn notes_survive_the_journal() {
             reason: 3,
             text: b"no",
         },
+        Note::News { urgency: b'1', headline: b"Halt", text: b"one\ntwo" },
         Note::UserResponse { request_id: b"r1", username: b"kim", status: 6, text: b"why" },
         Note::UserResponse { request_id: &long[..48], username: &long[..64], status: 5, text: b"" },
     ];

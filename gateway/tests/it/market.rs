@@ -7,6 +7,7 @@
 //! ```text
 //! session NAME FIX.4.2             logs on; FIX.4.4 if not given
 //! phase SYMBOL halt                the venue sets a phase
+//! news all HEADLINE|TEXT           the operator says something to all, or to NAME
 //! NAME x|320=a|559=4               a message of a session
 //! ```
 
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use gateway::acceptor::{Rights, SessionSetup};
+use gateway::acceptor::{News as GatewayNews, Rights, SessionSetup, Urgency};
 use gateway::fix::Version;
 use gateway::market_data::{
     Ask, Books, Client as ClientOfMarket, News, Said, Subscriptions, UNREAD_MAX, Updates, Wanted,
@@ -113,6 +114,17 @@ impl Play {
             "session" => {
                 let (name, begin_string) = rest.split_once(' ').unwrap_or((rest, "FIX.4.4"));
                 self.log_on(name, Version::of_begin_string(begin_string.as_bytes()).unwrap());
+            }
+            "news" => {
+                let (to, said) = rest.split_once(' ').unwrap();
+                let (headline, text) = said.split_once('|').unwrap();
+                let text = text.replace("\\n", "\n");
+                let news = GatewayNews::new(Urgency::Normal, headline, &text).unwrap();
+                let named = |(known, _): &(String, Client)| known == to;
+                let at = self.clients.iter().position(named);
+                let at = at.map(|at| [SessionId(u32::try_from(at + 1).unwrap())]);
+                let to = at.as_ref().map(|at| &at[..]);
+                self.desk.until(|desk| desk.acceptor.announce(to, &news).is_some());
             }
             "phase" => {
                 let (symbol, phase) = rest.split_once(' ').unwrap();

@@ -70,7 +70,7 @@ impl Passwords {
 fn stage() -> (Play, Passwords) {
     let passwords = Passwords::default();
     passwords.0.lock().unwrap().known = vec!["open sesame".into(); 2];
-    let sessions = (1..=3).map(session).collect();
+    let sessions = (1..=4).map(session).collect();
     let desk = Desk::with(settings(), sessions, Some(Box::new(passwords.clone())));
     (Play::at(desk), passwords)
 }

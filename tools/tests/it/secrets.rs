@@ -71,7 +71,7 @@ fn every_byte_below(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             every_byte_below(&path, see);
-        } else {
+        } else if path.is_file() {
             see(&path, &std::fs::read(&path).unwrap());
         }
     }

@@ -1,6 +1,9 @@
 //! `vesta serve`.
 
 use std::net::TcpListener;
+use std::time::Duration;
+
+use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 
 use crate::support::{Folder, Running, config_text, run, vesta};
 
@@ -66,4 +69,77 @@ fn a_config_that_takes_a_session_away_is_refused() {
     let file = folder.path().join("vesta.toml");
     // The file alone is good: what it contradicts is the journal.
     run(&["check-config", file.to_str().unwrap()]).assert_good();
+}
+
+/// From the command line into a session's numbers, over kill -9.
+#[test]
+fn an_operator_says_something_to_sessions() {
+    let folder = Folder::new();
+    let text = config_text(&folder, &["A", "B"])
+        .replace("B\"\nparticipant = \"FIRM\"", "B\"\nparticipant = \"OTHER\"");
+    let file = folder.write("vesta.toml", &text);
+    let file = file.to_str().unwrap();
+    let news = |to: &[&str], said: &[&str]| run(&[&["news", "--config", file], to, said].concat());
+    news(&["--all"], &["Head", "text"]).assert_says(1, &["no venue is running there"]);
+    let mut venue = serve(&folder, &text);
+    let line = venue.line("fix");
+    let address = line.split_whitespace().find(|word| word.starts_with("127.")).unwrap();
+    let address: std::net::SocketAddr = address.trim_end_matches(',').parse().unwrap();
+    let target = |reset| FixTarget {
+        address,
+        comp_id: "VESTA".into(),
+        reset,
+        patience: Duration::from_secs(20),
+    };
+    let mut set = FixSet::connect(target(false), &[Login::plain("A")]).unwrap();
+    let told = news(&["--all"], &["Maintenance", "At 22:00 UTC.\nBack at 22:30."]);
+    told.assert_good();
+    assert!(told.out.contains("told 1 sessions, in 1 messages each"), "{}", told.out);
+    let heard = hear(&mut set);
+    assert!(heard.contains("148=Maintenance|33=2|58=At 22:00 UTC.|58=Back at 22:30.|"), "{heard}");
+    assert!(heard.starts_with("8=FIX.4.4|") && heard.contains("|35=B|34=2|"), "{heard}");
+    news(&["--participant", "OTHER"], &["x", "y"]).assert_good();
+    let told = news(&["--session", "A", "--urgency", "flash"], &["x", &"word ".repeat(60)]);
+    assert!(told.out.contains("told 1 sessions, in 3 messages each"), "{}{}", told.out, told.err);
+    assert!(hear(&mut set).contains("|61=1|148=x (1/3)|"));
+    news(&["--session", "C"], &["x", "y"]).assert_says(1, &["no such participant or session"]);
+    news(&["--all"], &["", "y"]).assert_says(2, &["a headline has 1 to 64 characters"]);
+    news(&["--all"], &["x", "t\u{e4}xt"]).assert_says(2, &["printable ASCII"]);
+    assert_eq!(news(&[], &["x", "y"]).code, Some(2));
+    assert_eq!(news(&["--all", "--session", "A"], &["x", "y"]).code, Some(2));
+    venue.signal("-KILL");
+    venue.end();
+    drop(set);
+
+    // The door of the one that was killed is none.
+    news(&["--all"], &["Head", "text"]).assert_says(1, &["no venue is running there"]);
+    let mut venue = serve(&folder, &text);
+    venue.line("fix");
+    news(&["--all"], &["Again", "text"]).assert_good();
+    venue.signal("-TERM");
+    let ended = venue.end();
+    ended.assert_good();
+    assert_eq!(ended.err, "");
+    assert!(!folder.path().join("live").exists(), "nothing is left of it");
+    let journal = folder.path().join("journal");
+    let printed = run(&["journal", "print", journal.to_str().unwrap(), "--fix", "A"]);
+    printed.assert_good();
+    for headline in ["Headline=Maintenance", "Headline=x (3/3)", "Headline=Again"] {
+        assert!(printed.out.contains(headline), "{}", printed.out);
+    }
+}
+
+/// The next news that the session hears, `|` for SOH.
+fn hear(set: &mut FixSet) -> String {
+    let mut news = None;
+    while news.is_none() {
+        set.poll(Some(Duration::from_secs(20)), &mut |_, heard| {
+            if let Heard::Application(message) = heard {
+                let text = String::from_utf8_lossy(message.bytes()).replace('\x01', "|");
+                news.get_or_insert(text);
+            }
+        })
+        .unwrap();
+    }
+    news.unwrap()
 }

@@ -10,6 +10,7 @@ mod indexes;
 mod logon;
 mod loopback;
 mod market;
+mod news;
 mod peer;
 mod replay;
 mod retention;
