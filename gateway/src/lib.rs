@@ -8,6 +8,7 @@ pub mod market_data;
 pub mod network;
 pub mod order_entry;
 pub mod orders;
+pub mod ouch;
 mod reference;
 pub mod saved;
 pub mod soup;

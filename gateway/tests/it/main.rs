@@ -12,6 +12,7 @@ mod hostile;
 mod market;
 mod order_entry;
 mod orders;
+mod ouch;
 mod random;
 mod resets;
 mod rights;
