@@ -13,6 +13,7 @@ pub mod measure;
 pub mod orders;
 pub mod rig;
 pub mod text;
+pub mod trader;
 
 #[global_allocator]
 static MEMORY: venue::huge_pages::HugePages = venue::huge_pages::HugePages;

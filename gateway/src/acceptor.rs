@@ -12,7 +12,10 @@ mod lockout;
 mod passing;
 mod rights;
 mod serve;
+mod share;
+mod strangers;
 mod tell;
+mod timers;
 mod users;
 
 use std::collections::{HashMap, VecDeque};
@@ -48,6 +51,9 @@ use passing::Passing;
 use rights::Rate;
 pub use rights::{OverRate, RateLimit, Rights};
 use serve::{Border, FixShell};
+use share::Share;
+use strangers::{STRANGER_GAP_NS, STRANGERS_AT_ONCE};
+use timers::{TICK_NS, Timers};
 use users::UserRequests;
 pub use users::{Change, Changed, Changing};
 
@@ -58,36 +64,31 @@ const ROOM_MIN: usize = 8;
 const ROOM_FOR_ORDERS: usize = 32;
 
 /// Messages of one connection before the next has its turn.
-const MESSAGES_A_ROUND: usize = 256;
+const MESSAGES_A_ROUND: usize = 64;
 
 /// Ranges that one session may have asked for and not yet got.
 const RESENDS_MAX: usize = 8;
 
-/// Messages said again to one session before live traffic has its turn.
+/// Messages that one session is told late, or again where nobody else is logged on, before live traffic has its
+/// turn.
 const RESENDS_A_ROUND: usize = 64;
+
+/// Messages that are said again before live traffic of others has its turn …
+const RESENDS_A_STEP: usize = 16;
+
+/// … and how often, in the mean, and at most at once after a pause: whoever asks for everything again and again takes
+/// a fifth of the time.
+///
+/// Unit: ns. Sixteen messages take some 20 µs.
+const RESEND_GAP_NS: u64 = 100_000;
+const RESENDS_AT_ONCE: u64 = 16;
 
 /// Stretches of a logged-on peer's bytes that are no message, before it is cut: each costs a search
 /// for the next message.
 const GARBLED_MAX: u32 = 1_000;
 
-/// Connections of one network where nothing else is set, but for those of this machine.
-const OF_NETWORK_MAX: usize = 64;
-
-/// How long no connection is taken after the kernel had no descriptor for one.
-///
-/// Unit: ns.
-const ACCEPT_PAUSE_NS: u64 = 100_000_000;
-
 /// Lines for the log in one second, at most.
 const NOTICES_A_SECOND: u32 = 10;
-
-/// Connections taken in one go.
-const ACCEPTS_A_ROUND: usize = 64;
-
-/// How often timers are looked at, at most.
-///
-/// Unit: ns. Heartbeats are counted in seconds; 20 ms keeps an idle venue asleep.
-const TICK_NS: u64 = 20_000_000;
 
 /// Where the gateway's requests go: the ring into the core.
 pub trait Requests {
@@ -224,6 +225,8 @@ struct Peer<S> {
     blocked: bool,
     /// … and took the last ones then.
     progress: Timestamp,
+    /// When it is looked at next.
+    look_at: Timestamp,
     /// Something that it must be told cannot be read from the journal: better no connection than a hole.
     broken: bool,
 }
@@ -262,9 +265,16 @@ pub struct Acceptor<N: Network = Sockets> {
     config: AcceptorConfig,
     peers: Vec<Option<Peer<N::Stream>>>,
     free: Vec<usize>,
+    /// Those that may have bytes, and speak for a session …
     ready: Vec<usize>,
+    /// … or do not yet: they have a share of the time.
+    strangers: VecDeque<usize>,
+    strangers_share: Share,
     dirty: Vec<usize>,
     resending: Vec<SessionId>,
+    resends_share: Share,
+    /// Of those that are resending, how many wait for their share.
+    resends_held: usize,
     /// Sessions that wait for a number, and could not ask for it.
     asking: Vec<SessionId>,
     /// Those that want to hear of phases; some are gone.
@@ -295,14 +305,18 @@ pub struct Acceptor<N: Network = Sockets> {
     newcomers: VecDeque<(usize, u64)>,
     fields: Fields,
     disconnects: VecDeque<SessionId>,
-    deadline: Option<Timestamp>,
+    timers: Timers,
     stats: AcceptorStats,
     stopping: bool,
     joined_ready: bool,
     /// When the numbers of a session start again next.
     resets_at: Option<Timestamp>,
-    /// When to look for connections although no event says so.
-    accept_at: Option<Timestamp>,
+    /// Somebody may want to connect …
+    knocks: bool,
+    /// … and is not heard before this.
+    accept_at: Timestamp,
+    /// The last step for strangers was a connection taken.
+    accepted_last: bool,
     notices: Vec<String>,
     /// The present second, and how many lines it has had.
     noticed: (u64, u32),
@@ -323,8 +337,12 @@ impl<N: Network> Acceptor<N> {
             peers: Vec::new(),
             free: Vec::new(),
             ready: Vec::new(),
+            strangers: VecDeque::new(),
+            strangers_share: Share::new(STRANGER_GAP_NS, STRANGERS_AT_ONCE),
             dirty: Vec::new(),
             resending: Vec::new(),
+            resends_share: Share::new(RESEND_GAP_NS, RESENDS_AT_ONCE),
+            resends_held: 0,
             asking: Vec::new(),
             watching: Vec::new(),
             slots: Vec::new(),
@@ -346,12 +364,14 @@ impl<N: Network> Acceptor<N> {
             newcomers: VecDeque::new(),
             fields: Fields::new(),
             disconnects: VecDeque::new(),
-            deadline: None,
+            timers: Timers::default(),
             stats: AcceptorStats::default(),
             stopping: false,
             joined_ready: false,
             resets_at: None,
-            accept_at: None,
+            knocks: false,
+            accept_at: Timestamp(0),
+            accepted_last: false,
             notices: Vec::new(),
             noticed: (0, 0),
         };
@@ -373,7 +393,7 @@ impl<N: Network> Acceptor<N> {
             acceptor.by_comp_id.insert(comp_id, setup.id);
             if setup.profile.resets.is_some() {
                 // Something may have been due while nobody looked.
-                (acceptor.resets_at, acceptor.deadline) = (Some(Timestamp(0)), Some(Timestamp(0)));
+                acceptor.resets_at = Some(Timestamp(0));
             }
             let begun_at = acceptor.entry.begun_at(setup.id);
             let mut session = Session::new(setup.profile, setup.last_inbound, setup.last_outbound);
@@ -459,7 +479,7 @@ impl<N: Network> Acceptor<N> {
     pub fn has_work(&self) -> bool {
         !self.ready.is_empty()
             || !self.dirty.is_empty()
-            || !self.resending.is_empty()
+            || self.resending.len() > self.resends_held
             || !self.asking.is_empty()
             || !self.announced.is_empty()
             || self.market.has_next()
@@ -469,7 +489,11 @@ impl<N: Network> Acceptor<N> {
     /// When [`Acceptor::serve`] and [`Acceptor::tick`] want to be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        [self.deadline, self.delayed_until, self.cancels_at].into_iter().flatten().min()
+        let strangers = self.strangers_next();
+        let resends = (self.resends_held > 0).then(|| self.resends_share.next());
+        let (timers, cancels, resets) = (self.timers.first(), self.cancels_at, self.resets_at);
+        let all = [timers, strangers, resends, self.delayed_until, cancels, resets];
+        all.into_iter().flatten().min()
     }
 
     /// Waits for sockets, at most `timeout`.
@@ -477,12 +501,11 @@ impl<N: Network> Acceptor<N> {
     /// # Errors
     ///
     /// If the kernel's poll fails: the loop cannot go on.
-    pub fn poll(&mut self, timeout: Option<Duration>, now: Timestamp) -> io::Result<()> {
+    pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.network.poll(timeout)?;
-        let mut accept = false;
         for ready in self.network.ready() {
             match ready {
-                Ready::Listener => accept = true,
+                Ready::Listener => self.knocks = true,
                 Ready::Joined => self.joined_ready = true,
                 Ready::Peer { peer: index, readable, writable, ends } => {
                     let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
@@ -492,7 +515,10 @@ impl<N: Network> Acceptor<N> {
                     }
                     if readable && !peer.ready && !peer.paused {
                         peer.ready = true;
-                        self.ready.push(index);
+                        match peer.session {
+                            Some(_) => self.ready.push(index),
+                            None => self.strangers.push_back(index),
+                        }
                     }
                     if writable && peer.blocked && !peer.dirty {
                         peer.dirty = true;
@@ -501,123 +527,7 @@ impl<N: Network> Acceptor<N> {
                 }
             }
         }
-        if accept {
-            self.accept(now);
-        }
         Ok(())
-    }
-
-    fn accept(&mut self, now: Timestamp) {
-        self.accept_at = None;
-        for _ in 0..ACCEPTS_A_ROUND {
-            let (stream, address) = match self.network.accept() {
-                Ok(accepted) => accepted,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(error) => {
-                    // No descriptor or no memory: looking again at once would only spin.
-                    if let Ok(address) = self.network.local_addr() {
-                        self.notice(
-                            now,
-                            address,
-                            format_args!("cannot take a connection: {error}"),
-                        );
-                    }
-                    return self.accept_later(Timestamp(now.0 + ACCEPT_PAUSE_NS));
-                }
-            };
-            if self.connections() >= self.config.connections_max || self.stopping {
-                self.stats.over_limit += 1;
-                self.notice(now, address, "closed: too many connections");
-                continue;
-            }
-            if let Some(why) = self.turns_away(address.ip(), now) {
-                self.stats.over_limit += 1;
-                self.notice(now, address, why);
-                continue;
-            }
-            let Ok(mut connection) = Connection::new(stream, self.config.out_buffer_bytes) else {
-                continue;
-            };
-            let index = self.free.pop().unwrap_or_else(|| {
-                self.peers.push(None);
-                self.peers.len() - 1
-            });
-            if self.network.register(connection.stream_mut(), index).is_err() {
-                self.free.push(index);
-                continue;
-            }
-            self.stats.accepted += 1;
-            self.serials += 1;
-            self.networks.connected(address.ip());
-            self.newcomers.push_back((index, self.serials));
-            self.peers[index] = Some(Peer {
-                connection,
-                address,
-                serial: self.serials,
-                admission: Admission::Open,
-                session: None,
-                opened: now,
-                garbled: 0,
-                ready: true,
-                logged_out: false,
-                paused: false,
-                delayed: None,
-                dirty: false,
-                closing: false,
-                blocked: false,
-                progress: now,
-                broken: false,
-            });
-            self.ready.push(index);
-            self.deadline = Some(now);
-            self.make_room_for_newcomers(now);
-        }
-        // More may wait; edge-triggered readiness would not say so again.
-        self.accept_later(now);
-    }
-
-    /// Why nobody from there may connect at present, if so.
-    fn turns_away(&self, address: IpAddr, now: Timestamp) -> Option<&'static str> {
-        let here = address.to_canonical().is_loopback();
-        let most = self.config.of_network_max;
-        let most = most.unwrap_or(if here { usize::MAX } else { OF_NETWORK_MAX });
-        if self.networks.connections(address) >= most {
-            return Some("closed: too many connections from this address");
-        }
-        let locked = self.networks.locked(address, now, &self.config.lockout);
-        locked.map(|_| "closed: too many failed Logons from this address")
-    }
-
-    /// Closes the oldest connections without a Logon as long as there are too many.
-    fn make_room_for_newcomers(&mut self, now: Timestamp) {
-        let is_new = |peers: &[Option<Peer<N::Stream>>], (index, serial): (usize, u64)| {
-            let peer = peers.get(index).and_then(Option::as_ref);
-            peer.is_some_and(|peer| peer.serial == serial && peer.session.is_none())
-        };
-        while let Some(oldest) = self.newcomers.front().copied() {
-            let is_new = is_new(&self.peers, oldest);
-            if is_new && self.connections() - self.logged_on <= self.config.before_logon_max {
-                break;
-            }
-            self.newcomers.pop_front();
-            // One whose password is being compared has its verdict soon.
-            let asked = |peer: &Peer<N::Stream>| peer.admission == Admission::Asked;
-            if is_new && let Some(peer) = self.peers[oldest.0].take_if(|peer| !asked(peer)) {
-                self.stats.logon_timeouts += 1;
-                self.notice(now, peer.address, "closed: no Logon, and others wait to log on");
-                self.drop_peer(oldest.0, peer, now);
-            }
-        }
-        if self.newcomers.len() > 2 * self.config.connections_max.max(64) {
-            let peers = &self.peers;
-            self.newcomers.retain(|newcomer| is_new(peers, *newcomer));
-        }
-    }
-
-    fn accept_later(&mut self, at: Timestamp) {
-        self.accept_at = Some(at);
-        self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
     }
 
     /// Writes what waits, one system call a connection.
@@ -644,7 +554,7 @@ impl<N: Network> Acceptor<N> {
                     }
                     peer.blocked = true;
                     let slow = Timestamp(peer.progress.0 + self.config.slow_peer_ns);
-                    self.deadline = Some(self.deadline.map_or(slow, |next| next.min(slow)));
+                    self.timers.look_at(index, &mut peer, slow);
                 }
                 Err(_) => {
                     self.drop_peer(index, peer, now);
@@ -675,82 +585,19 @@ impl<N: Network> Acceptor<N> {
         self.look_at_passing(id);
     }
 
-    /// Timers: heartbeats, test requests, peers that never log on.
+    /// What is due by the clock.
     pub fn tick(&mut self, now: Timestamp, requests: &mut impl Requests) {
         self.cancel_what_is_due(now);
         self.cancel_for_disconnects(requests);
-        if self.deadline.is_none_or(|deadline| deadline > now) {
-            return;
-        }
-        if self.accept_at.is_some_and(|at| at <= now) {
-            self.accept(now);
-        }
         if self.resets_at.is_some_and(|at| at <= now) {
             self.reset_sessions(now, requests);
         }
-        let mut next = self.accept_at.into_iter().chain(self.resets_at).min();
-        for index in 0..self.peers.len() {
-            let Some(mut peer) = self.peers[index].take() else { continue };
-            if requests.room() < ROOM_MIN {
-                self.peers[index] = Some(peer);
-                next = Some(now);
-                break;
-            }
-            let (gone, deadline) = match peer.session {
-                None => {
-                    let deadline = Timestamp(peer.opened.0 + self.config.logon_timeout_ns);
-                    if deadline <= now {
-                        self.stats.logon_timeouts += 1;
-                        self.notice(now, peer.address, "closed: no Logon in time");
-                    }
-                    (deadline <= now, Some(deadline))
-                }
-                Some(id) => {
-                    let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let lists = (&mut self.resending, &mut self.asking);
-                    let mut border =
-                        Border::new((slots, entry), requests, lists, &mut *self.market);
-                    let gone = border.tick(id, now);
-                    if let Some(why) = gone {
-                        self.notice(
-                            now,
-                            peer.address,
-                            format_args!("session {id} closed: {why:?}"),
-                        );
-                    }
-                    let slot = self.slots[id.index()].as_ref();
-                    (gone.is_some(), slot.and_then(|slot| slot.session.deadline()))
-                }
-            };
-            let slow = Timestamp(peer.progress.0 + self.config.slow_peer_ns);
-            if peer.blocked && slow <= now {
-                self.stats.slow_peers += 1;
-                self.notice(now, peer.address, "closed: it does not read");
-                self.drop_peer(index, peer, now);
-                continue;
-            }
-            let deadline = if peer.blocked {
-                Some(deadline.map_or(slow, |deadline| deadline.min(slow)))
-            } else {
-                deadline
-            };
-            if gone {
-                // What was written before (a Logout) goes out if the socket takes it at once.
-                let _ = peer.connection.flush();
-                self.drop_peer(index, peer, now);
-                continue;
-            }
-            if let Some(deadline) = deadline {
-                next = Some(next.map_or(deadline, |next| next.min(deadline)));
-            }
-            self.peers[index] = Some(peer);
-        }
-        self.deadline = next.map(|next| next.max(Timestamp(now.0 + TICK_NS)));
+        self.look_at_peers(now, requests);
     }
 
     /// Numbers of sessions that nobody is logged on to start again, if their time has come.
     fn reset_sessions(&mut self, now: Timestamp, requests: &mut impl Requests) {
-        let mut next = None;
+        let (mut next, later) = (None, Timestamp(now.0 + TICK_NS));
         for index in 0..self.slots.len() {
             if requests.room() < ROOM_MIN {
                 next = Some(now);
@@ -764,8 +611,14 @@ impl<N: Network> Acceptor<N> {
             let mut due = None;
             border.with(id, |session, shell| {
                 let waits = session.reset_by_clock(now, shell);
-                due = if waits { Some(now) } else { session.next_reset(now) };
+                due = if waits { Some(later) } else { session.next_reset(now) };
             });
+            // Whoever is logged on to it is told that the session is over.
+            let index = self.slots[index].as_ref().and_then(|slot| slot.peer);
+            let told = index.filter(|_| due == Some(later));
+            if let Some((index, Some(peer))) = told.map(|index| (index, &mut self.peers[index])) {
+                self.timers.look_at(index, peer, now);
+            }
             next = next.into_iter().chain(due).min();
         }
         self.resets_at = next;

@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 
 use crate::network::Stream;
 
-/// Bytes that came in and are not consumed, at most. Eight of the longest FIX messages.
+/// Bytes that came in and are not consumed, at most: eight of the longest FIX messages. Room for them is made as they come.
 pub const INPUT_BYTES: usize = 64 * 1024;
 
 /// Bytes waiting to be written, at most, unless configured otherwise.
@@ -45,7 +45,7 @@ pub enum Flush {
 /// flush once. One flush is at most one system call, for all bytes of the wake-up.
 ///
 /// Bounds: 64 KiB in; out at most `output_bytes_max` plus what one wake-up writes ([`Connection::room`]
-/// tells a resend where to pause). Pages of the in-buffer that were never used are never touched.
+/// tells a resend where to pause). A connection that is quiet has 4 KiB for what comes in.
 pub struct Connection<S = TcpStream> {
     stream: S,
     input: Box<[u8]>,
@@ -69,7 +69,7 @@ impl<S: Stream> Connection<S> {
         stream.no_delay()?;
         Ok(Connection {
             stream,
-            input: vec![0; INPUT_BYTES].into_boxed_slice(),
+            input: vec![0; proof::INPUT_BYTES_FIRST].into_boxed_slice(),
             taken: 0,
             filled: 0,
             output: Vec::new(),
@@ -104,13 +104,14 @@ impl<S: Stream> Connection<S> {
         if self.filled == self.input.len() {
             return Ok(Fill::Data);
         }
-        match self.read() {
-            Ok(0) => Ok(Fill::Closed),
-            Ok(_) if self.ending || self.filled == self.input.len() => Ok(Fill::Data),
-            Ok(_) => Ok(Fill::Drained),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Fill::Drained),
-            Err(error) => Err(error),
-        }
+        let more = match self.read() {
+            Ok(0) => return Ok(Fill::Closed),
+            Ok(_) => self.ending || self.filled == self.input.len(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) => return Err(error),
+        };
+        self.grow();
+        Ok(if more || self.stream.has_more() { Fill::Data } else { Fill::Drained })
     }
 
     /// The bytes that came in and are not consumed.

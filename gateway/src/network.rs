@@ -1,6 +1,7 @@
 //! The network, seen through a keyhole: everything that listens, takes connections and says which of them
 //! are ready goes through here, so that a simulation can delay, split, stall or cut any of it.
 
+mod handshakes;
 mod tls;
 
 use std::io::{self, Read, Write};
@@ -14,6 +15,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::ServerConfig;
 
+use handshakes::ToHandshakes;
+pub use handshakes::{Handshakes, Shaking};
 pub use tls::{Socket, Tls};
 
 const LISTENER: Token = Token(0);
@@ -36,6 +39,12 @@ pub trait Stream: Read + Write {
     #[inline]
     fn held(&self) -> usize {
         0
+    }
+
+    /// The last read stopped although there may be more.
+    #[inline]
+    fn has_more(&self) -> bool {
+        false
     }
 
     /// The certificate that the peer has proved to have, as DER.
@@ -116,7 +125,9 @@ pub struct Sockets {
     poll: Poll,
     events: Events,
     listener: Option<TcpListener>,
-    tls: Option<(TcpListener, Arc<ServerConfig>)>,
+    tls: Option<(TcpListener, ToHandshakes)>,
+    /// Peers whose handshake is over, of this poll.
+    shaken: Vec<usize>,
 }
 
 impl Sockets {
@@ -130,10 +141,11 @@ impl Sockets {
         if let Some(listener) = &mut listener {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
         }
-        Ok(Sockets { poll, events: Events::with_capacity(events_max), listener, tls: None })
+        let events = Events::with_capacity(events_max);
+        Ok(Sockets { poll, events, listener, tls: None, shaken: Vec::new() })
     }
 
-    /// The same, that takes connections under TLS from `listener` too.
+    /// The same, that takes connections under TLS from `listener` too; a thread has to [`Handshakes::run`].
     ///
     /// # Errors
     ///
@@ -142,9 +154,11 @@ impl Sockets {
         self,
         mut listener: TcpListener,
         config: Arc<ServerConfig>,
-    ) -> io::Result<Sockets> {
-        self.poll.registry().register(&mut listener, TLS_LISTENER, Interest::READABLE)?;
-        Ok(Sockets { tls: Some((listener, config)), ..self })
+    ) -> io::Result<(Sockets, Handshakes)> {
+        let registry = self.poll.registry();
+        registry.register(&mut listener, TLS_LISTENER, Interest::READABLE)?;
+        let (link, handshakes) = Handshakes::new(registry.try_clone()?, config)?;
+        Ok((Sockets { tls: Some((listener, link)), ..self }, handshakes))
     }
 
     /// Where it listens for connections under TLS, if it does.
@@ -188,13 +202,13 @@ impl Network for Sockets {
 
     fn accept(&mut self) -> io::Result<(Socket, SocketAddr)> {
         match self.listener.as_ref().map_or_else(nobody_waits, TcpListener::accept) {
-            Ok((socket, address)) => return Ok((Socket::new(socket, None)?, address)),
+            Ok((socket, address)) => return Ok((Socket::Plain(socket), address)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        let Some((listener, config)) = &self.tls else { return nobody_waits() };
+        let Some((listener, _)) = &self.tls else { return nobody_waits() };
         let (socket, address) = listener.accept()?;
-        Ok((Socket::new(socket, Some(config))?, address))
+        Ok((Socket::Shaking(Shaking::new(socket)?), address))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -205,26 +219,43 @@ impl Network for Sockets {
 
     fn register(&mut self, stream: &mut Socket, peer: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream.tcp_mut(), Token(FIRST_PEER + peer), interest)
+        match (stream, &self.tls) {
+            (Socket::Shaking(shaking), Some((_, link))) => link.register(shaking, peer),
+            (stream, _) => stream.tcp_mut().map_or(Ok(()), |tcp| {
+                self.poll.registry().register(tcp, Token(FIRST_PEER + peer), interest)
+            }),
+        }
     }
 
     fn forget(&mut self, stream: &mut Socket) {
-        let _ = self.poll.registry().deregister(stream.tcp_mut());
+        if let (Socket::Shaking(shaking), Some((_, link))) = (&mut *stream, &self.tls) {
+            link.forget(shaking);
+        }
+        if let Some(tcp) = stream.tcp_mut() {
+            let _ = self.poll.registry().deregister(tcp);
+        }
     }
 
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
         }
+        if let Some((_, link)) = &self.tls {
+            link.done(&mut self.shaken);
+        }
+        Ok(())
     }
 
     fn ready(&self) -> impl Iterator<Item = Ready> + '_ {
-        self.events.iter().filter_map(|event| match event.token() {
+        let shaken = self.shaken.iter().map(|peer| Ready::Peer {
+            peer: *peer,
+            readable: true,
+            writable: true,
+            ends: false,
+        });
+        let events = self.events.iter().filter_map(|event| match event.token() {
             LISTENER | TLS_LISTENER => Some(Ready::Listener),
             OTHER => Some(Ready::Joined),
             Token(token) => Some(Ready::Peer {
@@ -233,6 +264,7 @@ impl Network for Sockets {
                 writable: event.is_writable(),
                 ends: event.is_read_closed(),
             }),
-        })
+        });
+        shaken.chain(events)
     }
 }

@@ -122,7 +122,7 @@ impl<N: Network> GatewayLoop<N> {
     ///
     /// If the kernel's poll fails.
     pub(crate) fn take(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
-        self.acceptor.poll(timeout, self.clock.now())?;
+        self.acceptor.poll(timeout)?;
         let now = self.clock.now();
         self.requests.pushed = false;
         self.news.announce(&mut self.acceptor);

@@ -202,9 +202,12 @@ impl Venue {
         let kernel = |what| move |error| StartError::Kernel { what, error };
         let poll = kernel("the gateway's poll");
         let fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
-        let fix = match tls {
-            None => fix,
-            Some((listener, config)) => fix.with_tls(listener, config).map_err(poll)?,
+        let (fix, handshakes) = match tls {
+            None => (fix, None),
+            Some((listener, config)) => {
+                let (fix, handshakes) = fix.with_tls(listener, config).map_err(poll)?;
+                (fix, Some(handshakes))
+            }
         };
         let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
         let tls_addr = fix.tls_addr();
@@ -284,6 +287,14 @@ impl Venue {
             let _ = rustix::process::setpriority_process(None, LOGON_NICE);
             comparing.run(&gateway);
         })];
+        if let Some(handshakes) = handshakes {
+            let shared = shared.clone();
+            loops.push(spawn("vesta-tls", None, &fate, move || {
+                // As above: a storm of handshakes costs those who are logged on little.
+                let _ = rustix::process::setpriority_process(None, LOGON_NICE);
+                shared.run(|| handshakes.run().map_err(|error| format!("poll failed: {error}")));
+            }));
+        }
         let market_data = market_data.map(|read| {
             let (sleeper, gateway) = (read.sleeper(), Arc::clone(&gateway_sleeper));
             let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
@@ -522,12 +533,22 @@ fn is_joined(layout: Layout) -> bool {
     }
 }
 
+/// Connections that the kernel keeps until they are taken, if it lets so many wait: all that come back at once after a
+/// restart. Beyond them a client tries again after a second.
+const BACKLOG: i32 = 4_096;
+
 fn listen(what: &'static str, address: SocketAddr) -> Result<mio::net::TcpListener, StartError> {
-    mio::net::TcpListener::bind(address).map_err(|error| StartError::Listen {
-        what,
-        address,
-        error,
-    })
+    use socket2::{Domain, Socket, Type};
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        // As mio and std do: a restart need not wait for what is left of old connections.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(mio::net::TcpListener::from_std(socket.into()))
+    };
+    bound().map_err(|error| StartError::Listen { what, address, error })
 }
 
 /// The folder of the live log: as configured, or one under /dev/shm named after the journal's.

@@ -374,10 +374,9 @@ impl<N: Network> Acceptor<N> {
 
     fn read_again(&mut self, index: usize) {
         if let Some(Some(peer)) = self.peers.get_mut(index)
-            && !peer.ready
+            && !std::mem::replace(&mut peer.ready, true)
         {
-            peer.ready = true;
-            self.ready.push(index);
+            self.strangers.push_back(index);
         }
     }
 }

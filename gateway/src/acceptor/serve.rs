@@ -37,48 +37,50 @@ impl<N: Network> Acceptor<N> {
         self.hear_market_data();
         self.ask_for_numbers(requests);
         self.submit_announced(requests);
+        if self.resends_held > 0 && self.resends_share.next() <= now {
+            self.resends_held = 0;
+        }
         let mut ready = std::mem::take(&mut self.ready);
         for index in ready.drain(..) {
-            let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
-            let served = self.serve_peer(index, &mut peer, now, requests);
-            // A handshake has answers of its own.
-            if peer.connection.holds() && !std::mem::replace(&mut peer.dirty, true) {
-                self.dirty.push(index);
-            }
-            match served {
-                Served::Waits => {
-                    peer.ready = false;
-                    self.hasten(&peer);
-                    self.peers[index] = Some(peer);
-                }
-                Served::More => {
-                    self.hasten(&peer);
-                    self.ready.push(index);
-                    self.peers[index] = Some(peer);
-                }
-                Served::Delayed(until) => {
-                    peer.ready = false;
-                    if peer.delayed.replace(until).is_none() {
-                        self.delayed.push(index);
-                    }
-                    let first = self.delayed_until.map_or(until, |first| first.min(until));
-                    self.delayed_until = Some(first);
-                    self.hasten(&peer);
-                    self.peers[index] = Some(peer);
-                }
-                Served::Gone => self.drop_peer(index, peer, now),
-            }
+            self.serve_one(index, now, requests);
         }
         if self.ready.is_empty() {
             self.ready = ready;
         }
+        self.serve_strangers(now, requests);
+    }
+
+    /// Reads one connection.
+    pub(super) fn serve_one(&mut self, index: usize, now: Timestamp, requests: &mut impl Requests) {
+        let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { return };
+        let served = self.serve_peer(index, &mut peer, now, requests);
+        // A handshake has answers of its own.
+        if peer.connection.holds() && !std::mem::replace(&mut peer.dirty, true) {
+            self.dirty.push(index);
+        }
+        peer.ready = matches!(served, Served::More);
+        match served {
+            Served::Waits => {}
+            Served::More if peer.session.is_some() => self.ready.push(index),
+            Served::More => self.strangers.push_back(index),
+            Served::Delayed(until) => {
+                if peer.delayed.replace(until).is_none() {
+                    self.delayed.push(index);
+                }
+                let first = self.delayed_until.map_or(until, |first| first.min(until));
+                self.delayed_until = Some(first);
+            }
+            Served::Gone => return self.drop_peer(index, peer, now),
+        }
+        self.hasten(index, &mut peer);
+        self.peers[index] = Some(peer);
     }
 
     /// What a session read may have brought its next deadline nearer.
-    fn hasten(&mut self, peer: &Peer<N::Stream>) {
+    fn hasten(&mut self, index: usize, peer: &mut Peer<N::Stream>) {
         let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
         if let Some(deadline) = slot.and_then(|slot| slot.session.deadline()) {
-            self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+            self.timers.look_at(index, peer, deadline);
         }
     }
 
@@ -141,6 +143,7 @@ impl<N: Network> Acceptor<N> {
             let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
             let bad_length = slot.map_or(BadLength::ItsMessage, |slot| slot.session.bad_length());
             let (bytes, fields) = (peer.connection.input(), &mut self.fields);
+            let len = bytes.len();
             let used = match decode_as(bytes, fields, bad_length) {
                 Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
                     return Served::More;
@@ -173,7 +176,6 @@ impl<N: Network> Acceptor<N> {
                                     let both = [self.cancels_at, due].into_iter();
                                     self.cancels_at = both.flatten().min();
                                     self.logged_on += 1;
-                                    self.deadline = Some(now);
                                     id
                                 }
                                 Admitted::Later(admission) => {
@@ -185,7 +187,7 @@ impl<N: Network> Acceptor<N> {
                                 }
                                 // It waits, like whoever is behind it, until the numbers are 1 again.
                                 Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => {
-                                    (self.resets_at, self.deadline) = (Some(now), Some(now));
+                                    self.resets_at = Some(now);
                                     return Served::More;
                                 }
                                 Admitted::Refused(refusal) => {
@@ -247,6 +249,10 @@ impl<N: Network> Acceptor<N> {
                     Some(Fill::Drained) => return Served::Waits,
                     Some(Fill::Closed) => return Served::Gone,
                     None | Some(Fill::Data) => match peer.connection.fill() {
+                        // It has sent nothing that counts: others have their turn.
+                        Ok(Fill::Data) if peer.connection.input().len() == len => {
+                            return Served::More;
+                        }
                         Ok(fill) => {
                             filled = Some(fill);
                             0

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use matcher::{Command, Event, Input, MsgSeqNum, Numbering, OrderNumber, SessionId, Timestamp};
 
 use super::copies::name_of;
-use super::{Acceptor, History, Peer, RESENDS_A_ROUND, Slot};
+use super::{Acceptor, History, Peer, RESENDS_A_ROUND, RESENDS_A_STEP, Slot};
 use crate::fix::{After, CompId, Header, Note};
 use crate::network::{Network, Stream};
 use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable};
@@ -57,7 +57,7 @@ impl<N: Network> Acceptor<N> {
             // A session that is open now has heartbeats to send.
             if let (Event::Numbered { .. }, Some(deadline)) = (told.event, slot.session.deadline())
             {
-                self.deadline = Some(self.deadline.map_or(deadline, |next| next.min(deadline)));
+                self.timers.look_at(index, peer, deadline);
             }
             if !peer.dirty {
                 peer.dirty = true;
@@ -71,6 +71,8 @@ impl<N: Network> Acceptor<N> {
     /// far as their buffers have room.
     pub fn resend(&mut self, now: Timestamp, history: &mut impl History) {
         let mut resending = std::mem::take(&mut self.resending);
+        let (others, mut step) = (self.logged_on > 1, None);
+        self.resends_held = 0;
         resending.retain(|id| {
             let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
             let peer =
@@ -81,9 +83,20 @@ impl<N: Network> Acceptor<N> {
                 // It comes back when it has read on.
                 return false;
             }
+            let again = !slot.resends.is_empty();
+            // One step a round, and only as many as nobody else would feel.
+            if again && others && !(step.is_none() && self.resends_share.take(now)) {
+                self.resends_held += usize::from(step.is_none());
+                return true;
+            }
             let books = Books { entry: &self.entry, names: &self.names };
             let said = match slot.resends.pop_front() {
-                Some(range) => resend_range(slot, peer, &books, *id, range, now, history, most),
+                Some(range) => {
+                    step = others.then_some(*id);
+                    let count = if others { RESENDS_A_STEP } else { RESENDS_A_ROUND };
+                    let room = (most, count);
+                    resend_range(slot, peer, &books, *id, range, now, history, room)
+                }
                 None => catch_up(slot, peer, &books, *id, now, history, most),
             };
             if said.is_err() {
@@ -98,6 +111,10 @@ impl<N: Network> Acceptor<N> {
             self.look_at_passing(*id);
             goes_on
         });
+        // The next step is another's.
+        if let Some(last) = step.and_then(|id| resending.iter().position(|it| *it == id)) {
+            resending[last..].rotate_left(1);
+        }
         resending.append(&mut self.resending);
         self.resending = resending;
     }
@@ -168,12 +185,13 @@ fn tell<S: Stream>(
 fn some_messages(
     id: SessionId,
     (from, to): (u32, u32),
+    most: usize,
     history: &mut impl History,
 ) -> Result<Vec<(MsgSeqNum, OwnedTold)>, Unreadable> {
     let mut said = Vec::new();
     history.messages(id, MsgSeqNum(from), MsgSeqNum(to), &mut |msg, told| {
         said.push((msg, OwnedTold::new(told)));
-        let enough = said.len() >= RESENDS_A_ROUND;
+        let enough = said.len() >= most;
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(said)
@@ -197,7 +215,7 @@ fn catch_up<S: Stream>(
     }
     let last = slot.session.last_outbound().0;
     let mut next = from;
-    for (msg, told) in some_messages(id, (from, last), history)? {
+    for (msg, told) in some_messages(id, (from, last), RESENDS_A_ROUND, history)? {
         if peer.connection.waiting() >= most {
             break;
         }
@@ -220,12 +238,13 @@ fn resend_range<S: Stream>(
     (from, to): (u32, u32),
     now: Timestamp,
     history: &mut impl History,
-    most: usize,
+    (most, count): (usize, usize),
 ) -> Result<(), Unreadable> {
     let oldest = history.oldest(id, MsgSeqNum(from)).0;
     let mut next = from.max(oldest.min(to.saturating_add(1)));
     let mut gap = (next > from).then_some(from);
-    let said = if next <= to { some_messages(id, (next, to), history) } else { Ok(Vec::new()) };
+    let said =
+        if next <= to { some_messages(id, (next, to), count, history) } else { Ok(Vec::new()) };
     let said = match said {
         // What was there a moment ago: the next time it is known that it has gone.
         Err(unreadable) if unreadable.is_gone(history) => Vec::new(),

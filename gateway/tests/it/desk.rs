@@ -269,7 +269,7 @@ impl Desk {
 
     /// One round of the gateway and the core; waits for sockets up to `timeout`.
     pub(crate) fn round(&mut self, timeout: Duration) {
-        self.acceptor.poll(Some(timeout), self.now).unwrap();
+        self.acceptor.poll(Some(timeout)).unwrap();
         self.acceptor.serve(self.now, &mut self.asked);
         self.acceptor.tick(self.now, &mut self.asked);
         self.core();

@@ -6,6 +6,7 @@ mod config;
 mod determinism;
 mod folder;
 mod full;
+mod hostile;
 mod indexes;
 mod logon;
 mod loopback;

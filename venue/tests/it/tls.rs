@@ -266,6 +266,74 @@ fn what_is_no_tls_is_closed_and_others_are_served() {
     venue.stop().unwrap();
 }
 
+/// Handshakes that stop in the middle, one after another, and those that come to their end and say nothing more: a
+/// session is served beside them, and somebody new under TLS is let in.
+#[test]
+fn handshakes_that_lead_nowhere_keep_nobody_out() {
+    let (folder, issuer) = (Folder::new(), Issuer::new());
+    let mut loaded = load(&folder, &with_tls(&folder, &issuer, None, "")).unwrap();
+    loaded.fix.logon_timeout_s = 1;
+    loaded.fix.connections_before_logon = 64;
+    let venue = Venue::start(&loaded).unwrap();
+    let address = venue.tls_addr().unwrap();
+    let (mut plain, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    let mut hello = Vec::new();
+    Under::connect(address, &issuer, None).stream.conn.write_tls(&mut hello).unwrap();
+    let mut open = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // Nothing, a byte, half of it, all of it: the venue's own part costs it the most.
+        let part = [0, 1, hello.len() / 2, hello.len()][n % 4];
+        stream.write_all(&hello[..part]).unwrap();
+        if n % 3 > 0 {
+            open.push(stream);
+        }
+        if n % 10 == 0 {
+            plain.order(&format!("p{n}"), "1", "1", "100");
+            assert_eq!(plain.report().get(150), "0");
+        }
+    }
+    let mut under = Under::connect(address, &issuer, None);
+    assert_eq!(under.log_on().as_deref(), Some("A"));
+    for mut stream in open {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut rest = Vec::new();
+        // Closed to make room or because the time was over, without a word of FIX.
+        if let Err(error) = stream.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+    }
+    let order = under.order("a");
+    under.stream.write_all(&order).unwrap();
+    assert_eq!(under.read(11).as_deref(), Some("a"));
+    venue.stop().unwrap();
+}
+
+/// Records that have nothing to say could go on for ever.
+#[test]
+fn new_keys_without_an_end_close_the_connection() {
+    let (folder, issuer) = (Folder::new(), Issuer::new());
+    let loaded = load(&folder, &with_tls(&folder, &issuer, None, "")).unwrap();
+    let venue = Venue::start(&loaded).unwrap();
+    let (mut plain, _) = Peer::log_on(venue.fix_addr(), "CLIENT2", 1);
+    let mut under = Under::connect(venue.tls_addr().unwrap(), &issuer, None);
+    assert_eq!(under.log_on().as_deref(), Some("A"));
+    let mut written = Ok(());
+    for round in 0..100_000 {
+        under.stream.conn.refresh_traffic_keys().unwrap();
+        written = under.stream.flush();
+        if written.is_err() {
+            break;
+        }
+        if round % 1_000 == 0 {
+            plain.order(&format!("p{round}"), "1", "1", "100");
+            assert_eq!(plain.report().get(150), "0");
+        }
+    }
+    assert!(written.is_err(), "still open");
+    venue.stop().unwrap();
+}
+
 #[test]
 fn a_certificate_speaks_for_its_session() {
     let (folder, issuer, clients) = (Folder::new(), Issuer::new(), Issuer::new());

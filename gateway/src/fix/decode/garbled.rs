@@ -14,18 +14,11 @@ pub enum BadLength {
     ItsLength,
 }
 
-/// A message whose BodyLength(9) leads nowhere ends with its CheckSum(10), or where another one begins.
+/// A message whose BodyLength(9) leads nowhere ends with its CheckSum(10), or where another one begins: whichever
+/// comes first, and nothing behind it is looked at.
 #[cold]
 pub(super) fn skip_message(bytes: &[u8], from: usize) -> DecodeError {
-    let end = skip_bad_length(bytes, from);
-    let until = match end {
-        DecodeError::Garbled { resume_at } => resume_at,
-        _ => bytes.len(),
-    };
-    let next = bytes[from..until]
-        .windows(1 + START.len())
-        .position(|it| it[0] == SOH && &it[1..] == START);
-    next.map_or(end, |at| DecodeError::Garbled { resume_at: from + at + 1 })
+    skip(bytes, from, BadLength::ItsMessage)
 }
 
 /// A message whose BodyLength(9) leads nowhere takes everything up to the end of the next CheckSum(10),
@@ -33,15 +26,24 @@ pub(super) fn skip_message(bytes: &[u8], from: usize) -> DecodeError {
 /// long a length loses the next one with it. The gap that leaves is asked for again.
 #[cold]
 pub(super) fn skip_bad_length(bytes: &[u8], from: usize) -> DecodeError {
+    skip(bytes, from, BadLength::ItsLength)
+}
+
+fn skip(bytes: &[u8], from: usize, takes: BadLength) -> DecodeError {
     let until = bytes.len().min(from + MESSAGE_BYTES_MAX);
     let mut at = from;
-    while let Some(next) = bytes[at..until].windows(4).position(|four| four == b"\x0110=") {
-        let value = at + next + 4;
-        let value_end = bytes.len().min(value + CHECK_SUM_BYTES_MAX);
-        match bytes[value..value_end].iter().position(|byte| *byte == SOH) {
-            Some(len) => return DecodeError::Garbled { resume_at: value + len + 1 },
-            None if value_end == bytes.len() => return DecodeError::Incomplete,
-            None => at = value,
+    while let Some(next) = bytes[at..until].iter().position(|byte| *byte == SOH) {
+        at += next + 1;
+        let rest = &bytes[at..];
+        if takes == BadLength::ItsMessage && rest.starts_with(START) {
+            return DecodeError::Garbled { resume_at: at };
+        }
+        let Some(value) = rest.strip_prefix(b"10=") else { continue };
+        let sum = &value[..value.len().min(CHECK_SUM_BYTES_MAX)];
+        match sum.iter().position(|byte| *byte == SOH) {
+            Some(len) => return DecodeError::Garbled { resume_at: at + 3 + len + 1 },
+            None if sum.len() == value.len() => return DecodeError::Incomplete,
+            None => {}
         }
     }
     if until - from < MESSAGE_BYTES_MAX { DecodeError::Incomplete } else { garbled(bytes) }
