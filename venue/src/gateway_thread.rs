@@ -19,7 +19,7 @@ use crate::outbound::Outbound;
 use crate::release::Release;
 use crate::ring::Requests;
 use crate::threads::Sleeper;
-use crate::turns::{Cutter, FollowError, Follower, TurnHead, read_head};
+use crate::turns::{Cutter, FollowError, Follower, TurnHead, Wanted, read_head};
 
 /// Frames told before sockets have their turn again.
 const FRAMES_A_ROUND: usize = 1_024;
@@ -281,7 +281,7 @@ impl Inputs for JournalHistory {
         at: EventAt,
         attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
     ) -> Option<(Input, usize, Event)> {
-        let mut wanted = Wanted { index: at.index, found: None };
+        let mut wanted = Wanted::new(at.index);
         let frame = self.archive.frame(Position(at.position)).ok()?;
         if frame.last {
             Cutter::default().frame(&frame, &mut wanted).ok()?;
@@ -422,24 +422,6 @@ struct CopiedFrom {
     index: u32,
     frame: Position,
     cutter: Cutter,
-}
-
-/// An Event to be found by its place in the turn.
-struct Wanted {
-    index: u32,
-    found: Option<(TurnHead, Event)>,
-}
-
-impl Follower for Wanted {
-    fn input(&mut self, _: &TurnHead) {}
-
-    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
-        if index == self.index {
-            self.found = Some((*head, *event));
-        }
-    }
-
-    fn end_turn(&mut self, _: &TurnHead) {}
 }
 
 struct Said<'a> {

@@ -60,6 +60,33 @@ pub trait Follower {
     fn end_turn(&mut self, head: &TurnHead);
 }
 
+/// Finds one Event by its place in its turn.
+pub struct Wanted {
+    index: u32,
+    /// It, once it came.
+    pub found: Option<(TurnHead, Event)>,
+}
+
+impl Wanted {
+    /// The Event that is the `index`-th of the turn, from 0.
+    #[must_use]
+    pub fn new(index: u32) -> Wanted {
+        Wanted { index, found: None }
+    }
+}
+
+impl Follower for Wanted {
+    fn input(&mut self, _: &TurnHead) {}
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        if index == self.index {
+            self.found = Some((*head, *event));
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
 /// Why the journal cannot be followed.
 #[derive(Debug)]
 pub enum FollowError {

@@ -16,7 +16,7 @@ use matcher::{
     OrderNumber, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
     Trigger,
 };
-use venue::turns::{Cutter, Follower, TurnHead, read_head};
+use venue::turns::{Cutter, TurnHead, Wanted, read_head};
 
 use super::packets::{Capture, Conversation, From};
 use crate::failure::Failure;
@@ -150,7 +150,7 @@ impl Inputs for Positions {
         attachment: &mut [u8; ATTACHMENT_BYTES_MAX],
     ) -> Option<(Input, usize, Event)> {
         self.0.seek(Position(at.position));
-        let (mut cutter, mut wanted) = (Cutter::default(), Wanted { index: at.index, found: None });
+        let (mut cutter, mut wanted) = (Cutter::default(), Wanted::new(at.index));
         while wanted.found.is_none() {
             let frame = self.0.next().ok()??;
             let last = frame.last;
@@ -164,24 +164,6 @@ impl Inputs for Positions {
         attachment[..bytes.len()].copy_from_slice(bytes);
         Some((head.input, bytes.len(), event))
     }
-}
-
-/// An Event to be found by its place in the turn.
-struct Wanted {
-    index: u32,
-    found: Option<(TurnHead, Event)>,
-}
-
-impl Follower for Wanted {
-    fn input(&mut self, _: &TurnHead) {}
-
-    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
-        if index == self.index {
-            self.found = Some((*head, *event));
-        }
-    }
-
-    fn end_turn(&mut self, _: &TurnHead) {}
 }
 
 impl<S: Sink> Sessions<S> {

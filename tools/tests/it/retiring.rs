@@ -11,7 +11,7 @@ use venue::snapshots::{Keeper, RetentionConfig, SnapshotConfig};
 use venue::{Core, Turned};
 
 use crate::python;
-use crate::support::{Folder, run, small_segments};
+use crate::support::{Folder, Running, config_text, run, small_segments, vesta};
 
 /// A journal of many small segments, with three snapshots in its second half.
 fn long_journal(folder: &Folder) -> (PathBuf, Snapshots) {
@@ -204,6 +204,38 @@ fn a_journal_that_is_in_use_or_has_no_good_snapshot_is_left_alone() {
 }
 
 /// Turns a bit of a part of a snapshot that only a start reads: what each session has of its orders.
+/// A copy of the journal of a venue that runs names that venue's live log: it is not taken away from it.
+#[test]
+fn the_live_log_of_another_venue_is_not_taken() {
+    let folder = Folder::new();
+    let config = folder.write("vesta.toml", &config_text(&folder, &["A"]));
+    let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(&config));
+    venue.line("fix");
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(folder.path().join("journal")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let (live, old) = (folder.path().join("live"), folder.path().join("old"));
+    let files = || {
+        let names = fs::read_dir(&live).unwrap().map(|it| it.unwrap().file_name());
+        names.filter(|name| name == "control").count()
+    };
+    let (copy, live_dir) = (copy.to_str().unwrap(), live.to_str().unwrap());
+    for tool in [
+        &["journal", "archive", copy, "--live-dir", live_dir, "--keep", "1", "--to"][..],
+        &["journal", "index", copy, "--live-dir", live_dir],
+    ] {
+        let to = if tool.contains(&"--to") { &[old.to_str().unwrap()][..] } else { &[] };
+        run(&[tool, to].concat()).assert_says(1, &[live_dir, "in use"]);
+        assert_eq!(files(), 1, "{tool:?}");
+    }
+    assert!(!old.exists());
+    venue.signal("-TERM");
+    venue.end().assert_good();
+}
+
 fn damage(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
