@@ -27,7 +27,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::OFlags;
@@ -286,6 +286,8 @@ pub(crate) struct ReadMap {
     len: usize,
     /// A bit for each block that we have: nothing but a shortcut, so no order is needed.
     had: Box<[AtomicU64]>,
+    /// The kernel was told to fetch up to here for who reads on.
+    told: AtomicUsize,
 }
 
 impl ReadMap {
@@ -309,7 +311,7 @@ impl ReadMap {
         };
         let words = len.div_ceil(BLOCK_BYTES * 64);
         let had = std::iter::repeat_with(|| AtomicU64::new(0)).take(words).collect();
-        Ok(ReadMap { raw, len, had })
+        Ok(ReadMap { raw, len, had, told: AtomicUsize::new(0) })
     }
 
     /// Gets the bytes from `from` to `to`, as far as the file has them, if we do not have them yet. Before that, or if
@@ -339,12 +341,20 @@ impl ReadMap {
         let to = (end * BLOCK_BYTES).min(self.len);
         // Piece by piece, the next ones on their way from the disk: without being told the kernel may get page by page,
         // and of what it is told at once it does only a part.
-        let (mut at, mut told) = (from, from);
-        if reads_on {
-            self.fetch(from + AHEAD_PIECES * PIECE_BYTES, to + AHEAD_PIECES * PIECE_BYTES);
+        let ahead = AHEAD_PIECES * PIECE_BYTES;
+        let mut told = from;
+        if reads_on && to - from <= PIECE_BYTES {
+            // Each page is told of once: even one that is there takes the kernel a look.
+            told = self.told.load(Ordering::Relaxed).max(from);
+            if told < to + ahead / 2 {
+                self.fetch(told, to + ahead);
+                self.told.store(to + ahead, Ordering::Relaxed);
+                told = to;
+            }
         }
+        let mut at = from;
         while at < to {
-            while told < to && told < at + AHEAD_PIECES * PIECE_BYTES {
+            while told < to && told < at + ahead {
                 let piece = PIECE_BYTES.min(to - told);
                 self.fetch(told, told + piece);
                 told += piece;
