@@ -10,6 +10,7 @@ mod cancels;
 mod copies;
 mod lockout;
 mod passing;
+mod quoting;
 mod rights;
 mod serve;
 mod share;
@@ -251,6 +252,8 @@ struct Slot {
     /// The first number that was not said because too much was waiting: it and all after it come from
     /// the journal, as the peer reads on.
     lag: Option<u32>,
+    /// The first number of a quote's reports that are not for it, and that nothing was said behind.
+    quiet: Option<MsgSeqNum>,
 }
 
 impl Slot {
@@ -414,6 +417,7 @@ impl<N: Network> Acceptor<N> {
                 users: UserRequests::default(),
                 resends: VecDeque::new(),
                 lag: None,
+                quiet: None,
             });
             acceptor.look_at_cancels(setup.id);
         }
@@ -660,6 +664,7 @@ impl<N: Network> Acceptor<N> {
             self.market.ask(Ask::Gone(Client { session: id, connection }));
         }
         slot.lag = None;
+        slot.quiet = None;
         slot.peer = None;
         self.connection_gone(id, now, peer.logged_out);
     }

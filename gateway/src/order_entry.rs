@@ -9,6 +9,7 @@
 
 pub mod copies;
 mod echo;
+pub mod quotes;
 mod reason;
 mod report;
 mod request;
@@ -29,6 +30,8 @@ use copies::Original;
 pub use copies::{CopiedTo, Copy, EventAt};
 use echo::{Echoes, echo};
 pub use echo::{attached, cl_ord_id_of, first_attached};
+use quotes::Quotes;
+pub use quotes::{Quoted, is_quiet};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
 use report::Report;
 use request::Border;
@@ -288,6 +291,7 @@ pub struct OrderEntry {
     /// What each session speaks since its last Logon, and since when it has its numbers.
     speaking: Vec<Speaking>,
     day_end: DayEnd,
+    quotes: Vec<Quotes>,
     orders_per_session_max: u32,
 }
 
@@ -301,6 +305,7 @@ impl OrderEntry {
             sessions: Vec::new(),
             speaking: Vec::new(),
             day_end: DayEnd::default(),
+            quotes: Vec::new(),
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
         }
     }
@@ -381,6 +386,11 @@ impl OrderEntry {
         {
             append(orders, number, &input.command, attachment);
             orders.journaled(number, position);
+            if let Command::New(new) = &input.command
+                && quotes::quote_id(attachment).is_some()
+            {
+                self.quotes_mut(input.session).entered(new, attachment);
+            }
         }
         if let Command::Note(numbering) = input.command {
             self.note(input, numbering, attachment);

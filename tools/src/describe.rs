@@ -74,6 +74,9 @@ fn note(note: &Note<'_>) -> String {
         Note::Logout { text, .. } => format!("logout {}", text.escape_ascii()),
         Note::Heartbeat { .. } => "heartbeat".into(),
         Note::Passing => "a message that is not said again".into(),
+        Note::QuoteAck { status, text, .. } => {
+            format!("mass quote acknowledgement, status {status} {}", text.escape_ascii())
+        }
         Note::News { headline, .. } => format!("news: {}", headline.escape_ascii()),
         Note::UserResponse { status, text, .. } => {
             format!("user response, status {status} {}", text.escape_ascii())

@@ -21,6 +21,8 @@ pub struct Rights {
     pub cancel: bool,
     /// Market data.
     pub market_data: bool,
+    /// Quotes.
+    pub quote: bool,
     /// Instruments it may trade; empty: all.
     pub instruments: Vec<Symbol>,
 }
@@ -28,7 +30,8 @@ pub struct Rights {
 impl Default for Rights {
     /// Everything.
     fn default() -> Rights {
-        Rights { trade: true, cancel: true, market_data: true, instruments: Vec::new() }
+        let instruments = Vec::new();
+        Rights { trade: true, cancel: true, market_data: true, quote: true, instruments }
     }
 }
 
@@ -51,7 +54,7 @@ impl Rights {
         }
     }
 
-    fn may_trade(&self, symbol: &[u8]) -> bool {
+    pub(super) fn may_trade(&self, symbol: &[u8]) -> bool {
         let is = |allowed: &Symbol| allowed.as_str().as_bytes() == symbol;
         self.instruments.is_empty() || self.instruments.iter().any(is)
     }
@@ -139,7 +142,7 @@ impl Rate {
     #[inline]
     pub(super) fn pace(&mut self, now: Timestamp, message: &Message<'_>) -> Pace {
         let bucket = match message.msg_type() {
-            b"F" | b"q" => &mut self.cancels,
+            b"F" | b"Z" | b"q" => &mut self.cancels,
             _ => &mut self.others,
         };
         let Err(at) = bucket.take(now, &self.limit) else { return Pace::Go };

@@ -10,6 +10,7 @@ use super::admission::{Admission, Admitted, Doorway, Refusal};
 use super::cancels::CancelTerms;
 use super::copies::{Copies, trade_request};
 use super::passing::{self, Passing};
+use super::quoting::lacks_room;
 use super::rights::{self, Pace, Rate, Rights};
 use super::users::{UserRequests, is_secret};
 use super::{
@@ -148,6 +149,10 @@ impl<N: Network> Acceptor<N> {
                 Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
                     return Served::More;
                 }
+                Ok((message, _)) if lacks_room(&message, requests.room()) => {
+                    self.stats.ring_full += 1;
+                    return Served::More;
+                }
                 Ok((message, used)) => {
                     let id = match peer.session {
                         Some(id) => id,
@@ -281,7 +286,7 @@ fn is_of_session_layer(message: &Message<'_>) -> bool {
 }
 
 fn is_order(message: &Message<'_>) -> bool {
-    matches!(message.msg_type(), b"D" | b"G")
+    matches!(message.msg_type(), b"D" | b"G" | b"i")
 }
 
 enum Served {
@@ -480,6 +485,9 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         if let Some(text) = self.rights.refusal(message) {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();
             return Taken::BusinessReject { reason: rights::NOT_AUTHORIZED, text, ref_id };
+        }
+        if matches!(message.msg_type(), b"i" | b"Z") {
+            return self.quote(inbound, message, poss_resend);
         }
         if passing::is_for(message) {
             return self.ask(inbound, message, poss_resend);

@@ -8,7 +8,7 @@ use super::copies::name_of;
 use super::{Acceptor, History, Peer, RESENDS_A_ROUND, RESENDS_A_STEP, Slot};
 use crate::fix::{After, CompId, Header, Note};
 use crate::network::{Network, Stream};
-use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable};
+use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable, is_quiet};
 
 impl<N: Network> Acceptor<N> {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
@@ -22,6 +22,7 @@ impl<N: Network> Acceptor<N> {
                 // What was not said under the old numbers never will be.
                 slot.resends.clear();
                 slot.lag = None;
+                slot.quiet = None;
                 slot.passing.lost_all();
             }
             if numbering == Numbering::Clear {
@@ -152,6 +153,16 @@ fn tell<S: Stream>(
     inputs: &mut impl Inputs,
 ) -> Result<(), Unreadable> {
     let (turn_time, out) = (told.input.timestamp, peer.connection.output());
+    if is_quiet(told) {
+        // Its number is filled over before the next message, whenever that comes.
+        if slot.session.is_active() {
+            slot.quiet.get_or_insert(msg);
+        }
+        return Ok(());
+    }
+    if let Some(first) = slot.quiet.take() {
+        slot.session.gap_fill(first, msg, turn_time, out);
+    }
     if let Event::Numbered { .. } = told.event {
         let Some(note) = Note::decode(told.attachment) else {
             let copy = Copy::decode(told.attachment).filter(|_| slot.session.is_active());
@@ -260,7 +271,8 @@ fn resend_range<S: Stream>(
         let note = if numbered { Note::decode(&told.attachment) } else { None };
         let again = match &note {
             Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
-            None => !numbered || Copy::decode(&told.attachment).is_some(),
+            None if numbered => Copy::decode(&told.attachment).is_some(),
+            None => !is_quiet(&told.told(id)),
         };
         if !again {
             if note == Some(Note::Passing) && slot.lag.is_some_and(|lag| lag <= msg.0) {
@@ -296,8 +308,9 @@ fn resend_range<S: Stream>(
         slot.resends.push_front((next, to));
     }
     // What was said again here for the first time is not said once more.
-    slot.lag =
-        slot.lag.map(|lag| lag.max(next)).filter(|lag| *lag <= slot.session.last_outbound().0);
+    let last = slot.session.last_outbound().0;
+    slot.lag = slot.lag.map(|lag| lag.max(next)).filter(|lag| *lag <= last);
+    slot.quiet = slot.quiet.map(|first| first.max(MsgSeqNum(next))).filter(|it| it.0 <= last);
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use super::version::{APPL_VER_ID, Version};
 /// The last SessionRejectReason(373) of FIX 4.2: invalid MsgType.
 const FIX42_REJECT_REASON_MAX: u16 = 11;
 
+/// The last reason of FIX 4.2 against a quote: not authorized.
+const QUOTE_REASON_MAX: u8 = 9;
+
 /// Longest routing id that a Reject(3) sends back; a longer one is left out.
 const ROUTING_BYTES_MAX: usize = 16;
 
@@ -143,6 +146,21 @@ pub enum Note<'a> {
         /// Each line is a Text(58).
         text: &'a [u8],
     },
+    /// MassQuoteAcknowledgement(b): an application message, sent again when asked for.
+    QuoteAck {
+        /// QuoteID(117).
+        quote_id: &'a [u8],
+        /// QuoteStatus(297).
+        status: u8,
+        /// QuoteRejectReason(300), 0 for none.
+        reason: u8,
+        /// QuoteResponseLevel(301).
+        level: u8,
+        /// QuoteSetID(302), QuoteEntryID(299) and QuoteEntryRejectReason(368) of the entry that is refused.
+        entry: Option<(&'a [u8], &'a [u8], u8)>,
+        /// Text(58), may be empty.
+        text: &'a [u8],
+    },
     /// A message whose words are not in the journal: market data, reference data. What is said under the number is
     /// said when it comes, and never again.
     Passing,
@@ -159,6 +177,7 @@ mod kind {
     pub(super) const PASSING: u8 = 16;
     pub(super) const USER_RESPONSE: u8 = 17;
     pub(super) const NEWS: u8 = 18;
+    pub(super) const QUOTE_ACK: u8 = 19;
 }
 
 const NO_TAG: i32 = i32::MIN;
@@ -213,6 +232,14 @@ impl<'a> Note<'a> {
                 put.text(text);
             }
             Note::Passing => put.raw(&[kind::PASSING]),
+            Note::QuoteAck { quote_id, status, reason, level, entry, text } => {
+                let (set, id, code) = entry.unwrap_or((b"", b"", 0));
+                put.raw(&[kind::QUOTE_ACK, status, reason, level, code]);
+                put.text(quote_id);
+                put.text(set);
+                put.text(id);
+                put.text(text);
+            }
             Note::News { urgency, headline, text } => {
                 put.raw(&[kind::NEWS, urgency]);
                 put.text(headline);
@@ -272,6 +299,12 @@ impl<'a> Note<'a> {
                 text: get.text()?,
             },
             kind::PASSING => Note::Passing,
+            kind::QUOTE_ACK => {
+                let [status, reason, level, code] = get.raw()?;
+                let (quote_id, set, id) = (get.text()?, get.text()?, get.text()?);
+                let entry = (code != 0).then_some((set, id, code));
+                Note::QuoteAck { quote_id, status, reason, level, entry, text: get.text()? }
+            }
             kind::NEWS => {
                 let [urgency] = get.raw()?;
                 Note::News { urgency, headline: get.text()?, text: get.text()? }
@@ -288,7 +321,13 @@ impl<'a> Note<'a> {
     /// Whether it is an application message: sent again when asked for. The others are gap-filled.
     #[must_use]
     pub fn is_application(&self) -> bool {
-        matches!(self, Note::BusinessReject { .. } | Note::UserResponse { .. } | Note::News { .. })
+        matches!(
+            self,
+            Note::BusinessReject { .. }
+                | Note::UserResponse { .. }
+                | Note::News { .. }
+                | Note::QuoteAck { .. }
+        )
     }
 
     /// MsgType(35) of the message.
@@ -305,6 +344,7 @@ impl<'a> Note<'a> {
             Note::BusinessReject { .. } => b"j",
             Note::UserResponse { .. } => b"BF",
             Note::News { .. } => b"B",
+            Note::QuoteAck { .. } => b"b",
         }
     }
 
@@ -332,6 +372,26 @@ impl<'a> Note<'a> {
                 message.bytes(tag::TEST_REQ_ID, test_req_id);
             }
             Note::Passing => {}
+            Note::QuoteAck { quote_id, status, reason, level, entry, text } => {
+                // FIX 4.2 has no code for other reasons; Text(58) says it.
+                let has = |code: &u8| {
+                    *code != 0 && (identity.version > Version::Fix42 || *code <= QUOTE_REASON_MAX)
+                };
+                message.bytes(tag::QUOTE_ID, quote_id).uint(tag::QUOTE_STATUS, status.into());
+                if has(&reason) {
+                    message.uint(tag::QUOTE_REJECT_REASON, reason.into());
+                }
+                message.uint(tag::QUOTE_RESPONSE_LEVEL, level.into());
+                message.bytes(tag::TEXT, text);
+                if let Some((set, id, code)) = entry {
+                    message.uint(tag::NO_QUOTE_SETS, 1).bytes(tag::QUOTE_SET_ID, set);
+                    message.uint(tag::TOT_NO_QUOTE_ENTRIES, 1).uint(tag::NO_QUOTE_ENTRIES, 1);
+                    message.bytes(tag::QUOTE_ENTRY_ID, id);
+                    if has(&code) {
+                        message.uint(tag::QUOTE_ENTRY_REJECT_REASON, code.into());
+                    }
+                }
+            }
             Note::News { urgency, headline, text } => {
                 message.utc(tag::ORIG_TIME, header.sending_time).char(tag::URGENCY, urgency);
                 message.bytes(tag::HEADLINE, headline);

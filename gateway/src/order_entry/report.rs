@@ -3,6 +3,7 @@
 mod cancels;
 mod changes;
 mod entered;
+mod exec;
 pub(super) mod field;
 mod status;
 mod words;
@@ -14,6 +15,7 @@ use matcher::{
 };
 
 use super::echo::echo;
+use super::quotes::{quote_entry_id, quote_id};
 use super::{Directory, Inputs, Told, Unreadable};
 use crate::fix::{Header, Identity, Version, tag};
 use crate::orders::Orders;
@@ -65,22 +67,6 @@ enum Role {
     Taker,
     Bought,
     Sold,
-}
-
-/// ExecType(150), and the values that it shares with OrdStatus(39).
-mod exec {
-    pub(super) const NEW: u8 = b'0';
-    pub(super) const PARTIALLY_FILLED: u8 = b'1';
-    pub(super) const FILLED: u8 = b'2';
-    pub(super) const CANCELED: u8 = b'4';
-    pub(super) const REPLACED: u8 = b'5';
-    pub(super) const REJECTED: u8 = b'8';
-    pub(super) const EXPIRED: u8 = b'C';
-    pub(super) const TRADE: u8 = b'F';
-    pub(super) const STATUS: u8 = b'I';
-    pub(super) const RESTATED: u8 = b'D';
-    pub(super) const TRADE_CANCEL: u8 = b'H';
-    pub(super) const TRIGGERED: u8 = b'L';
 }
 
 impl<'a> Report<'a, '_> {
@@ -206,7 +192,8 @@ impl<'a> Report<'a, '_> {
         let known = self.orders.cl_ord_id(order.number);
         let cl_ord_id = match echo(order.attachment, tag::CL_ORD_ID) {
             Some(cl_ord_id) if order.number != OrderNumber::NONE => cl_ord_id,
-            _ => known,
+            // That of a quote is its QuoteID.
+            _ => quote_id(order.attachment).unwrap_or(known),
         };
         Execution {
             exec_type,
@@ -245,6 +232,9 @@ impl<'a> Report<'a, '_> {
         message.bytes(tag::CL_ORD_ID, execution.cl_ord_id);
         message.bytes(tag::ORIG_CL_ORD_ID, execution.orig_cl_ord_id);
         let version = self.identity.version;
+        if let Some(entry) = quote_entry_id(attachment).filter(|_| version > Version::Fix42) {
+            message.bytes(tag::SECONDARY_CL_ORD_ID, entry);
+        }
         if let (Event::StatusReported(_), true) = (told.event, version > Version::Fix42) {
             message
                 .bytes(tag::ORD_STATUS_REQ_ID, echo(asked, tag::ORD_STATUS_REQ_ID).unwrap_or(&[]));

@@ -1,6 +1,6 @@
 //! FIX application message → Command.
 
-mod fields;
+pub(super) mod fields;
 mod mass_cancel;
 mod status;
 mod terms;

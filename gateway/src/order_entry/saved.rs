@@ -2,17 +2,21 @@
 //!
 //! 4 bytes version, 4 bytes zero, 8 bytes: places for sessions, from session 0; then for each 8 bytes, the first byte 1 if
 //! the session is defined, the second the FIX version that it speaks, 0 if it never logged on; 8 bytes: when its numbers began; 24 bytes: how far its
-//! drop copy has come (position, event, part; zeroes: it never had one); and its orders. The instruments are not among them: who loads knows them.
+//! drop copy has come (position, event, part; zeroes: it never had one); and if it is defined its orders and its quotes. The instruments are not among them: who loads knows them.
 
 use matcher::{Instrument, InstrumentId, SessionId, Timestamp};
 
 use super::copies::{CopiedTo, EventAt};
+use super::quotes::Quotes;
 use super::{OrderEntry, Speaking};
 use crate::fix::Version;
 use crate::orders::Orders;
 use crate::saved::{NotSaved, Saved};
 
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
+
+/// Before there were quotes.
+const VERSION_OF_NO_QUOTES: u64 = 3;
 
 /// Before there was drop copy.
 const VERSION_OF_NO_COPIES: u64 = 2;
@@ -22,7 +26,7 @@ const VERSION_OF_ONE: u64 = 1;
 
 fn version(saved: &mut Saved<'_>) -> Result<u64, NotSaved> {
     let version = saved.u64()?;
-    if matches!(version, VERSION | VERSION_OF_NO_COPIES | VERSION_OF_ONE) {
+    if matches!(version, VERSION | VERSION_OF_NO_QUOTES | VERSION_OF_NO_COPIES | VERSION_OF_ONE) {
         Ok(version)
     } else {
         Err(NotSaved)
@@ -42,7 +46,7 @@ fn state(saved: &mut Saved<'_>, version: u64) -> Result<(bool, Speaking), NotSav
             code => Some(Version::of_code(code).ok_or(NotSaved)?),
         };
     }
-    if version == VERSION {
+    if version >= VERSION_OF_NO_QUOTES {
         let (position, index, part) = (saved.u64()?, u32_of(saved)?, u32_of(saved)?);
         let to = CopiedTo { at: EventAt { position, index }, part };
         speaking.copied = (part != 0).then_some(to);
@@ -72,6 +76,7 @@ impl OrderEntry {
             }
             if let Some(orders) = session {
                 orders.save(out);
+                self.quotes.get(id.index()).unwrap_or(&Quotes::default()).save(out);
             }
         }
     }
@@ -95,6 +100,10 @@ impl OrderEntry {
         for _ in 0..saved.count(8)? {
             let (defined, speaking) = state(saved, version)?;
             entry.sessions.push(if defined { Some(Orders::load(saved)?) } else { None });
+            entry.quotes.push(match defined && version == VERSION {
+                true => Quotes::load(saved)?,
+                false => Quotes::default(),
+            });
             entry.speaking.push(speaking);
         }
         saved.end()?;

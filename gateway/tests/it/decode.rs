@@ -295,6 +295,9 @@ pub(crate) fn mutated_stream(random: &mut Random) -> Vec<u8> {
         "35=2|34=2|49=C1|52=20260102-09:30:00|56=VESTA|7=1|16=0|",
         "35=4|34=2|49=C1|52=20260102-09:30:00|56=VESTA|123=Y|36=9|",
         "35=D|34=2|49=C1|52=20260102-09:30:00|56=VESTA|354=4|355=a|b|386=2|336=A|336=B|",
+        "35=BE|34=2|49=C1|52=20260102-09:30:00|56=VESTA|923=r|924=3|553=C1|554=old|925=new|",
+        "35=i|34=2|49=C1|52=20260102-09:30:00|56=VESTA|117=q|296=1|302=s|304=1|295=1|299=1|55=X|132=1|134=1|",
+        "35=Z|34=2|49=C1|52=20260102-09:30:00|56=VESTA|117=q|298=1|295=1|55=X|",
     ];
     let mut stream = Vec::new();
     for _ in 0..random.below(12) + 1 {
@@ -403,6 +406,15 @@ fn notes_survive_the_journal() {
             reason: 3,
             text: b"no",
         },
+        Note::QuoteAck {
+            quote_id: &long[..32],
+            status: 5,
+            reason: 99,
+            level: 2,
+            entry: Some((&long[..32], &long[..32], 7)),
+            text: b"why",
+        },
+        Note::QuoteAck { quote_id: b"q1", status: 0, reason: 0, level: 0, entry: None, text: b"" },
         Note::News { urgency: b'1', headline: b"Halt", text: b"one\ntwo" },
         Note::UserResponse { request_id: b"r1", username: b"kim", status: 6, text: b"why" },
         Note::UserResponse { request_id: &long[..48], username: &long[..64], status: 5, text: b"" },

@@ -13,6 +13,7 @@ mod market;
 mod order_entry;
 mod orders;
 mod ouch;
+mod quotes;
 mod random;
 mod resets;
 mod rights;

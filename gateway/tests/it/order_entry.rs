@@ -1321,7 +1321,7 @@ fn check_saved(entry: &OrderEntry, session: SessionId, speaking: (Option<Version
     let mut bytes = Vec::new();
     entry.save(&mut |part| bytes.extend_from_slice(part));
     assert_eq!(told(&OrderEntry::load(&bytes, &[], 1_000_000).unwrap()), speaking);
-    bytes[0] = 4;
+    bytes[0] = 5;
     assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
     // Before there was more than one version, neither was said.
     let mut old = Vec::new();
@@ -1378,6 +1378,13 @@ fn how_far_drop_copy_has_come_follows_its_notes_and_is_saved() {
     }
     let mut bytes = Vec::new();
     entry.save(&mut |part| bytes.extend_from_slice(part));
+    let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
+    assert_eq!((loaded.copied_to(session), loaded.copied_to(other)), (expected, None));
+    // Before there were quotes, none stood behind the orders of each session.
+    let first_ends = 16 + 40 + 72;
+    bytes[0] = 3;
+    bytes.truncate(bytes.len() - 8);
+    bytes.drain(first_ends..first_ends + 8);
     let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
     assert_eq!((loaded.copied_to(session), loaded.copied_to(other)), (expected, None));
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use gateway::fix::{CompId, Encoder, Header, Identity, Note, Version, tag};
-use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached};
+use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached, is_quiet};
 use gateway::orders::peg_offset;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
@@ -350,6 +350,10 @@ impl<S: Sink> Sessions<S> {
                 event,
                 event_index: index,
             };
+            // Its number is filled over.
+            if is_quiet(&told) {
+                return Ok(());
+            }
             let (inputs, out) = (&mut self.inputs, &mut self.message);
             self.entry.report(&told, &identity, &header, inputs, out).map_err(Failure::failed)?;
         }

@@ -19,6 +19,7 @@ mod line;
 mod looking;
 mod play;
 mod python;
+mod quoting;
 mod retiring;
 mod secrets;
 mod serve;

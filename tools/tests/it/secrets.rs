@@ -42,7 +42,7 @@ fn a_password_is_read_from_its_input_and_only_its_hash_is_said() {
     assert!(keys[0] != keys[1] && keys.iter().all(|key| key.trim_end().len() == 44), "{keys:?}");
 }
 
-fn send(stream: &mut TcpStream, number: u64, msg_type: &str, fields: &[(u32, &str)]) {
+pub(crate) fn send(stream: &mut TcpStream, number: u64, msg_type: &str, fields: &[(u32, &str)]) {
     let mut bytes = Vec::new();
     let mut message = Encoder::begin(&mut bytes, b"FIX.4.4", msg_type.as_bytes());
     message.uint(34, number).bytes(49, b"A").utc(52, clock::now()).bytes(56, b"VESTA");
@@ -78,14 +78,14 @@ fn every_byte_below(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
 }
 
 /// A venue with `config`, and where it listens.
-fn serve(config: &Path) -> (Running, String) {
+pub(crate) fn serve(config: &Path) -> (Running, String) {
     let mut venue = Running::start(vesta().args(["serve", "--config"]).arg(config));
     let line = venue.line("fix");
     let address = line.split_whitespace().find(|word| word.starts_with("127.")).unwrap();
     (venue, address.trim_end_matches(',').to_owned())
 }
 
-fn connect(address: &str) -> TcpStream {
+pub(crate) fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream

@@ -14,6 +14,7 @@ pub(super) enum FilePermission {
     Trade,
     Cancel,
     MarketData,
+    Quote,
     /// To be told of the trades of others.
     DropCopy,
 }
@@ -126,7 +127,10 @@ impl Checker<'_> {
         let may = |permission| permissions.is_none_or(|it| it.get_ref().contains(&permission));
         let mut rights = Rights {
             trade: may(FilePermission::Trade),
-            cancel: may(FilePermission::Trade) || may(FilePermission::Cancel),
+            cancel: may(FilePermission::Trade)
+                || may(FilePermission::Cancel)
+                || permissions.is_some_and(|it| it.get_ref().contains(&FilePermission::Quote)),
+            quote: permissions.is_some_and(|it| it.get_ref().contains(&FilePermission::Quote)),
             // Whoever wants it says so: without anybody nobody follows the journal for it.
             market_data: permissions
                 .is_some_and(|it| it.get_ref().contains(&FilePermission::MarketData)),

@@ -13,6 +13,7 @@ mod loopback;
 mod market;
 mod news;
 mod peer;
+mod quotes;
 mod replay;
 mod retention;
 mod scarce;

@@ -40,7 +40,7 @@ pub(super) const PLACES: usize = 64 * SET_WORDS;
 /// Messages of a version, at most.
 pub(super) const DEFINITIONS: usize = 40;
 
-pub(super) const GROUPS: usize = 40;
+pub(super) const GROUPS: usize = 44;
 pub(super) const VALUES: usize = 250;
 
 const BLOCKS: usize = 16;

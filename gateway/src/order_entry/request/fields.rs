@@ -6,9 +6,9 @@ use crate::fix::{DecimalError, Message, SessionRejectReason, parse_scaled, tag};
 use crate::order_entry::{CL_ORD_ID_BYTES_MAX, Request};
 
 /// A field that makes the whole message invalid: Reject(3).
-pub(super) struct BadField {
-    pub(super) tag: u32,
-    pub(super) reason: SessionRejectReason,
+pub(in crate::order_entry) struct BadField {
+    pub(in crate::order_entry) tag: u32,
+    pub(in crate::order_entry) reason: SessionRejectReason,
 }
 
 impl From<BadField> for Request<'_> {
@@ -18,7 +18,7 @@ impl From<BadField> for Request<'_> {
 }
 
 /// A value that is well formed, or the market's reason against it.
-pub(super) type Judged<T> = Result<T, RejectReason>;
+pub(in crate::order_entry) type Judged<T> = Result<T, RejectReason>;
 
 /// The fields of a request that we know, as text.
 #[derive(Default)]
@@ -148,12 +148,16 @@ fn changes_the_order(tag: u32, value: &[u8]) -> bool {
     }
 }
 
-pub(super) fn required(value: Option<&[u8]>, tag: u32) -> Result<&[u8], BadField> {
+pub(in crate::order_entry) fn required(value: Option<&[u8]>, tag: u32) -> Result<&[u8], BadField> {
     value.ok_or(BadField { tag, reason: SessionRejectReason::RequiredTagMissing })
 }
 
 /// Text of 1 to `bytes_max` printable ASCII characters.
-pub(super) fn text(value: &[u8], tag: u32, bytes_max: usize) -> Result<&[u8], BadField> {
+pub(in crate::order_entry) fn text(
+    value: &[u8],
+    tag: u32,
+    bytes_max: usize,
+) -> Result<&[u8], BadField> {
     if value.is_empty() {
         return Err(BadField { tag, reason: SessionRejectReason::TagWithoutValue });
     }
@@ -196,7 +200,7 @@ fn scaled(value: &[u8], tag: u32, decimals: u8) -> Result<Result<i64, DecimalErr
 }
 
 /// A price, as Price(44), in ticks. Without an instrument it is only looked at as text.
-pub(super) fn price(
+pub(in crate::order_entry) fn price(
     value: &[u8],
     tag: u32,
     instrument: Option<&Instrument>,
@@ -213,7 +217,7 @@ pub(super) fn price(
 }
 
 /// A quantity, as OrderQty(38), in lots. Without an instrument it is only looked at as text.
-pub(super) fn qty(
+pub(in crate::order_entry) fn qty(
     value: &[u8],
     tag: u32,
     instrument: Option<&Instrument>,
