@@ -31,6 +31,8 @@ pub enum Unit {
     Seconds,
     /// A ratio, two decimals.
     Ratio,
+    /// Hundredths, two decimals.
+    Percent,
 }
 
 /// A figure in the smallest step that its [`Unit`] prints.
@@ -56,6 +58,7 @@ impl Unit {
             Unit::Bytes => "B",
             Unit::Seconds => "s",
             Unit::Ratio => "×",
+            Unit::Percent => "%",
         }
     }
 }

@@ -596,8 +596,14 @@ impl OrderEntry {
         inputs: &mut impl Inputs,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
-        let none = Orders::new();
-        let orders = self.orders(told.session).unwrap_or(&none);
+        let none;
+        let orders = match self.orders(told.session) {
+            Some(orders) => orders,
+            None => {
+                none = Orders::new();
+                &none
+            }
+        };
         let (directory, original) = (&self.directory, Original { msg: header.msg, owner: None });
         let report = Report { directory, orders, told, original, identity, header, out };
         report.tell(inputs)

@@ -104,13 +104,12 @@ pub(crate) fn parse_uint(text: &[u8]) -> Option<u32> {
     if text.is_empty() || text.len() > 20 {
         return None;
     }
-    let mut value = 0u32;
+    let (mut value, mut all) = (0u64, true);
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(u32::from(digit))?;
+        all &= digit <= 9;
+        // What would not fit stays too large: it is at least 2^32 before it is shifted out.
+        value = value.min(1 << 33).wrapping_mul(10).wrapping_add(digit.into());
     }
-    Some(value)
+    u32::try_from(value).ok().filter(|_| all)
 }

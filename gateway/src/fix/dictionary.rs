@@ -11,7 +11,7 @@ mod quickfix;
 use super::decimal::{is_float, parse_uint};
 use super::decode::{Fault, Message};
 use super::tag::{self, SessionRejectReason};
-use super::time::{is_date, is_month, parse_utc};
+use super::time::{is_date, is_month, is_utc};
 use super::version::Version;
 pub use quickfix::QuickFix;
 
@@ -116,8 +116,14 @@ impl TagSet {
         was
     }
 
-    /// The lowest tag of this set that is not in `seen`.
+    /// Whether nothing of this set is missing in `seen`.
     #[inline]
+    fn is_in(&self, seen: &TagSet) -> bool {
+        let words = self.0.iter().zip(&seen.0);
+        words.fold(0, |missing, (wanted, seen)| missing | wanted & !seen) == 0
+    }
+
+    /// The lowest tag of this set that is not in `seen`.
     fn missing(&self, seen: &TagSet) -> Option<u32> {
         let words = self.0.iter().zip(&seen.0).map(|(wanted, seen)| wanted & !seen);
         let (word, missing) = words.enumerate().find(|(_, missing)| *missing != 0)?;
@@ -169,6 +175,8 @@ pub struct Dictionary {
     by_letter: [u8; 128],
     groups: [Group; GROUPS],
     values: [Values; VALUES],
+    /// What stands in every header.
+    always: TagSet,
     /// What session-layer messages can have, where FIXT.1.1 is a standard of its own.
     transport: Option<TagSet>,
     /// Types of the other messages that the version has, separated by space.
@@ -338,16 +346,18 @@ impl Dictionary {
                 i = self.check_group(message, i, (rule, value), entries_begin)?;
             }
         }
-        // 34 49 52 56 stand in every header.
-        for tag in [tag::MSG_SEQ_NUM, tag::SENDER_COMP_ID, tag::SENDING_TIME, tag::TARGET_COMP_ID] {
-            if !seen.has(self.rule(tag).place) {
-                return Err(fault(tag, SessionRejectReason::RequiredTagMissing));
-            }
+        let required = definition.map_or(&TagSet::EMPTY, |definition| &definition.required);
+        if self.always.is_in(&seen) && required.is_in(&seen) {
+            return Ok(());
         }
-        match definition.and_then(|definition| definition.required.missing(&seen)) {
-            Some(tag) => Err(fault(tag, SessionRejectReason::RequiredTagMissing)),
-            None => Ok(()),
-        }
+        Err(self.first_missing(required, &seen))
+    }
+
+    /// 34 49 52 56 stand in every header, and are missed first.
+    #[cold]
+    fn first_missing(&self, required: &TagSet, seen: &TagSet) -> Fault {
+        let missing = self.always.missing(seen).or(required.missing(seen));
+        fault(missing.unwrap_or(tag::MSG_SEQ_NUM), SessionRejectReason::RequiredTagMissing)
     }
 
     /// Why a tag that the version has cannot stand in a message.
@@ -432,7 +442,7 @@ impl Dictionary {
             Format::Int => parse_uint(value.strip_prefix(b"-").unwrap_or(value)).is_some(),
             Format::Uint => parse_uint(value).is_some(),
             Format::Float => is_float(value),
-            Format::Utc => parse_utc(value).is_some(),
+            Format::Utc => is_utc(value),
             Format::Date => is_date(value),
             Format::Month => is_month(value),
         };

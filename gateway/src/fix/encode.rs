@@ -118,13 +118,7 @@ impl<'o> Encoder<'o> {
         if mantissa < 0 {
             self.byte(b'-');
         }
-        let one = POWERS[usize::from(decimals)];
-        let value = mantissa.unsigned_abs();
-        self.number(value / one);
-        if decimals > 0 {
-            self.byte(b'.');
-            self.padded(value % one, decimals.into());
-        }
+        self.scaled(mantissa.unsigned_abs(), decimals.into());
         self.byte(SOH);
         self
     }
@@ -134,7 +128,8 @@ impl<'o> Encoder<'o> {
     pub fn utc(&mut self, tag: u32, at: Timestamp) -> &mut Self {
         self.room(TAG_BYTES_MAX + 21 + 1);
         self.tag(tag);
-        self.raw(&time::utc_ms(at));
+        self.second(at);
+        self.fraction::<3>((at.0 % 1_000_000_000) as u32 / 1_000_000);
         self.byte(SOH);
         self
     }
@@ -149,7 +144,23 @@ impl<'o> Encoder<'o> {
     pub fn utc_ns(&mut self, tag: u32, at: Timestamp) -> &mut Self {
         self.room(TAG_BYTES_MAX + 27 + 1);
         self.tag(tag);
-        self.raw(&time::utc_ns(at));
+        self.second(at);
+        self.fraction::<9>((at.0 % 1_000_000_000) as u32);
+        self.byte(SOH);
+        self
+    }
+
+    /// Two numbers with a `-` between and perhaps a letter behind.
+    #[inline]
+    pub fn pair(&mut self, tag: u32, numbers: [u64; 2], letter: Option<u8>) -> &mut Self {
+        self.room(TAG_BYTES_MAX + 2 * DIGITS_MAX + 3);
+        self.tag(tag);
+        self.number(numbers[0]);
+        self.byte(b'-');
+        self.number(numbers[1]);
+        if let Some(letter) = letter {
+            self.byte(letter);
+        }
         self.byte(SOH);
         self
     }
@@ -210,8 +221,49 @@ impl<'o> Encoder<'o> {
 
     #[inline(always)]
     fn text(&mut self, bytes: &[u8]) {
-        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        copy_text(&mut self.out[self.at..self.at + bytes.len()], bytes);
         self.at += bytes.len();
+    }
+
+    /// `YYYYMMDD-HH:MM:SS`, which is nearly always that of the time before.
+    #[inline(always)]
+    fn second(&mut self, at: Timestamp) {
+        let text = time::second(at);
+        self.raw(&text);
+    }
+
+    #[inline(always)]
+    fn fraction<const N: usize>(&mut self, value: u32) {
+        let mut text = [0; N];
+        write_digits(&mut text, value);
+        self.byte(b'.');
+        self.raw(&text);
+    }
+
+    /// `value` × 10^-`decimals`, with all its decimals.
+    #[inline(always)]
+    fn scaled(&mut self, value: u64, decimals: usize) {
+        let Ok(value) = u32::try_from(value) else { return self.scaled_long(value, decimals) };
+        if decimals == 0 {
+            return self.number(value.into());
+        }
+        let whole = digit_count(value.into()).saturating_sub(decimals).max(1);
+        let place = &mut self.out[self.at..self.at + whole + 1 + decimals];
+        let (front, behind) = place.split_at_mut(whole + 1);
+        let rest = write_digits(behind, value);
+        front[whole] = b'.';
+        write_digits(&mut front[..whole], rest);
+        self.at += whole + 1 + decimals;
+    }
+
+    #[cold]
+    fn scaled_long(&mut self, value: u64, decimals: usize) {
+        let one = POWERS[decimals];
+        self.number(value / one);
+        if decimals > 0 {
+            self.byte(b'.');
+            self.padded(value % one, decimals);
+        }
     }
 
     /// `tag=`; folds to one store where the tag is a constant.
@@ -241,7 +293,7 @@ impl<'o> Encoder<'o> {
     fn padded(&mut self, value: u64, digits: usize) {
         let place = &mut self.out[self.at..self.at + digits];
         match u32::try_from(value) {
-            Ok(value) => write_digits(place, value),
+            Ok(value) => _ = write_digits(place, value),
             Err(_) => write_long(place, value),
         }
         self.at += digits;
@@ -264,9 +316,9 @@ fn digit_count(value: u64) -> usize {
     value.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
-/// Fills `place` with the last digits of `value`.
+/// Fills `place` with the last digits of `value`; returns those in front of them.
 #[inline(always)]
-pub(super) fn write_digits(place: &mut [u8], mut value: u32) {
+pub(super) fn write_digits(place: &mut [u8], mut value: u32) -> u32 {
     let mut pairs = place.rchunks_exact_mut(2);
     for pair in pairs.by_ref() {
         pair.copy_from_slice(&PAIRS[(value % 100) as usize]);
@@ -274,6 +326,33 @@ pub(super) fn write_digits(place: &mut [u8], mut value: u32) {
     }
     if let [first] = pairs.into_remainder() {
         *first = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    value
+}
+
+/// Copies a text to a place as long as it is. Most are so short that a call to copy them costs more than they do.
+#[inline(always)]
+fn copy_text(place: &mut [u8], text: &[u8]) {
+    let len = text.len();
+    match len {
+        0 => {}
+        1 => place[0] = text[0],
+        2..4 => copy_ends::<2>(place, text),
+        4..8 => copy_ends::<4>(place, text),
+        8..=16 => copy_ends::<8>(place, text),
+        _ => place.copy_from_slice(text),
+    }
+}
+
+/// Copies the first and the last `N` bytes, which together are all.
+#[inline(always)]
+fn copy_ends<const N: usize>(place: &mut [u8], text: &[u8]) {
+    if let (Some(to), Some(from)) = (place.first_chunk_mut::<N>(), text.first_chunk::<N>()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (place.last_chunk_mut::<N>(), text.last_chunk::<N>()) {
+        *to = *from;
     }
 }
 

@@ -1,5 +1,7 @@
 //! UTCTimestamp text to and from [`Timestamp`].
 
+use std::cell::Cell;
+
 use matcher::Timestamp;
 
 use super::encode::write_digits;
@@ -8,37 +10,50 @@ const NS: u64 = 1_000_000_000;
 const DAY_S: u64 = 86_400;
 
 /// `YYYYMMDD-HH:MM:SS.sss`
-#[inline]
 pub(crate) fn utc_ms(at: Timestamp) -> [u8; 21] {
-    let mut text = [0; 21];
-    seconds(at, &mut text);
-    write_digits(&mut text[18..21], (at.0 % NS) as u32 / 1_000_000);
+    let mut text = [b'.'; 21];
+    text[..17].copy_from_slice(&second(at));
+    write_digits(&mut text[18..], (at.0 % NS) as u32 / 1_000_000);
     text
 }
 
-/// `YYYYMMDD-HH:MM:SS.nnnnnnnnn`
-#[inline]
-pub(super) fn utc_ns(at: Timestamp) -> [u8; 27] {
-    let mut text = [0; 27];
-    seconds(at, &mut text);
-    write_digits(&mut text[18..27], (at.0 % NS) as u32);
-    text
+/// A second, and its text.
+type Second = (u64, [u8; 17]);
+
+thread_local! {
+    /// The last one that was asked for: a thread says the same again and again. It changes no answer.
+    static LAST: Cell<Second> = const { Cell::new((0, *b"19700101-00:00:00")) };
 }
 
-/// `YYYYMMDD-HH:MM:SS.` at the start of `text`.
+/// `YYYYMMDD-HH:MM:SS`
 #[inline]
-fn seconds(at: Timestamp, text: &mut [u8]) {
+pub(super) fn second(at: Timestamp) -> [u8; 17] {
     let total_s = at.0 / NS;
+    LAST.with(|last| {
+        let (second, text) = last.get();
+        if second == total_s { text } else { next_second(last, total_s) }
+    })
+}
+
+#[cold]
+fn next_second(last: &Cell<Second>, total_s: u64) -> [u8; 17] {
+    let text = second_text(total_s);
+    last.set((total_s, text));
+    text
+}
+
+fn second_text(total_s: u64) -> [u8; 17] {
     // Both fit: 2^64 ns are less than 2^18 days.
     let (days, second) = ((total_s / DAY_S) as u32, (total_s % DAY_S) as u32);
     let (year, month, day) = civil(days);
-    text[..18].copy_from_slice(b"00000000-00:00:00.");
+    let mut text = *b"00000000-00:00:00";
     write_digits(&mut text[0..4], year);
     write_digits(&mut text[4..6], month);
     write_digits(&mut text[6..8], day);
     write_digits(&mut text[9..11], second / 3600);
     write_digits(&mut text[12..14], second / 60 % 60);
     write_digits(&mut text[15..17], second % 60);
+    text
 }
 
 /// Year, month and day of a day counted from 1970-01-01. The year starts in March here, so that the leap
@@ -69,20 +84,10 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 #[must_use]
 #[inline]
 pub fn parse_utc(text: &[u8]) -> Option<Timestamp> {
-    let (date_time, fraction) = text.split_at_checked(17)?;
-    if date_time[8] != b'-' || date_time[11] != b':' || date_time[14] != b':' {
-        return None;
-    }
-    let year = number(&date_time[..4])?;
-    let month = number(&date_time[4..6])?;
-    let day = number(&date_time[6..8])?;
-    let hour = number(&date_time[9..11])?;
-    let minute = number(&date_time[12..14])?;
-    let second = number(&date_time[15..17])?;
-    if !(1970..=2553).contains(&year) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    if !valid_day(year, month, day) {
+    let (date_time, fraction) = text.split_first_chunk::<17>()?;
+    let (year, month, day) = date(date_time.first_chunk()?)?;
+    let (hour, minute, second) = time_of_day(date_time.last_chunk()?)?;
+    if date_time[8] != b'-' || !(1970..=2553).contains(&year) {
         return None;
     }
     let ns = match fraction {
@@ -99,12 +104,60 @@ pub fn parse_utc(text: &[u8]) -> Option<Timestamp> {
 /// The beginning of a date `YYYYMMDD` in UTC. Years 1970 to 2553.
 #[must_use]
 pub fn parse_date(text: &[u8]) -> Option<Timestamp> {
-    if !is_date(text) {
-        return None;
-    }
-    let (year, month, day) = (number(&text[..4])?, number(&text[4..6])?, number(&text[6..8])?);
+    let (year, month, day) = date(text.try_into().ok()?)?;
     let is_known = (1970..=2553).contains(&year);
     is_known.then(|| Timestamp(days(year, month, day) * DAY_S * NS))
+}
+
+/// Whether [`parse_utc`] reads `text`.
+#[inline]
+pub(super) fn is_utc(text: &[u8]) -> bool {
+    let Some((date_time, fraction)) = text.split_first_chunk::<17>() else { return false };
+    let (Some(first), Some(last)) = (date_time.first_chunk(), date_time.last_chunk()) else {
+        return false;
+    };
+    let is_fraction = match fraction {
+        [] => true,
+        [b'.', digits @ ..] => {
+            (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    is_fraction
+        && date_time[8] == b'-'
+        && date(first).is_some_and(|(year, ..)| (1970..=2553).contains(&year))
+        && time_of_day(last).is_some()
+}
+
+/// The two-digit numbers in eight digits, each in the low byte of a 16-bit lane, the first lowest.
+#[inline]
+fn pairs(digits: u64) -> Option<[u64; 4]> {
+    const SIXES: u64 = 0x7676_7676_7676_7676;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let digits = digits.wrapping_sub(0x3030_3030_3030_3030);
+    // A byte that is no digit is above 9 now, or has borrowed from the next and is far above.
+    if (digits.wrapping_add(SIXES) | digits) & HIGH != 0 {
+        return None;
+    }
+    let pairs = digits * 10 + (digits >> 8);
+    Some([pairs & 0xff, pairs >> 16 & 0xff, pairs >> 32 & 0xff, pairs >> 48 & 0xff])
+}
+
+/// `YYYYMMDD`
+#[inline]
+fn date(text: &[u8; 8]) -> Option<(u64, u64, u64)> {
+    let [century, year, month, day] = pairs(u64::from_le_bytes(*text))?;
+    let year = century * 100 + year;
+    valid_day(year, month, day).then_some((year, month, day))
+}
+
+/// `HH:MM:SS`; the leap second among them.
+#[inline]
+fn time_of_day(text: &[u8; 8]) -> Option<(u64, u64, u64)> {
+    let [h, i, first, m, n, second, s, t] = *text;
+    let [hour, minute, sec, _] = pairs(u64::from_le_bytes([h, i, m, n, s, t, b'0', b'0']))?;
+    let is_one = first == b':' && second == b':' && hour <= 23 && minute <= 59 && sec <= 60;
+    is_one.then_some((hour, minute, sec))
 }
 
 /// Whether `text` is `YYYYMMDD`.
@@ -125,7 +178,12 @@ pub(super) fn is_month(text: &[u8]) -> bool {
     }
 }
 
+#[inline]
 fn valid_day(year: u64, month: u64, day: u64) -> bool {
+    // Every month has these.
+    if (1..=28).contains(&day) {
+        return (1..=12).contains(&month);
+    }
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -134,7 +192,7 @@ fn valid_day(year: u64, month: u64, day: u64) -> bool {
         2 => 28,
         _ => return false,
     };
-    (1..=length).contains(&day)
+    (29..=length).contains(&day)
 }
 
 #[inline]

@@ -21,7 +21,7 @@ use crate::fix::{Header, Identity, Version, tag};
 use crate::orders::Orders;
 
 use entered::Entered;
-use field::{ExecId, avg_px, put_price, put_qty};
+use field::{avg_px, put_price, put_qty};
 
 /// One report that is being written.
 pub(super) struct Report<'a, 'o> {
@@ -240,7 +240,7 @@ impl<'a> Report<'a, '_> {
                 .bytes(tag::ORD_STATUS_REQ_ID, echo(asked, tag::ORD_STATUS_REQ_ID).unwrap_or(&[]));
         }
         let role = execution.fill.as_ref().map(|fill| fill.role);
-        message.bytes(tag::EXEC_ID, ExecId::new(told, role).as_bytes());
+        field::put_exec_id(&mut message, told, role);
         message.bytes(tag::EXEC_REF_ID, execution.exec_ref_id);
         let said = words::exec_type(version, execution);
         if let Some(exec_trans_type) = said.exec_trans_type {
@@ -256,9 +256,6 @@ impl<'a> Report<'a, '_> {
         }
         let account = echo(attachment, tag::ACCOUNT);
         message.bytes(tag::ACCOUNT, account.unwrap_or(self.orders.account(order.number)));
-        let side_asked = echo(attachment, tag::SIDE).or(echo(asked, tag::SIDE));
-        let side_asked = side_asked.filter(|side| version.dictionary().allows(tag::SIDE, side));
-        let side_asked = side_asked.unwrap_or(b"7");
         match instrument {
             Some(instrument) => message.bytes(tag::SYMBOL, instrument.symbol.as_bytes()),
             None => {
@@ -268,7 +265,11 @@ impl<'a> Report<'a, '_> {
         };
         match order.side() {
             Some(side) => message.char(tag::SIDE, if side == Side::Buy { b'1' } else { b'2' }),
-            None => message.bytes(tag::SIDE, side_asked),
+            None => {
+                let asked = echo(attachment, tag::SIDE).or(echo(asked, tag::SIDE));
+                let known = asked.filter(|side| version.dictionary().allows(tag::SIDE, side));
+                message.bytes(tag::SIDE, known.unwrap_or(b"7"))
+            }
         };
         order.write_terms(&mut message, instrument, version);
         if let Some(fill) = &execution.fill {

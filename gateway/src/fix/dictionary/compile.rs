@@ -2,6 +2,7 @@
 //! compiler that says what is wrong.
 
 use super::{Definition, Dictionary, Format, Group, MsgKind, Part, Rule, TagSet, Values};
+use crate::fix::tag;
 use crate::fix::version::Version;
 
 const FIELDS: &[u8] = include_bytes!("fields.dict");
@@ -272,10 +273,18 @@ pub(super) const fn compile(version: Version) -> Dictionary {
         values: [Values::Words(b""); VALUES],
         transport: None,
         others: b"",
+        always: TagSet::EMPTY,
     };
     let mut words = section(MESSAGES, version);
     numbers(&mut words, &mut dictionary);
     fields(&mut dictionary);
+    let header = [tag::MSG_SEQ_NUM, tag::SENDER_COMP_ID, tag::SENDING_TIME, tag::TARGET_COMP_ID];
+    let mut i = 0;
+    while i < header.len() {
+        let place = place(&dictionary, header[i] as usize);
+        dictionary.always.insert(place);
+        i += 1;
+    }
     let mut blocks = [const { Block { name: b"", tags: TagSet::EMPTY } }; BLOCKS];
     let mut counts = (0, 0, 0);
     rest_of_section(&mut words, &mut dictionary, &mut blocks, &mut counts);

@@ -3,7 +3,7 @@
 use matcher::{Instrument, Notional, Price, Qty};
 
 use super::{Role, exec};
-use crate::fix::Encoder;
+use crate::fix::{Encoder, tag};
 use crate::order_entry::Told;
 use crate::orders::{Ending, Standing};
 
@@ -12,45 +12,14 @@ const AVG_PX_EXTRA_DECIMALS: u8 = 8;
 
 /// ExecID(17): Sequence of the turn, place of the Event in it, M or T for the side of a trade. Unique in
 /// the venue, and the same whenever the report is made.
-pub(super) struct ExecId {
-    bytes: [u8; 34],
-    at: usize,
-}
-
-impl ExecId {
-    pub(super) fn new(told: &Told<'_>, role: Option<Role>) -> ExecId {
-        let mut id = ExecId { bytes: [0; 34], at: 34 };
-        match role {
-            Some(Role::Maker) => id.byte(b'M'),
-            Some(Role::Taker) => id.byte(b'T'),
-            Some(Role::Bought) => id.byte(b'B'),
-            Some(Role::Sold) => id.byte(b'S'),
-            None => {}
-        }
-        id.number(told.event_index.into());
-        id.byte(b'-');
-        id.number(told.input.sequence.0);
-        id
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.at -= 1;
-        self.bytes[self.at] = byte;
-    }
-
-    fn number(&mut self, mut value: u64) {
-        loop {
-            self.byte(b'0' + u8::try_from(value % 10).unwrap_or(0));
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.at..]
-    }
+pub(super) fn put_exec_id(message: &mut Encoder<'_>, told: &Told<'_>, role: Option<Role>) {
+    let letter = role.map(|role| match role {
+        Role::Maker => b'M',
+        Role::Taker => b'T',
+        Role::Bought => b'B',
+        Role::Sold => b'S',
+    });
+    message.pair(tag::EXEC_ID, [told.input.sequence.0, told.event_index.into()], letter);
 }
 
 pub(in crate::order_entry) fn put_price(
@@ -92,28 +61,45 @@ pub(super) fn avg_px(
         return (0, 0);
     }
     let total = i128::from(notional.tick_lots()) * i128::from(instrument.tick_size);
-    let qty = u128::from(cum_qty.lots());
-    let magnitude = total.unsigned_abs();
-    let (whole, rest) = match (u64::try_from(magnitude), cum_qty.lots()) {
-        (Ok(magnitude), lots) => (u128::from(magnitude / lots), u128::from(magnitude % lots)),
-        (Err(_), _) => (magnitude / qty, magnitude % qty),
+    let (magnitude, qty) = (total.unsigned_abs(), u128::from(cum_qty.lots()));
+    let (mantissa, extra) = match u64::try_from(magnitude) {
+        Ok(magnitude) if magnitude.is_multiple_of(cum_qty.lots()) => {
+            (u128::from(magnitude / cum_qty.lots()), 0)
+        }
+        _ => rounded(magnitude, qty),
     };
-    let (mut mantissa, mut extra) = (whole, 0);
-    if rest != 0 {
-        let mut scale = 10u128.pow(AVG_PX_EXTRA_DECIMALS.into());
-        extra = AVG_PX_EXTRA_DECIMALS;
-        while (whole + 1) * scale > u128::from(i64::MAX.unsigned_abs()) && extra > 0 {
-            scale /= 10;
-            extra -= 1;
-        }
-        mantissa = whole * scale + (rest * scale + qty / 2) / qty;
-        while extra > 0 && mantissa % 10 == 0 {
-            mantissa /= 10;
-            extra -= 1;
-        }
-    }
     let mantissa = i64::try_from(mantissa).unwrap_or(i64::MAX);
     (if total < 0 { -mantissa } else { mantissa }, decimals + extra)
+}
+
+/// A quotient that is no whole number, or of numbers so large that it takes long.
+fn rounded(magnitude: u128, qty: u128) -> (u128, u8) {
+    let (whole, rest) = (magnitude / qty, magnitude % qty);
+    if rest == 0 {
+        return (whole, 0);
+    }
+    let (mut scale, mut extra) = (10u128.pow(AVG_PX_EXTRA_DECIMALS.into()), AVG_PX_EXTRA_DECIMALS);
+    while (whole + 1) * scale > u128::from(i64::MAX.unsigned_abs()) && extra > 0 {
+        scale /= 10;
+        extra -= 1;
+    }
+    // Divisions of 128 bits take long, and nearly no price needs them.
+    let narrow = (u64::try_from(rest * scale + qty / 2), u64::try_from(qty));
+    let behind = match narrow {
+        (Ok(rest), Ok(qty)) => u128::from(rest / qty),
+        _ => (rest * scale + qty / 2) / qty,
+    };
+    let mantissa = whole * scale + behind;
+    match u64::try_from(mantissa) {
+        Ok(mut mantissa) => {
+            while extra > 0 && mantissa.is_multiple_of(10) {
+                mantissa /= 10;
+                extra -= 1;
+            }
+            (mantissa.into(), extra)
+        }
+        Err(_) => (mantissa, extra),
+    }
 }
 
 /// OrdStatus(39).
