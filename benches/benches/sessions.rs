@@ -288,6 +288,8 @@ impl Link {
             while let Ok((message, used)) = decode(&bytes[at..filled], fields) {
                 if let Incoming::Application(report) = self.client.receive(now(), &message, out) {
                     assert_eq!(report.msg_type(), b"8", "{report:?}");
+                    // A refusal would be no answer that counts, and never be told.
+                    assert_ne!(report.get(150), Some(&b"8"[..]), "{report:?}");
                     if report.get(150) == Some(b"0") {
                         let id = std::str::from_utf8(report.get(11).unwrap_or_default());
                         first(id.ok().and_then(|id| id.parse().ok()).expect("a ClOrdID of ours"));

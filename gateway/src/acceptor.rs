@@ -62,7 +62,7 @@ pub use users::{Change, Changed, Changing};
 const ROOM_MIN: usize = 8;
 
 /// Room in the ring under which new orders are refused with a reason instead of being queued.
-const ROOM_FOR_ORDERS: usize = 32;
+pub const ROOM_FOR_ORDERS: usize = 32;
 
 /// Messages of one connection before the next has its turn.
 const MESSAGES_A_ROUND: usize = 64;

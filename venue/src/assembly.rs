@@ -313,7 +313,7 @@ impl<N: Network> Joined<N> {
     ///
     /// If the kernel's poll fails.
     pub fn take(&mut self, timeout: Option<Duration>) -> Result<bool, String> {
-        self.gateway.take(timeout).map_err(|error| format!("poll failed: {error}"))
+        self.gateway.take_before_core(timeout).map_err(|error| format!("poll failed: {error}"))
     }
 
     /// Schedule and rings → journal.

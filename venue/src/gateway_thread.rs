@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::acceptor::{Acceptor, History};
+use gateway::acceptor::{Acceptor, History, ROOM_FOR_ORDERS};
 use gateway::network::{Network, Sockets};
 use gateway::order_entry::{EventAt, Inputs, Told, Unreadable};
 use journal::{Archive, Hold, Log, Position, Tail};
@@ -45,6 +45,8 @@ struct RingToCore {
     ring: Requests,
     space: Arc<Space>,
     pushed: bool,
+    /// The core has its turn when this thread has had its own: what finds the ring full waits for that.
+    before_core: bool,
 }
 
 impl gateway::acceptor::Requests for RingToCore {
@@ -53,7 +55,7 @@ impl gateway::acceptor::Requests for RingToCore {
     }
 
     fn takes_orders(&self) -> bool {
-        !self.space.holds_orders()
+        !self.space.holds_orders() && (!self.before_core || self.ring.room() >= ROOM_FOR_ORDERS)
     }
 
     fn submit(
@@ -88,7 +90,7 @@ impl<N: Network> GatewayLoop<N> {
             copier,
             news: Arc::default(),
             clock,
-            requests: RingToCore { ring, space, pushed: false },
+            requests: RingToCore { ring, space, pushed: false, before_core: false },
             tail: log.tail(from),
             hold: log.hold(from),
             cutter: Cutter::default(),
@@ -133,6 +135,17 @@ impl<N: Network> GatewayLoop<N> {
             copied.map_err(std::io::Error::other)?;
         }
         Ok(self.requests.pushed)
+    }
+
+    /// The same, where the core has its turns next, on this thread: an order that finds the ring nearly full is not refused
+    /// but stays in its socket for the moment.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel's poll fails.
+    pub(crate) fn take_before_core(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.requests.before_core = true;
+        self.take(timeout)
     }
 
     /// Journal → sockets, as far as the release cursor. Says whether there was anything.

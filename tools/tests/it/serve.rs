@@ -143,3 +143,57 @@ fn hear(set: &mut FixSet) -> String {
     }
     news.unwrap()
 }
+
+/// Where the core has its turns on the gateway's thread, orders of many sessions that come together wait for it in their
+/// sockets: none is refused because the way to it is full of the others'.
+#[test]
+fn a_burst_of_many_sessions_is_taken_whole_by_a_joined_venue() {
+    const SESSIONS: usize = 250;
+    // What one session may send in a round: together more than the ring holds.
+    const ORDERS: usize = 64;
+    let folder = Folder::new();
+    let names: Vec<String> = (0..SESSIONS).map(|n| format!("S{n}")).collect();
+    let text = config_text(&folder, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let text = text.replacen("sessions = 8", "sessions = 300", 1);
+    let text = text.replacen("[limits]", "[threads]\nlayout = \"joined\"\n[limits]", 1);
+    let mut venue = serve(&folder, &text);
+    let line = venue.line("fix");
+    let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
+    let target = FixTarget {
+        address: address.unwrap_or_else(|| panic!("no address in {line}")),
+        comp_id: "VESTA".into(),
+        reset: false,
+        patience: Duration::from_secs(30),
+    };
+    let logins: Vec<Login> = names.iter().map(Login::plain).collect();
+    let mut set = FixSet::connect(target, &logins).unwrap();
+    // All of it is there before the venue looks.
+    venue.signal("-STOP");
+    for session in 0..SESSIONS {
+        for n in 0..ORDERS {
+            let now = venue::clock::now();
+            set.send(session, now, b"D", |order| {
+                order.bytes(11, format!("{session}-{n}").as_bytes()).bytes(55, b"BTC-USD");
+                order.char(54, b'1').utc(60, now).uint(38, 1).char(40, b'2');
+                order.decimal(44, 100, 2).char(59, b'3');
+            });
+        }
+    }
+    set.flush().unwrap();
+    venue.signal("-CONT");
+    let mut done = 0;
+    while done < SESSIONS * ORDERS {
+        let mut hear = |_: usize, heard: Heard<'_>| {
+            let Heard::Application(report) = heard else { panic!("{heard:?}") };
+            match report.get(150) {
+                Some(b"0") => {}
+                Some(b"4") => done += 1,
+                _ => panic!("{report:?}"),
+            }
+        };
+        set.poll(Some(Duration::from_secs(20)), &mut hear).unwrap();
+    }
+    set.logout(Duration::from_secs(10), &mut |_, _| {});
+    venue.signal("-TERM");
+    venue.end().assert_good();
+}
