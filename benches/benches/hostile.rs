@@ -118,12 +118,14 @@ fn compare(bench: &Bench, figure: &str, name: &str) {
 
 /// Orders at a fixed rate for a round, each measured from just before its write.
 fn measure(trader: &mut Trader, connection: &mut Connection, index: &mut usize) -> Sorted {
+    // What the part before has left in sockets and buffers is not this one's.
     std::thread::sleep(PAUSE);
     let orders = usize::try_from(ROUND.as_nanos() / GAP.as_nanos()).unwrap_or(0);
     let mut times = Times::with_capacity(orders);
     let began = Instant::now();
     for n in 0..orders {
         let due = began + GAP * u32::try_from(n).unwrap_or(0);
+        // Not spinning: the attacker is on this CPU, and would get none of it.
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         trader.order(*index);
         let start = Instant::now();

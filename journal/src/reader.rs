@@ -16,7 +16,7 @@ use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
 use crate::snapshots::Snapshots;
 use crate::tail::{
-    Checked, all, check_frame, check_header, deny_unmade, map_begun, map_segment, unread,
+    Checked, all, check_frame, check_header, deny_unmade, dirty, map_begun, map_segment,
 };
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
@@ -108,7 +108,7 @@ impl Source {
 
     /// Bytes from `from` to the last one that is not zero.
     fn dirty(&self, from: u32) -> Result<u64, ReadError> {
-        scan::dirty(&self.map, from).map_err(|error| unread(&self.file, error))
+        dirty(&self.map, &self.file, from)
     }
 
     /// All its bytes.
@@ -328,7 +328,6 @@ impl Reader {
         let mut indexes = self.indexes().unwrap_or_default().into_iter().rev();
         let last = indexes.find_map(|index| self.load(index).ok().flatten());
         last.map_or(0, |last| {
-            last.map.read_around();
             // What cannot be read counts as whole: whoever goes on to read it is told why.
             let whole = u64::from(self.geometry.segment_bytes);
             let used = scan::dirty(&last.map, 0).unwrap_or(whole);

@@ -32,7 +32,7 @@ use crate::snapshots::Snapshots;
 use crate::storage::{self, Storage, UNIQUE_FROM};
 use crate::syncer::Syncer;
 use crate::tail::{
-    all, check_frame, check_header, deny_unmade, map_begun, map_file, map_segment, unread,
+    all, check_frame, check_header, deny_unmade, dirty, map_begun, map_file, map_segment, unread,
 };
 use crate::writer::Writer;
 use crate::{Log, Opened, Options, Recovery};
@@ -389,7 +389,7 @@ struct Segment {
 impl Segment {
     /// Bytes from `from` to the last one that is not zero.
     fn dirty(&self, from: u32) -> Result<u64, ReadError> {
-        scan::dirty(&self.map, from).map_err(|error| unread(&self.file, error))
+        dirty(&self.map, &self.file, from)
     }
 
     fn all(&self) -> Result<&[u8], ReadError> {
@@ -770,7 +770,7 @@ fn any_written(dir: &Path, indexes: &[u64]) -> Result<bool, ReadError> {
         let from = if *index == 0 { segment::HEADER_BYTES } else { 0 };
         let file = segment::path(dir, *index);
         let map = map_file(&file)?;
-        if scan::dirty(&map, from).map_err(|error| unread(&file, error))? > 0 {
+        if dirty(&map, &file, from)? > 0 {
             return Ok(true);
         }
     }

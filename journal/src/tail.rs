@@ -9,7 +9,7 @@ use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL, u32
 use crate::log::{Position, Shared};
 use crate::mmap::{ReadMap, Window};
 use crate::order::Order;
-use crate::scan::Proof;
+use crate::scan::{self, Proof};
 use crate::segment::{self, SegmentHeader};
 
 /// A reader in the venue's process, with a cursor of its own. It cannot slow the writer down.
@@ -80,6 +80,11 @@ pub(crate) fn check_frame(
 #[cold]
 pub(crate) fn unread(file: &Path, error: io::Error) -> ReadError {
     ReadError::Io { doing: "read", file: file.to_path_buf(), error }
+}
+
+/// Bytes of a mapped segment from `from` to the last one that is not zero.
+pub(crate) fn dirty(map: &ReadMap, file: &Path, from: u32) -> Result<u64, ReadError> {
+    scan::dirty(map, from).map_err(|error| unread(file, error))
 }
 
 /// All bytes of a mapped segment.
