@@ -271,6 +271,6 @@ fn fold(
     for (event_index, event) in (0..).zip(events) {
         entry.event(position, input, event_index, event);
         let session = SessionId::VENUE;
-        each(entry, &Told { session, position, input, attachment, event, event_index });
+        each(entry, &Told { session, position, input, attachment, event, event_index, rest: &[] });
     }
 }

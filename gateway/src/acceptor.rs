@@ -9,6 +9,7 @@ mod announce;
 mod cancels;
 mod copies;
 mod lockout;
+mod ouch;
 mod passing;
 mod quoting;
 mod rights;
@@ -31,12 +32,13 @@ use matcher::{Command, MassCancelScope, MsgSeqNum, SessionId, Timestamp};
 use crate::address::AddressRange;
 use crate::connection::{Connection, Flush};
 use crate::fix::{CompId, Fields, Profile, Session};
-use crate::market_data::{Ask, Client, MarketData, NoMarketData};
+use crate::market_data::{self, Client, MarketData, NoMarketData};
 use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
+use crate::soup::SoupServer;
 
 use admission::Admission;
-pub use admission::{Claim, Credentials, NoSecrets, Ticket, Verdict};
+pub use admission::{Ask, Claim, Credentials, NoSecrets, Ticket, Verdict};
 use announce::Announced;
 pub use announce::{HEADLINE_BYTES_MAX, NEWS_BYTES_MAX, News, Urgency};
 use cancels::Cancels;
@@ -48,6 +50,8 @@ use copies::{Copies, Waiting};
 pub use copies::{DropCopy, TradeRequest};
 pub use lockout::Lockout;
 use lockout::{Failures, Networks};
+use ouch::OuchSession;
+pub use ouch::OuchSetup;
 use passing::Passing;
 use rights::Rate;
 pub use rights::{OverRate, RateLimit, Rights};
@@ -176,6 +180,8 @@ pub struct SessionSetup {
     pub rate: Option<RateLimit>,
     /// What it is told of others.
     pub drop_copy: Option<DropCopy>,
+    /// If it speaks OUCH instead of FIX.
+    pub ouch: Option<OuchSetup>,
 }
 
 /// What happened at the border since the start.
@@ -206,6 +212,8 @@ struct Peer<S> {
     address: SocketAddr,
     /// Unlike its index never used again.
     serial: u64,
+    /// Its side of SoupBinTCP, if it came for OUCH.
+    soup: Option<Box<SoupServer>>,
     admission: Admission,
     session: Option<SessionId>,
     opened: Timestamp,
@@ -233,7 +241,9 @@ struct Peer<S> {
 }
 
 struct Slot {
+    /// Of one that speaks OUCH the numbers, and no connection.
     session: Session,
+    ouch: Option<Box<OuchSession>>,
     peer: Option<usize>,
     /// A Logon for it is being compared.
     asked: bool,
@@ -262,7 +272,7 @@ impl Slot {
     }
 }
 
-/// All FIX connections and sessions of one gateway thread.
+/// All connections and sessions of one gateway thread, of FIX and of OUCH.
 pub struct Acceptor<N: Network = Sockets> {
     network: N,
     config: AcceptorConfig,
@@ -284,6 +294,8 @@ pub struct Acceptor<N: Network = Sockets> {
     watching: Vec<SessionId>,
     slots: Vec<Option<Slot>>,
     by_comp_id: HashMap<Vec<u8>, SessionId>,
+    /// Those that speak OUCH, by user name in lower case.
+    by_username: HashMap<Vec<u8>, SessionId>,
     /// CompID by session.
     names: Vec<Option<CompId>>,
     /// Sessions that are told of others, and what they are told of when there is room.
@@ -350,6 +362,7 @@ impl<N: Network> Acceptor<N> {
             watching: Vec::new(),
             slots: Vec::new(),
             by_comp_id: HashMap::new(),
+            by_username: HashMap::new(),
             names: Vec::new(),
             copying: Vec::new(),
             copies: Waiting::default(),
@@ -392,8 +405,18 @@ impl<N: Network> Acceptor<N> {
                 acceptor.copying.push(setup.id);
                 Copies::new(what, acceptor.entry.copied_to(setup.id).unwrap_or_default())
             });
-            let comp_id = setup.profile.identity.target_comp_id.as_bytes().to_vec();
-            acceptor.by_comp_id.insert(comp_id, setup.id);
+            match &setup.ouch {
+                None => {
+                    let comp_id = setup.profile.identity.target_comp_id.as_bytes().to_vec();
+                    acceptor.by_comp_id.insert(comp_id, setup.id);
+                }
+                Some(ouch) => {
+                    let username = ouch.username.to_ascii_lowercase();
+                    acceptor.by_username.insert(username, setup.id);
+                }
+            }
+            let numbers = (setup.last_inbound, setup.last_outbound);
+            let ouch = setup.ouch.map(|ouch| Box::new(OuchSession::new(ouch, numbers)));
             if setup.profile.resets.is_some() {
                 // Something may have been due while nobody looked.
                 acceptor.resets_at = Some(Timestamp(0));
@@ -403,6 +426,7 @@ impl<N: Network> Acceptor<N> {
             session.began(begun_at);
             acceptor.slots[index] = Some(Slot {
                 session,
+                ouch,
                 peer: None,
                 asked: false,
                 addresses: setup.addresses,
@@ -609,6 +633,10 @@ impl<N: Network> Acceptor<N> {
             }
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let id = SessionId(index as u32);
+            if self.ends_day(id, now, requests) {
+                next = next.into_iter().chain([later]).min();
+                continue;
+            }
             let (slots, entry) = (&mut self.slots, &mut self.entry);
             let lists = (&mut self.resending, &mut self.asking);
             let mut border = Border::new((slots, entry), requests, lists, &mut *self.market);
@@ -639,6 +667,11 @@ impl<N: Network> Acceptor<N> {
             if slot.peer.is_none() {
                 continue;
             }
+            if let Some(ouch) = &slot.ouch {
+                #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
+                ouch.log_out(SessionId(index as u32), false, requests);
+                continue;
+            }
             let (entry, resends) = (&mut self.entry, (&mut slot.resends, &mut slot.passing));
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let session = SessionId(index as u32);
@@ -659,9 +692,12 @@ impl<N: Network> Acceptor<N> {
         self.logged_on -= 1;
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
         slot.session.disconnected();
+        if let Some(ouch) = &mut slot.ouch {
+            ouch.disconnected();
+        }
         slot.resends.clear();
         if let Some(connection) = slot.passing.end() {
-            self.market.ask(Ask::Gone(Client { session: id, connection }));
+            self.market.ask(market_data::Ask::Gone(Client { session: id, connection }));
         }
         slot.lag = None;
         slot.quiet = None;

@@ -19,11 +19,24 @@ use handshakes::ToHandshakes;
 pub use handshakes::{Handshakes, Shaking};
 pub use tls::{Socket, Tls};
 
-const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const OTHER: Token = Token(2);
-const TLS_LISTENER: Token = Token(3);
-const FIRST_PEER: usize = 8;
+/// Listeners have the tokens from here to below [`FIRST_PEER`].
+const FIRST_LISTENER: usize = 3;
+const FIRST_PEER: usize = 16;
+
+/// Listeners at most.
+const LISTENERS_MAX: usize = FIRST_PEER - FIRST_LISTENER;
+
+/// What is spoken behind a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    /// FIX; of the feed, SoupBinTCP.
+    #[default]
+    Fix,
+    /// OUCH over SoupBinTCP.
+    Ouch,
+}
 
 /// A stream of bytes to and from a peer that never blocks.
 pub trait Stream: Read + Write {
@@ -79,12 +92,12 @@ pub trait Network {
     /// A connection.
     type Stream: Stream;
 
-    /// Takes the next connection.
+    /// Takes the next connection, and says from where and through which door it came.
     ///
     /// # Errors
     ///
     /// Those of the operating system; [`io::ErrorKind::WouldBlock`] if nobody waits.
-    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)>;
+    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr, Door)>;
 
     /// Where it listens.
     ///
@@ -124,10 +137,20 @@ impl Stream for TcpStream {
 pub struct Sockets {
     poll: Poll,
     events: Events,
-    listener: Option<TcpListener>,
-    tls: Option<(TcpListener, ToHandshakes)>,
+    listeners: Vec<Listening>,
+    /// The listener that is asked first for the next connection: none of them can keep the others waiting.
+    first: usize,
+    link: Option<ToHandshakes>,
     /// Peers whose handshake is over, of this poll.
     shaken: Vec<usize>,
+}
+
+/// One listening socket.
+struct Listening {
+    socket: TcpListener,
+    door: Door,
+    /// Under which its connections are, if they are under TLS.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Sockets {
@@ -136,35 +159,70 @@ impl Sockets {
     /// # Errors
     ///
     /// If the kernel has no more descriptors.
-    pub fn new(mut listener: Option<TcpListener>, events_max: usize) -> io::Result<Sockets> {
-        let poll = Poll::new()?;
-        if let Some(listener) = &mut listener {
-            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+    pub fn new(listener: Option<TcpListener>, events_max: usize) -> io::Result<Sockets> {
+        let (poll, events) = (Poll::new()?, Events::with_capacity(events_max));
+        let mut sockets = Sockets {
+            poll,
+            events,
+            listeners: Vec::new(),
+            first: 0,
+            link: None,
+            shaken: Vec::new(),
+        };
+        if let Some(listener) = listener {
+            sockets.listen(listener, Door::Fix, None)?;
         }
-        let events = Events::with_capacity(events_max);
-        Ok(Sockets { poll, events, listener, tls: None, shaken: Vec::new() })
+        Ok(sockets)
     }
 
-    /// The same, that takes connections under TLS from `listener` too; a thread has to [`Handshakes::run`].
+    /// The same, that takes connections from `listener` too, for what is spoken behind that door.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no more descriptors.
+    pub fn with_listener(mut self, listener: TcpListener, door: Door) -> io::Result<Sockets> {
+        self.listen(listener, door, None)?;
+        Ok(self)
+    }
+
+    /// The same, that takes connections under TLS from these listeners too; a thread has to [`Handshakes::run`].
     ///
     /// # Errors
     ///
     /// If the kernel has no more descriptors.
     pub fn with_tls(
-        self,
-        mut listener: TcpListener,
-        config: Arc<ServerConfig>,
+        mut self,
+        listeners: Vec<(TcpListener, Door, Arc<ServerConfig>)>,
     ) -> io::Result<(Sockets, Handshakes)> {
-        let registry = self.poll.registry();
-        registry.register(&mut listener, TLS_LISTENER, Interest::READABLE)?;
-        let (link, handshakes) = Handshakes::new(registry.try_clone()?, config)?;
-        Ok((Sockets { tls: Some((listener, link)), ..self }, handshakes))
+        for (listener, door, config) in listeners {
+            self.listen(listener, door, Some(config))?;
+        }
+        let (link, handshakes) = Handshakes::new(self.poll.registry().try_clone()?)?;
+        self.link = Some(link);
+        Ok((self, handshakes))
     }
 
-    /// Where it listens for connections under TLS, if it does.
+    fn listen(
+        &mut self,
+        mut socket: TcpListener,
+        door: Door,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> io::Result<()> {
+        let index = self.listeners.len();
+        if index == LISTENERS_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let token = Token(FIRST_LISTENER + index);
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        self.listeners.push(Listening { socket, door, tls });
+        Ok(())
+    }
+
+    /// Where it listens behind that door, under TLS or without it, if it does.
     #[must_use]
-    pub fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    pub fn addr(&self, door: Door, under_tls: bool) -> Option<SocketAddr> {
+        let is_it = |it: &&Listening| it.door == door && it.tls.is_some() == under_tls;
+        self.listeners.iter().find(is_it)?.socket.local_addr().ok()
     }
 
     /// Wakes [`Network::poll`] from another thread.
@@ -193,34 +251,36 @@ impl AsRawFd for Sockets {
     }
 }
 
-fn nobody_waits<T>() -> io::Result<T> {
-    Err(io::ErrorKind::WouldBlock.into())
-}
-
 impl Network for Sockets {
     type Stream = Socket;
 
-    fn accept(&mut self) -> io::Result<(Socket, SocketAddr)> {
-        match self.listener.as_ref().map_or_else(nobody_waits, TcpListener::accept) {
-            Ok((socket, address)) => return Ok((Socket::Plain(socket), address)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+    fn accept(&mut self) -> io::Result<(Socket, SocketAddr, Door)> {
+        for step in 0..self.listeners.len() {
+            let index = (self.first + step) % self.listeners.len();
+            let Listening { socket, door, tls } = &self.listeners[index];
+            let (stream, address) = match socket.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                accepted => accepted?,
+            };
+            self.first = index + 1;
+            let stream = match tls {
+                None => Socket::Plain(stream),
+                Some(config) => Socket::Shaking(Shaking::new(stream, Arc::clone(config))?),
+            };
+            return Ok((stream, address, *door));
         }
-        let Some((listener, _)) = &self.tls else { return nobody_waits() };
-        let (socket, address) = listener.accept()?;
-        Ok((Socket::Shaking(Shaking::new(socket)?), address))
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener
-            .as_ref()
-            .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
+        let first = self.listeners.iter().find(|it| it.tls.is_none());
+        first.map_or(Err(io::ErrorKind::NotConnected.into()), |it| it.socket.local_addr())
     }
 
     fn register(&mut self, stream: &mut Socket, peer: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match (stream, &self.tls) {
-            (Socket::Shaking(shaking), Some((_, link))) => link.register(shaking, peer),
+        match (stream, &self.link) {
+            (Socket::Shaking(shaking), Some(link)) => link.register(shaking, peer),
             (stream, _) => stream.tcp_mut().map_or(Ok(()), |tcp| {
                 self.poll.registry().register(tcp, Token(FIRST_PEER + peer), interest)
             }),
@@ -228,7 +288,7 @@ impl Network for Sockets {
     }
 
     fn forget(&mut self, stream: &mut Socket) {
-        if let (Socket::Shaking(shaking), Some((_, link))) = (&mut *stream, &self.tls) {
+        if let (Socket::Shaking(shaking), Some(link)) = (&mut *stream, &self.link) {
             link.forget(shaking);
         }
         if let Some(tcp) = stream.tcp_mut() {
@@ -242,7 +302,7 @@ impl Network for Sockets {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(error),
         }
-        if let Some((_, link)) = &self.tls {
+        if let Some(link) = &self.link {
             link.done(&mut self.shaken);
         }
         Ok(())
@@ -256,8 +316,8 @@ impl Network for Sockets {
             ends: false,
         });
         let events = self.events.iter().filter_map(|event| match event.token() {
-            LISTENER | TLS_LISTENER => Some(Ready::Listener),
             OTHER => Some(Ready::Joined),
+            Token(FIRST_LISTENER..FIRST_PEER) => Some(Ready::Listener),
             Token(token) => Some(Ready::Peer {
                 peer: token.checked_sub(FIRST_PEER)?,
                 readable: event.is_readable() || event.is_read_closed() || event.is_error(),

@@ -9,19 +9,22 @@
 
 pub mod copies;
 mod echo;
+pub mod ouch;
 pub mod quotes;
 mod reason;
 mod report;
 mod request;
 mod saved;
 
+use std::collections::BTreeMap;
+
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
-use matcher::record::ATTACHMENT_BYTES_MAX;
+use matcher::record::{ATTACHMENT_BYTES_MAX, decode_event};
 use matcher::{
     CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, Numbering,
-    OrderId, OrderNumber, Phase, Price, Qty, RefusedRequest, RejectReason, Replaced, Restated,
-    SessionId, Symbol, Timestamp,
+    OrderId, OrderNumber, OrderRef, Phase, Price, Qty, RefusedRequest, RejectReason, Replaced,
+    Restated, SessionId, Symbol, Timestamp,
 };
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
@@ -30,6 +33,7 @@ use copies::Original;
 pub use copies::{CopiedTo, Copy, EventAt};
 use echo::{Echoes, echo};
 pub use echo::{attached, cl_ord_id_of, first_attached};
+use ouch::{Attached, OuchOrders};
 use quotes::Quotes;
 pub use quotes::{Quoted, is_quiet};
 pub use reason::{cxl_rej_reason, mass_cancel_reject_reason, ord_rej_reason};
@@ -188,6 +192,26 @@ pub struct Told<'a> {
     pub event: &'a Event,
     /// Its place among the Events of the turn, from 0.
     pub event_index: u32,
+    /// Records of the Events behind it, as far as its frame of the journal has them.
+    pub rest: &'a [u8],
+}
+
+impl Told<'_> {
+    /// The place in the queue that the order of `number` takes further on in this turn; [`OrderRef::NONE`] if it takes none,
+    /// or trades with so many others first that the turn goes on in another frame.
+    #[must_use]
+    pub fn order_ref(&self, number: OrderNumber) -> OrderRef {
+        let mut rest = self.rest;
+        while let Ok((event, used)) = decode_event(rest) {
+            if let Event::Rested(rested) = event
+                && (rested.session, rested.number) == (self.session, number)
+            {
+                return rested.order_ref;
+            }
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        OrderRef::NONE
+    }
 }
 
 /// The journal, read at a turn's position, however old.
@@ -292,6 +316,13 @@ pub struct OrderEntry {
     speaking: Vec<Speaking>,
     day_end: DayEnd,
     quotes: Vec<Quotes>,
+    /// Of sessions that speak OUCH; empty for others.
+    ouch: Vec<OuchOrders>,
+    /// In which call an instrument was that traded in an auction, by turn: a trade does not say it.
+    auctions: BTreeMap<(u64, InstrumentId), Phase>,
+    /// To write options into.
+    ouch_options: Vec<u8>,
+    reducing: Option<ouch::Reducing>,
     orders_per_session_max: u32,
 }
 
@@ -306,6 +337,10 @@ impl OrderEntry {
             speaking: Vec::new(),
             day_end: DayEnd::default(),
             quotes: Vec::new(),
+            ouch: Vec::new(),
+            auctions: BTreeMap::new(),
+            ouch_options: Vec::new(),
+            reducing: None,
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
         }
     }
@@ -381,6 +416,13 @@ impl OrderEntry {
 
     /// Follows an Input of the journal. What [`OrderEntry::request`] entered already stays as it is.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
+        self.reducing = None;
+        if let Some(attached) = Attached::decode(attachment) {
+            self.ouch_input(&attached);
+            if let Some(number) = number_of(&input.command) {
+                self.ouch_entered(input.session, number, &input.command, &attached);
+            }
+        }
         if let Some(orders) = orders_mut(&mut self.sessions, input.session)
             && let Some(number) = number_of(&input.command)
         {
@@ -394,6 +436,7 @@ impl OrderEntry {
         }
         if let Command::Note(numbering) = input.command {
             self.note(input, numbering, attachment);
+            self.ouch_note(input.session, attachment);
             self.copied(position, input.session, attachment);
         }
     }
@@ -424,6 +467,15 @@ impl OrderEntry {
             Some(Note::Logon { version, .. }) => Some(version),
             _ => None,
         };
+        if matches!(numbering, Numbering::Reset | Numbering::Clear) {
+            self.ouch_cleared(input.session);
+        }
+        if let Some(crate::ouch::Note::Login { .. }) = crate::ouch::Note::decode(attachment) {
+            let speaking = self.speaking_mut(input.session);
+            if speaking.begun_at == Timestamp(0) {
+                speaking.begun_at = input.timestamp;
+            }
+        }
         if logon.is_none() && numbering != Numbering::Clear {
             return;
         }
@@ -447,6 +499,9 @@ impl OrderEntry {
             Event::PhaseChanged { instrument, phase, .. } => {
                 self.directory.set_phase(*instrument, *phase);
             }
+            Event::Uncrossed(uncrossed) => {
+                self.auctions.insert((position, uncrossed.instrument), uncrossed.phase);
+            }
             Event::SessionDefined { id } => {
                 if self.sessions.len() <= id.index() {
                     self.sessions.resize_with(id.index() + 1, || None);
@@ -466,6 +521,9 @@ impl OrderEntry {
                 if let Some(number) = number_of(&input.command) {
                     self.with(rejected.session, |orders| orders.refused(number));
                 }
+                if rejected.target != OrderNumber::NONE {
+                    self.ouch_not_reduced(rejected);
+                }
             }
             Event::Traded(traded) => {
                 for fill in [&traded.maker, &traded.taker] {
@@ -482,17 +540,25 @@ impl OrderEntry {
                 };
                 orders.ended(canceled.number, position, ending);
             }),
-            Event::Replaced(replaced) => self.with(replaced.session, |orders| {
-                orders.replaced(replaced.old_number, replaced.number);
+            Event::Replaced(replaced) => {
+                self.with(replaced.session, |orders| {
+                    orders.replaced(replaced.old_number, replaced.number);
+                    if replaced.number == replaced.old_number {
+                        let Replaced { number, price, order_qty, .. } = *replaced;
+                        restate(orders, number, moment, price, order_qty);
+                    }
+                });
                 if replaced.number == replaced.old_number {
-                    let Replaced { number, price, order_qty, .. } = *replaced;
-                    restate(orders, number, moment, price, order_qty);
+                    self.ouch_reduced(replaced);
                 }
-            }),
-            Event::Restated(restated) => self.with(restated.session, |orders| {
-                let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
-                restate(orders, number, moment, price, cum_qty + leaves_qty);
-            }),
+            }
+            Event::Restated(restated) => {
+                self.with(restated.session, |orders| {
+                    let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
+                    restate(orders, number, moment, price, cum_qty + leaves_qty);
+                });
+                self.ouch_decremented(restated);
+            }
             Event::Busted(busted) => {
                 for part in [&busted.buy, &busted.sell] {
                     self.with(part.session, |orders| orders.busted(part.number, position));

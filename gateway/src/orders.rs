@@ -318,6 +318,12 @@ impl Orders {
         (!matches!(root.state, State::Entered | State::Refused)).then_some(root.order_id)
     }
 
+    /// What the order of `number` has traded, as far as the journal was followed.
+    #[must_use]
+    pub fn cum_qty(&self, number: OrderNumber) -> Qty {
+        self.root(number).map_or(Qty::ZERO, |root| root.cum_qty)
+    }
+
     /// The number that the order of `number` has now, after its replaces.
     #[must_use]
     pub fn present(&self, number: OrderNumber) -> OrderNumber {

@@ -245,7 +245,8 @@ fn elapsed_ms(from: Timestamp, now: Timestamp) -> u64 {
 /// How a [`SoupServer`] behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoupConfig {
-    /// Name of the present session; padding on either side is the same.
+    /// Name of the present session; padding on either side is the same. Spaces alone: it depends on who logs in, and
+    /// [`SoupServer::accept_in`] says it.
     pub session: SoupSession,
     /// Time for a login after the connection came.
     pub login_timeout_ms: u32,
@@ -275,7 +276,7 @@ impl SoupConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoupEvent<'a> {
     /// Somebody wants in: answer with [`SoupServer::accept`] or [`SoupServer::reject`]. The session
-    /// asked for is the present one.
+    /// asked for is the present one, if that has a name.
     Login {
         /// Without padding.
         username: &'a [u8],
@@ -403,7 +404,8 @@ impl SoupServer {
         let Some(login) = Login::parse(payload) else {
             return self.fail(SoupClose::Malformed { kind: kind::LOGIN }, out);
         };
-        if !login.session.is_empty() && login.session != self.config.session.trim_ascii() {
+        let present = self.config.session.trim_ascii();
+        if !login.session.is_empty() && !present.is_empty() && login.session != present {
             return self.fail(SoupClose::OtherSession, out);
         }
         if let Some(timeout_ms) = login.timeout_ms.filter(|timeout_ms| *timeout_ms > 0) {
@@ -450,6 +452,16 @@ impl SoupServer {
         self.clocks.spoken = true;
     }
 
+    /// Lets the client into the session of this name.
+    ///
+    /// # Panics
+    ///
+    /// As [`SoupServer::accept`].
+    pub fn accept_in(&mut self, session: SoupSession, next_sequence: u64, out: &mut Vec<u8>) {
+        self.config.session = session;
+        self.accept(next_sequence, out);
+    }
+
     /// Keeps the client out. Close the connection when `out` is written.
     ///
     /// # Panics
@@ -479,6 +491,37 @@ impl SoupServer {
         put_packet(kind::SEQUENCED, message, out);
         self.next_sequence += 1;
         self.clocks.spoken = true;
+    }
+
+    /// Sends the next numbered message, which `write` appends.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`; nothing is sent then.
+    ///
+    /// # Panics
+    ///
+    /// As [`SoupServer::sequenced`].
+    #[inline]
+    pub fn sequenced_by<E>(
+        &mut self,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        assert!(self.state == ServerState::Open);
+        let at = out.len();
+        out.extend_from_slice(&[0, 0, kind::SEQUENCED]);
+        if let Err(error) = write(out) {
+            out.truncate(at);
+            return Err(error);
+        }
+        let Ok(length) = u16::try_from(out.len() - at - 2) else {
+            panic!("a message does not fit a SoupBinTCP packet");
+        };
+        out[at..at + 2].copy_from_slice(&length.to_be_bytes());
+        self.next_sequence += 1;
+        self.clocks.spoken = true;
+        Ok(())
     }
 
     /// Sends a message without a number; clients of 3.00 do not know it.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use gateway::fix::note::Note;
 use gateway::order_entry::{Copy, cl_ord_id_of};
+use gateway::ouch;
 use matcher::{
     BandAction, BustedPart, CancelReason, CancelRequest, Command, Event, Fill, HeldReason, Input,
     Instrument, InstrumentId, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind,
@@ -37,6 +38,8 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
                 let _ = write!(line, " {}", self::note(&note));
             } else if let Some(copy) = Copy::decode(attachment) {
                 let _ = write!(line, " {}", self::copy(&copy));
+            } else if let Some(note) = ouch::Note::decode(attachment) {
+                let _ = write!(line, " {}", self::ouch_note(&note));
             }
         }
         Command::DefineSession { .. } => {
@@ -50,6 +53,40 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
         }
     }
     line
+}
+
+/// What a note of an OUCH session says.
+fn ouch_note(note: &ouch::Note) -> String {
+    use gateway::ouch::FromVenue;
+    match note {
+        ouch::Note::Login { .. } => "login".into(),
+        ouch::Note::Logout { asked: true, .. } => "logout".into(),
+        ouch::Note::Logout { asked: false, .. } => "logout by the venue".into(),
+        ouch::Note::Said(FromVenue::Rejected(it)) => {
+            let (user_ref, reason) = (it.user_ref_num, ouch::RejectReason::from_code(it.reason));
+            let why = reason.map_or(String::new(), |reason| format!(", {reason:?}"));
+            format!("ouch rejected {user_ref}, reason {:#04x}{why}", it.reason)
+        }
+        ouch::Note::Said(FromVenue::SystemEvent(it)) => {
+            format!("ouch system event {}", it.event_code.escape_ascii())
+        }
+        ouch::Note::Said(FromVenue::CancelReject(it)) => {
+            format!("ouch cancel of {} refused", it.user_ref_num)
+        }
+        ouch::Note::Said(FromVenue::DisableResponse(it)) => {
+            format!("ouch order entry disabled by {}", it.user_ref_num)
+        }
+        ouch::Note::Said(FromVenue::EnableResponse(it)) => {
+            format!("ouch order entry enabled by {}", it.user_ref_num)
+        }
+        ouch::Note::Said(FromVenue::Modified(it)) => {
+            format!("ouch {} is marked {}", it.user_ref_num, it.side.escape_ascii())
+        }
+        ouch::Note::Said(FromVenue::AccountQueryResponse(it)) => {
+            format!("ouch account query, next is {}", it.next_user_ref_num)
+        }
+        ouch::Note::Said(_) => "ouch message".into(),
+    }
 }
 
 fn copy(copy: &Copy<'_>) -> String {

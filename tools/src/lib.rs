@@ -32,6 +32,7 @@ pub mod news;
 mod operator;
 pub mod order_flow;
 pub mod order_name;
+pub mod ouch_conn;
 pub mod output;
 pub mod own_venue;
 pub mod paint;

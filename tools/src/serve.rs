@@ -107,6 +107,12 @@ fn announce(config: &Config, venue: &Venue) {
     if let Some(address) = venue.tls_addr() {
         say!("tls        FIX under TLS 1.3 on {address}");
     }
+    if let Some(address) = venue.ouch_addr() {
+        say!("ouch       OUCH 5.0 over SoupBinTCP on {address}");
+    }
+    if let Some(address) = venue.ouch_tls_addr() {
+        say!("tls        OUCH under TLS 1.3 on {address}");
+    }
     // Last, so that a script that waits for this line finds everything ready.
     say!("fix        FIX 4.2, 4.4, 5.0 SP2 on {}, we are {}", venue.fix_addr(), config.name);
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::acceptor::{Acceptor, AcceptorConfig, Credentials, LastConnection, SessionSetup};
+use gateway::acceptor::{
+    Acceptor, AcceptorConfig, Credentials, LastConnection, OuchSetup, SessionSetup,
+};
 use gateway::fix::{Conduct, Identity, Profile, UnknownTags, Version};
 use gateway::network::Network;
 use gateway::order_entry::Copy;
@@ -36,7 +38,7 @@ pub struct Outside<N: Network> {
     pub clock: Clock,
     /// The time of the timers of gateway and feed.
     pub border_clock: Clock,
-    /// Where FIX is spoken.
+    /// Where FIX and OUCH are spoken.
     pub fix: N,
     /// Where ITCH is spoken, if it is.
     pub feed: Option<N>,
@@ -408,6 +410,10 @@ fn setups(config: &Config, core: &Core, folds: &Folds, began: Timestamp) -> Vec<
             rights: session.rights.clone(),
             rate: session.rate,
             drop_copy: session.drop_copy.clone(),
+            ouch: session.ouch_firm.map(|firm| {
+                let username = session.credentials.username.clone().unwrap_or_default();
+                OuchSetup { username: username.into_bytes(), firm }
+            }),
         });
     }
     setups

@@ -4,6 +4,7 @@
 //! value out of range are each one error that names the line.
 
 mod access;
+mod ouch;
 mod resets;
 mod rules;
 
@@ -25,6 +26,7 @@ use crate::credentials::{self, Credentials, Password, Secret};
 use crate::snapshots::{RetentionConfig, SnapshotConfig};
 use crate::tls::{self, TlsFiles};
 use access::{FileDropCopy, FilePermission, FileRate};
+use ouch::FileProtocol;
 use resets::FileReset;
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub sync_cpu: Option<usize>,
     /// The FIX listener.
     pub fix: Fix,
+    /// The OUCH listeners, if any.
+    pub ouch: Option<Ouch>,
     /// The ITCH feed over SoupBinTCP, if any.
     pub soup: Option<Soup>,
     /// The ITCH feed over MoldUDP64 multicast, if any.
@@ -152,6 +156,15 @@ pub struct Fix {
     pub tls: Option<(SocketAddr, TlsFiles)>,
 }
 
+/// Order entry by OUCH 5.0 over SoupBinTCP. What is not here is as for FIX.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ouch {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where it listens under TLS too, if it does, and with which files.
+    pub tls: Option<(SocketAddr, TlsFiles)>,
+}
+
 /// The ITCH feed over SoupBinTCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Soup {
@@ -207,6 +220,8 @@ pub struct SessionConfig {
     pub resets: Option<ResetTimes>,
     /// Whether the FIX session test cases count where our rules are better: to play them.
     pub conformance: bool,
+    /// The firm of its messages, padded, if it speaks OUCH instead of FIX. Its logins have the user name of its credentials.
+    pub ouch_firm: Option<[u8; 4]>,
 }
 
 /// Why a configuration cannot be used.
@@ -243,6 +258,8 @@ struct FileConfig {
     #[serde(default)]
     threads: FileThreads,
     fix: FileFix,
+    #[serde(default)]
+    ouch: Option<Spanned<FileOuch>>,
     #[serde(default)]
     itch: FileItch,
     #[serde(default)]
@@ -385,12 +402,27 @@ struct FileFix {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct FileOuch {
+    listen: SocketAddr,
+    #[serde(default)]
+    tls: Option<FileTls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct FileTls {
     listen: SocketAddr,
     cert: PathBuf,
     key: PathBuf,
     #[serde(default)]
     client_ca: Option<PathBuf>,
+}
+
+impl FileTls {
+    fn files(self) -> (SocketAddr, TlsFiles) {
+        let FileTls { listen, cert, key, client_ca } = self;
+        (listen, TlsFiles { cert, key, client_ca })
+    }
 }
 
 fn default_heartbeat_min() -> Spanned<u32> {
@@ -536,6 +568,10 @@ struct FileSession {
     conformance: bool,
     #[serde(default)]
     reset: Option<Spanned<FileReset>>,
+    #[serde(default)]
+    protocol: FileProtocol,
+    #[serde(default)]
+    firm: Option<Spanned<String>>,
 }
 
 fn spanless<T>(value: T) -> Spanned<T> {
@@ -573,13 +609,15 @@ impl Config {
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
             config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
             config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
-            if let Some((_, files)) = &mut config.fix.tls {
+            let of_ouch = config.ouch.as_mut().and_then(|ouch| ouch.tls.as_mut());
+            for (_, files) in config.fix.tls.iter_mut().chain(of_ouch) {
                 files.cert = folder.join(&files.cert);
                 files.key = folder.join(&files.key);
                 files.client_ca = files.client_ca.as_ref().map(|file| folder.join(file));
             }
         }
-        if let Some((_, files)) = &config.fix.tls {
+        let of_ouch = config.ouch.as_ref().and_then(|ouch| ouch.tls.as_ref());
+        for (_, files) in config.fix.tls.iter().chain(of_ouch) {
             // Used at the start; what is wrong with them is said here.
             tls::server_config(files).map_err(|error| ConfigError {
                 file: error.file.display().to_string(),
@@ -587,11 +625,21 @@ impl Config {
                 what: error.what,
             })?;
         }
-        let asks = config.fix.tls.as_ref().is_some_and(|(_, files)| files.client_ca.is_some());
+        let asks = |tls: Option<&(SocketAddr, TlsFiles)>| {
+            tls.is_some_and(|(_, files)| files.client_ca.is_some())
+        };
+        let (fix_asks, ouch_asks) = (asks(config.fix.tls.as_ref()), asks(of_ouch));
+        let is_asked = |session: &SessionConfig| match session.ouch_firm {
+            None => fix_asks,
+            Some(_) => ouch_asks,
+        };
         let shows = |session: &&SessionConfig| session.credentials.certificate.is_some();
-        if let Some(session) = config.sessions.iter().find(shows).filter(|_| !asks) {
+        if let Some(session) =
+            config.sessions.iter().filter(shows).find(|session| !is_asked(session))
+        {
+            let table = if session.ouch_firm.is_some() { "[ouch.tls]" } else { "[fix.tls]" };
             let what = format!(
-                "session {}: a certificate needs [fix.tls] with client_ca, or it could never log on",
+                "session {}: a certificate needs {table} with client_ca, or it could never log on",
                 session.comp_id
             );
             return Err(ConfigError { file: path.display().to_string(), line: None, what });
@@ -600,6 +648,13 @@ impl Config {
             credentials::read(file, &mut config.sessions)?;
         }
         for session in &config.sessions {
+            if session.ouch_firm.is_some() && session.credentials.hmac_key.is_some() {
+                let comp_id = &session.comp_id;
+                let what = format!(
+                    "session {comp_id}: a login of SoupBinTCP has no room for the signature of an hmac_key"
+                );
+                return Err(ConfigError { file: path.display().to_string(), line: None, what });
+            }
             if session.takeover && session.credentials.is_open() {
                 let comp_id = &session.comp_id;
                 let what = format!(
@@ -713,15 +768,13 @@ impl Checker<'_> {
             )?,
             reject_unknown_tags: file.fix.reject_unknown_tags,
             credentials: file.fix.credentials,
-            tls: file.fix.tls.map(|tls| {
-                let FileTls { listen, cert, key, client_ca } = tls;
-                (listen, TlsFiles { cert, key, client_ca })
-            }),
+            tls: file.fix.tls.map(FileTls::files),
         };
         if fix.heartbeat_s_min > fix.heartbeat_s_max {
             let at = file.fix.heartbeat_s_min.span().start;
             return Err(self.error(at, "heartbeat_s_min is above heartbeat_s_max"));
         }
+        let ouch = self.ouch(file.ouch, (&instruments, &file.instrument), &sessions)?;
         let (soup, mold) = self.feed(file.itch, &instruments, &file.instrument)?;
         let schedule = self.schedule(&file.schedule, &instruments)?;
         let risk = self.risk(&file.risk, &instruments, &sessions)?;
@@ -756,6 +809,7 @@ impl Checker<'_> {
             gateway_cpu: file.threads.gateway_cpu,
             sync_cpu: file.threads.sync_cpu,
             fix,
+            ouch,
             soup,
             mold,
             schedule,
@@ -1075,6 +1129,7 @@ impl Checker<'_> {
                 versions: self.versions(file.versions.as_ref())?,
                 conformance: file.conformance,
                 resets: self.resets(file.reset.as_ref(), time_zone)?,
+                ouch_firm: self.speaks_ouch(at, file, &sessions)?,
             });
         }
         if sessions.len() > limits.sessions_max as usize {

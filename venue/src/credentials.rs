@@ -80,6 +80,14 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// Whether they are `given`, whatever the case of the letters.
+    fn is_without_case(&self, given: &[u8]) -> bool {
+        let lower = Secret(Zeroizing::new(self.0.to_ascii_lowercase()));
+        lower.is(&Zeroizing::new(given.to_ascii_lowercase()))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
@@ -205,6 +213,8 @@ pub(crate) struct Question {
     ticket: Ticket,
     hash: Box<PasswordHash>,
     password: Zeroizing<Vec<u8>>,
+    /// The same in lower case, where case does not count and it has capitals.
+    lower: Option<Zeroizing<Vec<u8>>>,
     /// Whether everything else was right. The password is compared all the same: whoever guesses does not
     /// learn from the time which part was wrong.
     rest_is_good: bool,
@@ -212,7 +222,9 @@ pub(crate) struct Question {
 
 impl Question {
     fn answer(&self) -> (Ticket, bool) {
-        (self.ticket, has_hash(&self.password, &self.hash) & self.rest_is_good)
+        let lower = self.lower.as_ref().is_some_and(|lower| has_hash(lower, &self.hash));
+        let good = lower | has_hash(&self.password, &self.hash);
+        (self.ticket, good & self.rest_is_good)
     }
 }
 
@@ -240,10 +252,11 @@ impl Known {
         else {
             return Ok(Verdict::Bad);
         };
-        let mut good = known
-            .username
-            .as_ref()
-            .is_none_or(|username| Secret::new(username.clone().into_bytes()).is(claim.username()));
+        let without_case = claim.is_without_case();
+        let mut good = known.username.as_ref().is_none_or(|username| {
+            let known = Secret::new(username.clone().into_bytes());
+            known.is(claim.username()) | (without_case && known.is_without_case(claim.username()))
+        });
         if let Some(certificate) = &known.certificate {
             let shown = claim.certificate.map(Sha256::digest);
             good &= shown.is_some_and(|shown| shown[..] == certificate[..]);
@@ -262,12 +275,23 @@ impl Known {
                 ticket,
                 hash: hash.clone(),
                 password: Zeroizing::new(claim.password().to_vec()),
+                lower: lower_of(claim.password()).filter(|_| without_case),
                 rest_is_good: good,
             }),
-            Some(Password::Plain(password)) => Ok(verdict(good & password.is(claim.password()))),
+            Some(Password::Plain(password)) => {
+                let given = claim.password();
+                let same = password.is(given) | (without_case && password.is_without_case(given));
+                Ok(verdict(good & same))
+            }
             None => Ok(verdict(good)),
         }
     }
+}
+
+/// `password` in lower case, `None` if it is that already.
+fn lower_of(password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let has = password.iter().any(u8::is_ascii_uppercase);
+    has.then(|| Zeroizing::new(password.to_ascii_lowercase()))
 }
 
 fn index(session: SessionId) -> Option<usize> {

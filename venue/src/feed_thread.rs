@@ -472,7 +472,7 @@ impl Follower for Live<'_> {
 impl<S: Stream> SoupFeed<S> {
     fn accept(&mut self, network: &mut impl Network<Stream = S>, now: Timestamp) {
         loop {
-            let Ok((stream, _)) = network.accept() else { return };
+            let Ok((stream, ..)) = network.accept() else { return };
             if self.count >= self.config.connections_max {
                 continue;
             }

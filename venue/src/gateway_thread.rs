@@ -239,15 +239,19 @@ impl<N: Network> Follower for Teller<'_, N> {
     }
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.event_with(head, index, event, &[]);
+    }
+
+    fn event_with(&mut self, head: &TurnHead, index: u32, event: &Event, rest: &[u8]) {
         self.history.outbound.event(head.position, event);
-        let told = told(head, index, event);
+        let told = told(head, index, event, rest);
         self.acceptor.event(self.now, &told, self.history);
     }
 
     fn end_turn(&mut self, _: &TurnHead) {}
 }
 
-fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event) -> Told<'a> {
+fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event, rest: &'a [u8]) -> Told<'a> {
     Told {
         session: SessionId::VENUE,
         position: head.position.0,
@@ -255,6 +259,7 @@ fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event) -> Told<'a> 
         attachment: head.attachment(),
         event,
         event_index,
+        rest,
     }
 }
 
@@ -449,10 +454,14 @@ impl Follower for Said<'_> {
     fn input(&mut self, _: &TurnHead) {}
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        self.event_with(head, index, event, &[]);
+    }
+
+    fn event_with(&mut self, head: &TurnHead, index: u32, event: &Event, rest: &[u8]) {
         for (session, msg) in event.recipients().into_iter().flatten() {
             if session == self.session && msg == self.next && msg <= self.to && !self.broke {
                 self.next = MsgSeqNum(msg.0 + 1);
-                let told = Told { session, ..told(head, index, event) };
+                let told = Told { session, ..told(head, index, event, rest) };
                 self.broke = (self.each)(msg, &told).is_break();
             }
         }

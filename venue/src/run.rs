@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gateway::acceptor::News;
-use gateway::network::{Network, Sockets};
+use gateway::network::{Door, Network, Sockets};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
 use matcher::{Command, Sequence, Timestamp};
@@ -142,6 +142,8 @@ pub struct Venue {
     last: Sequence,
     fix_addr: SocketAddr,
     tls_addr: Option<SocketAddr>,
+    ouch_addr: Option<SocketAddr>,
+    ouch_tls_addr: Option<SocketAddr>,
     soup_addr: Option<SocketAddr>,
     operator: Mutex<Operator>,
     news: Arc<Desk>,
@@ -177,13 +179,18 @@ impl Venue {
     pub fn start_by(config: &Config, clock: Clock) -> Result<Venue, StartError> {
         // Sockets first: an address in use ends here, and nothing was touched.
         let fix_listener = listen("FIX", config.fix.listen)?;
-        let tls = match &config.fix.tls {
+        let ouch_listener = match &config.ouch {
             None => None,
-            Some((address, files)) => {
-                let config = server_config(files).map_err(StartError::Tls)?;
-                Some((listen("FIX under TLS", *address)?, config))
-            }
+            Some(ouch) => Some(listen("OUCH over SoupBinTCP", ouch.listen)?),
         };
+        let ouch_tls = config.ouch.as_ref().and_then(|ouch| ouch.tls.as_ref());
+        let of_fix = config.fix.tls.as_ref().map(|tls| (tls, "FIX under TLS", Door::Fix));
+        let of_ouch = ouch_tls.map(|tls| (tls, "OUCH under TLS", Door::Ouch));
+        let mut under_tls = Vec::new();
+        for ((address, files), what, door) in of_fix.into_iter().chain(of_ouch) {
+            let config = server_config(files).map_err(StartError::Tls)?;
+            under_tls.push((listen(what, *address)?, door, config));
+        }
         let soup_listener = match &config.soup {
             None => None,
             Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
@@ -201,16 +208,19 @@ impl Venue {
         let opened = journal::open(&options).map_err(StartError::Journal)?;
         let kernel = |what| move |error| StartError::Kernel { what, error };
         let poll = kernel("the gateway's poll");
-        let fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
-        let (fix, handshakes) = match tls {
-            None => (fix, None),
-            Some((listener, config)) => {
-                let (fix, handshakes) = fix.with_tls(listener, config).map_err(poll)?;
-                (fix, Some(handshakes))
-            }
+        let mut fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
+        if let Some(listener) = ouch_listener {
+            fix = fix.with_listener(listener, Door::Ouch).map_err(poll)?;
+        }
+        let (fix, handshakes) = if under_tls.is_empty() {
+            (fix, None)
+        } else {
+            let (fix, handshakes) = fix.with_tls(under_tls).map_err(poll)?;
+            (fix, Some(handshakes))
         };
         let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
-        let tls_addr = fix.tls_addr();
+        let (tls_addr, ouch_addr) = (fix.addr(Door::Fix, true), fix.addr(Door::Ouch, false));
+        let ouch_tls_addr = fix.addr(Door::Ouch, true);
         let feed = if soup_listener.is_some() || config.mold.is_some() {
             let sockets = Sockets::new(soup_listener, FEED_EVENTS);
             Some(sockets.map_err(kernel("the feed's poll"))?)
@@ -336,6 +346,8 @@ impl Venue {
             last,
             fix_addr,
             tls_addr,
+            ouch_addr,
+            ouch_tls_addr,
             soup_addr,
             operator: Mutex::new(operator),
             news,
@@ -362,6 +374,18 @@ impl Venue {
     #[must_use]
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         self.tls_addr
+    }
+
+    /// Where OUCH over SoupBinTCP is spoken, if it is.
+    #[must_use]
+    pub fn ouch_addr(&self) -> Option<SocketAddr> {
+        self.ouch_addr
+    }
+
+    /// Where OUCH is spoken under TLS, if it is.
+    #[must_use]
+    pub fn ouch_tls_addr(&self) -> Option<SocketAddr> {
+        self.ouch_tls_addr
     }
 
     /// Where ITCH over SoupBinTCP is spoken, if it is.

@@ -56,6 +56,12 @@ pub trait Follower {
     fn input(&mut self, head: &TurnHead);
     /// Its next event; `index` counts from 0 in the turn.
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event);
+    /// The same for who wants to look ahead: `rest` has the records of the events behind it, as far as its frame has them.
+    #[inline]
+    fn event_with(&mut self, head: &TurnHead, index: u32, event: &Event, rest: &[u8]) {
+        let _ = rest;
+        self.event(head, index, event);
+    }
     /// The turn is over.
     fn end_turn(&mut self, head: &TurnHead);
 }
@@ -168,9 +174,9 @@ impl Cutter {
         let head = &self.head;
         while !bytes.is_empty() {
             let (event, used) = matcher::record::decode_event(bytes).map_err(failed)?;
-            follower.event(head, self.events, &event);
-            self.events += 1;
             bytes = &bytes[used..];
+            follower.event_with(head, self.events, &event, bytes);
+            self.events += 1;
         }
         if frame.last {
             follower.end_turn(head);

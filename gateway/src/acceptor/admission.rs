@@ -32,45 +32,79 @@ pub struct Claim<'m> {
     pub session: SessionId,
     /// When it came.
     pub now: Timestamp,
-    /// The whole message.
-    pub logon: &'m Message<'m>,
+    /// What says so.
+    pub ask: Ask<'m>,
     /// The certificate that the connection has proved to have, as DER.
     pub certificate: Option<&'m [u8]>,
 }
 
+/// The first message of a connection.
+#[derive(Clone, Copy)]
+pub enum Ask<'m> {
+    /// Of FIX: whole, whatever it is.
+    Fix(&'m Message<'m>),
+    /// A login of SoupBinTCP, for OUCH.
+    Soup {
+        /// Without padding.
+        username: &'m [u8],
+        /// Without padding.
+        password: &'m [u8],
+    },
+}
+
 impl<'m> Claim<'m> {
-    /// Username(553), empty if there is none.
-    #[must_use]
-    pub fn username(&self) -> &'m [u8] {
-        self.logon.get(tag::USERNAME).unwrap_or_default()
+    fn field(&self, tag: u32) -> &'m [u8] {
+        match self.ask {
+            Ask::Fix(logon) => logon.get(tag).unwrap_or_default(),
+            Ask::Soup { .. } => &[],
+        }
     }
 
-    /// Password(554), empty if there is none.
+    /// Username(553), empty if there is none; or that of a login.
+    #[must_use]
+    pub fn username(&self) -> &'m [u8] {
+        match self.ask {
+            Ask::Fix(_) => self.field(tag::USERNAME),
+            Ask::Soup { username, .. } => username,
+        }
+    }
+
+    /// Password(554), empty if there is none; or that of a login.
     #[must_use]
     pub fn password(&self) -> &'m [u8] {
-        self.logon.get(tag::PASSWORD).unwrap_or_default()
+        match self.ask {
+            Ask::Fix(_) => self.field(tag::PASSWORD),
+            Ask::Soup { password, .. } => password,
+        }
+    }
+
+    /// Whether case counts neither in the name nor, where the password kept has no capitals, in the password.
+    #[must_use]
+    pub fn is_without_case(&self) -> bool {
+        matches!(self.ask, Ask::Soup { .. })
     }
 
     /// RawData(96), empty if there is none: where a signature stands.
     #[must_use]
     pub fn signature(&self) -> &'m [u8] {
-        self.logon.get(tag::RAW_DATA).unwrap_or_default()
+        self.field(tag::RAW_DATA)
     }
 
     /// SendingTime(52).
     #[must_use]
     pub fn sending_time(&self) -> Timestamp {
-        self.logon.get(tag::SENDING_TIME).and_then(parse_utc).unwrap_or_default()
+        parse_utc(self.field(tag::SENDING_TIME)).unwrap_or_default()
     }
 
     /// What is signed: SendingTime(52), MsgType(35), MsgSeqNum(34), SenderCompID(49), TargetCompID(56) and, if
     /// the Logon has one, Password(554), as they stand there, with SOH between.
     #[must_use]
     pub fn signed(&self) -> Zeroizing<Vec<u8>> {
+        let Ask::Fix(logon) = self.ask else { return Zeroizing::new(Vec::new()) };
         // Room for all of it: a buffer that grows leaves a copy behind.
-        let mut signed = Zeroizing::new(Vec::with_capacity(self.logon.bytes().len()));
+        let mut signed = Zeroizing::new(Vec::with_capacity(logon.bytes().len()));
         for (index, tag) in SIGNED.into_iter().enumerate() {
-            let value = self.logon.get(tag);
+            let value = logon.get(tag);
             if tag == tag::PASSWORD && value.is_none() {
                 break;
             }
@@ -170,6 +204,17 @@ pub(super) enum Admitted {
     Refused(Refusal),
 }
 
+/// What becomes of a connection that speaks for nobody yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotIn {
+    /// Its first message is looked at again in its next turn.
+    Again,
+    /// It is read on when somebody says so.
+    Waits,
+    /// It is closed.
+    Refused,
+}
+
 /// Why a connection's first message makes it speak for nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -222,9 +267,12 @@ impl fmt::Display for Refusal {
 pub(super) struct Doorway<'a> {
     pub(super) slots: &'a mut [Option<Slot>],
     pub(super) by_comp_id: &'a HashMap<Vec<u8>, SessionId>,
+    pub(super) by_username: &'a HashMap<Vec<u8>, SessionId>,
     pub(super) credentials: &'a mut dyn Credentials,
     pub(super) networks: &'a mut Networks,
     pub(super) lockout: &'a Lockout,
+    pub(super) logged_on: &'a mut usize,
+    pub(super) cancels_at: &'a mut Option<Timestamp>,
 }
 
 impl Doorway<'_> {
@@ -233,12 +281,18 @@ impl Doorway<'_> {
         &mut self,
         (index, peer): (usize, &Peer<S>),
         now: Timestamp,
-        logon: &Message<'_>,
+        ask: Ask<'_>,
     ) -> Admitted {
         let address = peer.address.ip();
-        let session =
-            logon.get(tag::SENDER_COMP_ID).and_then(|id| self.by_comp_id.get(id)).copied();
-        let admitted = self.look(session, (index, peer), now, logon);
+        let session = match ask {
+            Ask::Fix(logon) => {
+                logon.get(tag::SENDER_COMP_ID).and_then(|id| self.by_comp_id.get(id)).copied()
+            }
+            Ask::Soup { username, .. } => {
+                self.by_username.get(&username.to_ascii_lowercase()).copied()
+            }
+        };
+        let admitted = self.look(session, (index, peer), now, ask);
         let slot = session.and_then(|id| self.slots.get_mut(id.index())).and_then(Option::as_mut);
         match &admitted {
             Admitted::In(_) => {
@@ -265,14 +319,18 @@ impl Doorway<'_> {
         session: Option<SessionId>,
         (index, peer): (usize, &Peer<S>),
         now: Timestamp,
-        logon: &Message<'_>,
+        ask: Ask<'_>,
     ) -> Admitted {
         let address = peer.address.ip();
-        let terms = match CancelTerms::read(logon) {
+        let terms = match ask {
+            Ask::Fix(logon) => CancelTerms::read(logon),
+            Ask::Soup { .. } => Ok(CancelTerms::default()),
+        };
+        let terms = match terms {
             Ok(terms) => terms,
             Err(refusal) => return Admitted::Refused(refusal.into()),
         };
-        let (id, slot) = match self.slot_of(session, address, now, logon) {
+        let (id, slot) = match self.slot_of(session, address, now, ask) {
             Ok(found) => found,
             Err(refusal) => return Admitted::Refused(refusal),
         };
@@ -284,7 +342,7 @@ impl Doorway<'_> {
             _ => {
                 let ticket = Ticket { session: id, peer: index, serial: peer.serial };
                 let certificate = peer.connection.certificate();
-                self.credentials.check(ticket, &Claim { session: id, now, logon, certificate })
+                self.credentials.check(ticket, &Claim { session: id, now, ask, certificate })
             }
         };
         let Some(slot) = &mut self.slots[slot] else {
@@ -296,8 +354,14 @@ impl Doorway<'_> {
                     return Admitted::TakesOver(first);
                 }
                 slot.cancels.logged_on(terms, now);
-                slot.session.connect(now);
+                match &mut slot.ouch {
+                    Some(ouch) => ouch.connect(now),
+                    None => slot.session.connect(now),
+                }
                 slot.peer = Some(index);
+                *self.logged_on += 1;
+                let due = slot.cancels.due();
+                *self.cancels_at = [*self.cancels_at, due].into_iter().flatten().min();
                 Admitted::In(id)
             }
             Verdict::Bad => Admitted::Refused(LogonRefusal::Credentials.into()),
@@ -315,9 +379,11 @@ impl Doorway<'_> {
         session: Option<SessionId>,
         address: IpAddr,
         now: Timestamp,
-        logon: &Message<'_>,
+        ask: Ask<'_>,
     ) -> Result<(SessionId, usize), Refusal> {
-        if logon.msg_type() != b"A" {
+        if let Ask::Fix(logon) = ask
+            && logon.msg_type() != b"A"
+        {
             return Err(LogonRefusal::NotLogon.into());
         }
         // Asked here and not only when it connected: one can open many connections first, then guess on each.
@@ -336,7 +402,11 @@ impl Doorway<'_> {
         {
             return Err(Refusal::LockedOut { now, until });
         }
-        match slot.session.check_logon(now, logon) {
+        let checked = match ask {
+            Ask::Fix(logon) => slot.session.check_logon(now, logon),
+            Ask::Soup { .. } => slot.check_login(now),
+        };
+        match checked {
             // The rest is looked at when the first connection is gone.
             Err(LogonRefusal::AlreadyConnected) if slot.takeover => {}
             checked => checked?,
@@ -345,7 +415,58 @@ impl Doorway<'_> {
     }
 }
 
+impl Slot {
+    /// Whether a login of SoupBinTCP may be for this session, whoever sends it.
+    fn check_login(&self, now: Timestamp) -> Result<(), LogonRefusal> {
+        if self.peer.is_some() {
+            return Err(LogonRefusal::AlreadyConnected);
+        }
+        if self.session.is_reset_due(now) {
+            return Err(LogonRefusal::Resetting);
+        }
+        Ok(())
+    }
+}
+
 impl<N: Network> Acceptor<N> {
+    /// What becomes of a connection whose first message does not make it speak for a session.
+    pub(super) fn not_in(
+        &mut self,
+        admitted: Admitted,
+        index: usize,
+        peer: &mut Peer<N::Stream>,
+        now: Timestamp,
+    ) -> NotIn {
+        match admitted {
+            Admitted::TakesOver(old) => {
+                self.notice(now, peer.address, "takes over its session");
+                peer.admission = Admission::Decided(true);
+                if let Some(first) = self.peers[old].take() {
+                    self.drop_peer(old, first, now);
+                }
+                NotIn::Again
+            }
+            Admitted::Later(admission) => {
+                peer.admission = admission;
+                if admission == Admission::Waits {
+                    self.waiting.push(index);
+                }
+                NotIn::Waits
+            }
+            // It waits, like whoever is behind it, until the numbers are 1 again.
+            Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => {
+                self.resets_at = Some(now);
+                NotIn::Again
+            }
+            Admitted::Refused(refusal) => {
+                self.stats.logons_refused += 1;
+                self.notice(now, peer.address, format_args!("logon refused: {refusal}"));
+                NotIn::Refused
+            }
+            Admitted::In(_) => NotIn::Again,
+        }
+    }
+
     /// Connections whose Logon was decided about are read on; what waited for a free hand asks again.
     pub(super) fn hear_verdicts(&mut self) {
         if !self.credentials.has_verdict() {

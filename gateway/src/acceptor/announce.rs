@@ -150,7 +150,9 @@ impl<N: Network> Acceptor<N> {
         for index in 0..self.slots.len() {
             #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
             let id = SessionId(index as u32);
-            let is_told = to.is_none_or(|to| to.contains(&id)) && self.slots[index].is_some();
+            // OUCH has no message for it.
+            let speaks_fix = self.slots[index].as_ref().is_some_and(|slot| slot.ouch.is_none());
+            let is_told = to.is_none_or(|to| to.contains(&id)) && speaks_fix;
             if is_told && self.entry.version(id).is_some() {
                 told += 1;
                 self.announced.0.extend(news.notes.iter().map(|note| (id, Arc::clone(note))));

@@ -7,6 +7,7 @@ use matcher::{SessionId, Timestamp};
 use super::{Acceptor, Slot};
 use crate::fix::{Fault, LogonRefusal, Message, Note, SessionRejectReason};
 use crate::network::Network;
+use crate::ouch;
 
 /// CancelOrdersOnDisconnect of a Logon: Y or S (as Coinbase has it), or N.
 pub const CANCEL_ORDERS_ON_DISCONNECT: u32 = 8013;
@@ -121,6 +122,14 @@ impl LastConnection {
     /// What it is after a note of its session.
     #[must_use]
     pub fn after(self, attachment: &[u8]) -> LastConnection {
+        match ouch::Note::decode(attachment) {
+            Some(ouch::Note::Login { .. }) => return LastConnection::default(),
+            Some(ouch::Note::Logout { asked, .. }) => {
+                return LastConnection { logged_out: asked, ..self };
+            }
+            Some(ouch::Note::Said(_)) => return self,
+            None => {}
+        }
         match Note::decode(attachment) {
             Some(Note::Logon { .. }) => LastConnection::decode(attachment).unwrap_or_default(),
             // Ours says why; only the answer to the client's says nothing.

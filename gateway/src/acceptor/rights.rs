@@ -140,11 +140,8 @@ impl Rate {
 
     /// Counts an application message.
     #[inline]
-    pub(super) fn pace(&mut self, now: Timestamp, message: &Message<'_>) -> Pace {
-        let bucket = match message.msg_type() {
-            b"F" | b"Z" | b"q" => &mut self.cancels,
-            _ => &mut self.others,
-        };
+    pub(super) fn pace(&mut self, now: Timestamp, is_cancel: bool) -> Pace {
+        let bucket = if is_cancel { &mut self.cancels } else { &mut self.others };
         let Err(at) = bucket.take(now, &self.limit) else { return Pace::Go };
         let wait_ns = at.0.saturating_sub(now.0);
         match self.limit.over {

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
-use super::admission::{Admission, Admitted, Doorway, Refusal};
+use super::admission::{Admission, Admitted, Ask, Doorway, NotIn};
 use super::cancels::CancelTerms;
 use super::copies::{Copies, trade_request};
 use super::passing::{self, Passing};
@@ -19,8 +19,8 @@ use super::{
 };
 use crate::connection::Fill;
 use crate::fix::{
-    BadLength, CloseReason, DecodeError, Fields, LogonRefusal, Message, Note, Session, Shell,
-    Taken, decode, decode_as, tag,
+    BadLength, CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode,
+    decode_as, tag,
 };
 use crate::market_data::MarketData;
 use crate::network::Network;
@@ -126,6 +126,9 @@ impl<N: Network> Acceptor<N> {
         if let Some(until) = peer.delayed.filter(|until| *until > now) {
             return Served::Delayed(until);
         }
+        if peer.soup.is_some() {
+            return self.serve_soup(index, peer, now, requests);
+        }
         let mut filled = None;
         for _ in 0..MESSAGES_A_ROUND {
             if requests.room() < ROOM_MIN {
@@ -144,7 +147,6 @@ impl<N: Network> Acceptor<N> {
             let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
             let bad_length = slot.map_or(BadLength::ItsMessage, |slot| slot.session.bad_length());
             let (bytes, fields) = (peer.connection.input(), &mut self.fields);
-            let len = bytes.len();
             let used = match decode_as(bytes, fields, bad_length) {
                 Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
                     return Served::More;
@@ -162,45 +164,20 @@ impl<N: Network> Acceptor<N> {
                             let mut doorway = Doorway {
                                 slots: &mut self.slots,
                                 by_comp_id: &self.by_comp_id,
+                                by_username: &self.by_username,
                                 credentials: &mut *self.credentials,
                                 networks: &mut self.networks,
                                 lockout: &self.config.lockout,
+                                logged_on: &mut self.logged_on,
+                                cancels_at: &mut self.cancels_at,
                             };
-                            match doorway.admit((index, &*peer), now, &message) {
-                                Admitted::TakesOver(old) => {
-                                    self.notice(now, peer.address, "takes over its session");
-                                    peer.admission = Admission::Decided(true);
-                                    if let Some(first) = self.peers[old].take() {
-                                        self.drop_peer(old, first, now);
-                                    }
-                                    return Served::More;
-                                }
-                                Admitted::In(id) => {
-                                    let slot = self.slots[id.index()].as_ref();
-                                    let due = slot.and_then(|slot| slot.cancels.due());
-                                    let both = [self.cancels_at, due].into_iter();
-                                    self.cancels_at = both.flatten().min();
-                                    self.logged_on += 1;
-                                    id
-                                }
-                                Admitted::Later(admission) => {
-                                    peer.admission = admission;
-                                    if admission == Admission::Waits {
-                                        self.waiting.push(index);
-                                    }
-                                    return Served::Waits;
-                                }
-                                // It waits, like whoever is behind it, until the numbers are 1 again.
-                                Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => {
-                                    self.resets_at = Some(now);
-                                    return Served::More;
-                                }
-                                Admitted::Refused(refusal) => {
-                                    self.stats.logons_refused += 1;
-                                    let what = format_args!("logon refused: {refusal}");
-                                    self.notice(now, peer.address, what);
-                                    return Served::Gone;
-                                }
+                            match doorway.admit((index, &*peer), now, Ask::Fix(&message)) {
+                                Admitted::In(id) => id,
+                                other => match self.not_in(other, index, peer, now) {
+                                    NotIn::Again => return Served::More,
+                                    NotIn::Waits => return Served::Waits,
+                                    NotIn::Refused => return Served::Gone,
+                                },
                             }
                         }
                     };
@@ -250,29 +227,9 @@ impl<N: Network> Acceptor<N> {
                     self.notice(now, peer.address, format_args!("closed: {error}"));
                     return Served::Gone;
                 }
-                Err(DecodeError::Incomplete) => match filled {
-                    Some(Fill::Drained) => return Served::Waits,
-                    Some(Fill::Closed) => return Served::Gone,
-                    None | Some(Fill::Data) => match peer.connection.fill() {
-                        // It has sent nothing that counts: others have their turn.
-                        Ok(Fill::Data) if peer.connection.input().len() == len => {
-                            return Served::More;
-                        }
-                        Ok(fill) => {
-                            filled = Some(fill);
-                            0
-                        }
-                        Err(error) => {
-                            if error.kind() == ErrorKind::InvalidData {
-                                self.notice(
-                                    now,
-                                    peer.address,
-                                    format_args!("closed: TLS: {error}"),
-                                );
-                            }
-                            return Served::Gone;
-                        }
-                    },
+                Err(DecodeError::Incomplete) => match self.fill(peer, &mut filled, now) {
+                    Some(served) => return served,
+                    None => 0,
                 },
             };
             peer.connection.consume(used);
@@ -281,15 +238,52 @@ impl<N: Network> Acceptor<N> {
     }
 }
 
+impl<N: Network> Acceptor<N> {
+    /// Reads more of a connection; says what becomes of it if there is no more.
+    #[inline]
+    pub(super) fn fill(
+        &mut self,
+        peer: &mut Peer<N::Stream>,
+        filled: &mut Option<Fill>,
+        now: Timestamp,
+    ) -> Option<Served> {
+        let len = peer.connection.input().len();
+        match filled {
+            Some(Fill::Drained) => return Some(Served::Waits),
+            Some(Fill::Closed) => return Some(Served::Gone),
+            None | Some(Fill::Data) => {}
+        }
+        match peer.connection.fill() {
+            // It has sent nothing that counts: others have their turn.
+            Ok(Fill::Data) if peer.connection.input().len() == len => Some(Served::More),
+            Ok(fill) => {
+                *filled = Some(fill);
+                None
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::InvalidData {
+                    self.notice(now, peer.address, format_args!("closed: TLS: {error}"));
+                }
+                Some(Served::Gone)
+            }
+        }
+    }
+}
+
 fn is_of_session_layer(message: &Message<'_>) -> bool {
     matches!(message.msg_type(), [b'0'..=b'5' | b'A'] | [])
+}
+
+/// Whether it has a limit of its own: who has sent too much can still cancel.
+fn is_cancel(message: &Message<'_>) -> bool {
+    matches!(message.msg_type(), b"F" | b"Z" | b"q")
 }
 
 fn is_order(message: &Message<'_>) -> bool {
     matches!(message.msg_type(), b"D" | b"G" | b"i")
 }
 
-enum Served {
+pub(super) enum Served {
     /// The socket has no more bytes.
     Waits,
     /// It has, or may have: its next turn is after the others'.
@@ -352,7 +346,7 @@ impl<R: Requests> Border<'_, R> {
         }
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return Pace::Go };
         slot.cancels.heard(now);
-        slot.rate.as_mut().map_or(Pace::Go, |rate| rate.pace(now, message))
+        slot.rate.as_mut().map_or(Pace::Go, |rate| rate.pace(now, is_cancel(message)))
     }
 
     /// It has sent far too much: it is told when to come back.

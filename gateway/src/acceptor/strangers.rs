@@ -12,7 +12,8 @@ use super::admission::Admission;
 use super::timers::NEVER;
 use super::{Acceptor, Peer, Requests};
 use crate::connection::Connection;
-use crate::network::Network;
+use crate::network::{Door, Network};
+use crate::soup::SoupServer;
 
 /// Between two steps for strangers while somebody is logged on, in the mean.
 ///
@@ -77,7 +78,7 @@ impl<N: Network> Acceptor<N> {
 
     /// Takes the next connection, if there is one.
     fn accept(&mut self, now: Timestamp) {
-        let (stream, address) = match self.network.accept() {
+        let (stream, address, door) = match self.network.accept() {
             Ok(accepted) => accepted,
             // The next one says so again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -115,6 +116,7 @@ impl<N: Network> Acceptor<N> {
         }
         self.serials += 1;
         let mut peer = new_peer(connection, address, self.serials, now);
+        peer.soup = (door == Door::Ouch).then(|| Box::new(SoupServer::new(self.soup_config())));
         let logon_by = Timestamp(now.0 + self.config.logon_timeout_ns);
         self.timers.look_at(index, &mut peer, logon_by);
         self.peers[index] = Some(peer);
@@ -173,6 +175,7 @@ fn new_peer<S>(
         connection,
         address,
         serial,
+        soup: None,
         admission: Admission::Open,
         session: None,
         opened: now,

@@ -27,6 +27,12 @@ impl<N: Network> Acceptor<N> {
             }
             if numbering == Numbering::Clear {
                 slot.session.cleared(input.timestamp);
+                if let Some(ouch) = &mut slot.ouch {
+                    ouch.cleared();
+                }
+            }
+            if slot.ouch.is_some() {
+                self.ouch_note(input.session, attachment);
             }
         }
     }
@@ -74,17 +80,30 @@ impl<N: Network> Acceptor<N> {
         let mut resending = std::mem::take(&mut self.resending);
         let (others, mut step) = (self.logged_on > 1, None);
         self.resends_held = 0;
+        let mut let_in = Vec::new();
         resending.retain(|id| {
             let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
             let peer =
                 slot.peer.and_then(|index| Some((index, self.peers.get_mut(index)?.as_mut()?)));
             let Some((index, peer)) = peer else { return false };
+            if let Some(ouch) = &mut slot.ouch
+                && let Some(login) = ouch.login_to_answer()
+            {
+                let begun_at = self.entry.begun_at(*id);
+                let spoke_fix = self.entry.version(*id).is_some();
+                let last = slot.session.last_outbound();
+                let oldest = history.oldest(*id, MsgSeqNum(1)).0;
+                let facts = login.against(begun_at, spoke_fix, last, oldest);
+                slot.lag = ouch.answer(peer, facts);
+                let_in.push(index);
+            }
             let most = self.config.out_buffer_bytes / 2;
             if peer.connection.waiting() >= most {
                 // It comes back when it has read on.
                 return false;
             }
-            let again = !slot.resends.is_empty();
+            let replays = slot.lag.is_some() && slot.ouch.as_ref().is_some_and(|it| it.replays());
+            let again = !slot.resends.is_empty() || replays;
             // One step a round, and only as many as nobody else would feel.
             if again && others && !(step.is_none() && self.resends_share.take(now)) {
                 self.resends_held += usize::from(step.is_none());
@@ -98,7 +117,11 @@ impl<N: Network> Acceptor<N> {
                     let room = (most, count);
                     resend_range(slot, peer, &books, *id, range, now, history, room)
                 }
-                None => catch_up(slot, peer, &books, *id, now, history, most),
+                None => {
+                    step = step.or((others && replays).then_some(*id));
+                    let count = if others && replays { RESENDS_A_STEP } else { RESENDS_A_ROUND };
+                    catch_up(slot, peer, &books, *id, now, history, (most, count))
+                }
             };
             if said.is_err() {
                 self.stats.unreadable += 1;
@@ -118,6 +141,9 @@ impl<N: Network> Acceptor<N> {
         }
         resending.append(&mut self.resending);
         self.resending = resending;
+        for index in let_in {
+            self.read_on_after_login(index, now);
+        }
     }
 }
 
@@ -152,6 +178,9 @@ fn tell<S: Stream>(
     now: Timestamp,
     inputs: &mut impl Inputs,
 ) -> Result<(), Unreadable> {
+    if let Some(ouch) = &mut slot.ouch {
+        return ouch.tell(peer, books.entry, told, msg, inputs);
+    }
     let (turn_time, out) = (told.input.timestamp, peer.connection.output());
     if is_quiet(told) {
         // Its number is filled over before the next message, whenever that comes.
@@ -217,7 +246,7 @@ fn catch_up<S: Stream>(
     id: SessionId,
     now: Timestamp,
     history: &mut impl History,
-    most: usize,
+    (most, count): (usize, usize),
 ) -> Result<(), Unreadable> {
     let Some(from) = slot.lag else { return Ok(()) };
     if history.oldest(id, MsgSeqNum(from)).0 > from {
@@ -226,7 +255,7 @@ fn catch_up<S: Stream>(
     }
     let last = slot.session.last_outbound().0;
     let mut next = from;
-    for (msg, told) in some_messages(id, (from, last), RESENDS_A_ROUND, history)? {
+    for (msg, told) in some_messages(id, (from, last), count, history)? {
         if peer.connection.waiting() >= most {
             break;
         }
@@ -320,6 +349,8 @@ struct OwnedTold {
     attachment: Vec<u8>,
     event: Event,
     event_index: u32,
+    /// What is looked ahead for.
+    rest: Vec<u8>,
 }
 
 impl OwnedTold {
@@ -330,6 +361,10 @@ impl OwnedTold {
             attachment: told.attachment.to_vec(),
             event: *told.event,
             event_index: told.event_index,
+            rest: match told.event {
+                Event::Accepted(_) | Event::Replaced(_) => told.rest.to_vec(),
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -341,6 +376,7 @@ impl OwnedTold {
             attachment: &self.attachment,
             event: &self.event,
             event_index: self.event_index,
+            rest: &self.rest,
         }
     }
 }

@@ -86,7 +86,7 @@ impl<N: Network> Acceptor<N> {
                 continue;
             };
             peer.look_at = NEVER;
-            match self.look_at_peer(&mut peer, now, requests) {
+            match self.look_at_peer(index, &mut peer, now, requests) {
                 Some(next) => {
                     let next = next.max(Timestamp(now.0 + TICK_NS));
                     self.timers.look_at(index, &mut peer, next);
@@ -100,6 +100,7 @@ impl<N: Network> Acceptor<N> {
     /// When it is to be looked at next; `None`: it is over.
     fn look_at_peer(
         &mut self,
+        index: usize,
         peer: &mut Peer<N::Stream>,
         now: Timestamp,
         requests: &mut impl Requests,
@@ -114,6 +115,7 @@ impl<N: Network> Acceptor<N> {
                 }
                 deadline
             }
+            Some(id) if peer.soup.is_some() => self.tick_soup((id, index), peer, now)?,
             Some(id) => {
                 let (slots, entry) = (&mut self.slots, &mut self.entry);
                 let lists = (&mut self.resending, &mut self.asking);

@@ -46,14 +46,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A connection whose handshake is not over, as the loop has it.
 pub struct Shaking {
     seat: Seat,
-    /// Until it is registered.
-    socket: Option<TcpStream>,
+    /// Until it is registered, with what is agreed on.
+    socket: Option<(TcpStream, Arc<ServerConfig>)>,
 }
 
 impl Shaking {
-    pub(super) fn new(socket: TcpStream) -> io::Result<Shaking> {
+    pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Shaking> {
         socket.set_nodelay(true)?;
-        Ok(Shaking { seat: Arc::new(Mutex::new(Seated::Shaking)), socket: Some(socket) })
+        Ok(Shaking { seat: Arc::new(Mutex::new(Seated::Shaking)), socket: Some((socket, config)) })
     }
 
     /// What came of it; [`ErrorKind::WouldBlock`] if nothing has yet.
@@ -72,7 +72,7 @@ impl Shaking {
 /// From the loop to the thread.
 enum Word {
     /// Shake hands with it; it is that peer of the loop.
-    Come(TcpStream, Seat, usize),
+    Come(TcpStream, Arc<ServerConfig>, Seat, usize),
     /// It was closed.
     Go(Seat),
 }
@@ -93,8 +93,8 @@ pub(super) struct ToHandshakes(Arc<Between>);
 impl ToHandshakes {
     /// The thread has it from now on.
     pub(super) fn register(&self, shaking: &mut Shaking, peer: usize) -> io::Result<()> {
-        let Some(socket) = shaking.socket.take() else { return Ok(()) };
-        lock(&self.0.words).push(Word::Come(socket, Arc::clone(&shaking.seat), peer));
+        let Some((socket, config)) = shaking.socket.take() else { return Ok(()) };
+        lock(&self.0.words).push(Word::Come(socket, config, Arc::clone(&shaking.seat), peer));
         self.0.waker.wake()
     }
 
@@ -129,7 +129,6 @@ impl Drop for ToHandshakes {
 /// The thread's end.
 pub struct Handshakes {
     between: Arc<Between>,
-    config: Arc<ServerConfig>,
     poll: Poll,
     /// That of the loop.
     registry: Registry,
@@ -145,10 +144,7 @@ struct Hand {
 
 impl Handshakes {
     /// Both ends; `registry` is that of the loop's poll.
-    pub(super) fn new(
-        registry: Registry,
-        config: Arc<ServerConfig>,
-    ) -> io::Result<(ToHandshakes, Handshakes)> {
+    pub(super) fn new(registry: Registry) -> io::Result<(ToHandshakes, Handshakes)> {
         let poll = Poll::new()?;
         let between = Arc::new(Between {
             words: Mutex::default(),
@@ -159,7 +155,7 @@ impl Handshakes {
         });
         let (shaking, next) = (HashMap::new(), 1);
         let to = ToHandshakes(Arc::clone(&between));
-        Ok((to, Handshakes { between, config, poll, registry, shaking, next }))
+        Ok((to, Handshakes { between, poll, registry, shaking, next }))
     }
 
     /// Shakes hands until the loop has ended.
@@ -185,14 +181,22 @@ impl Handshakes {
             let words = std::mem::take(&mut *lock(&self.between.words));
             for word in words {
                 match word {
-                    Word::Come(socket, seat, peer) => self.begin(socket, seat, peer),
+                    Word::Come(socket, config, seat, peer) => {
+                        self.begin(socket, &config, seat, peer);
+                    }
                     Word::Go(seat) => self.shaking.retain(|_, it| !Arc::ptr_eq(&it.seat, &seat)),
                 }
             }
         }
     }
 
-    fn begin(&mut self, mut socket: TcpStream, seat: Seat, peer: usize) {
+    fn begin(
+        &mut self,
+        mut socket: TcpStream,
+        config: &Arc<ServerConfig>,
+        seat: Seat,
+        peer: usize,
+    ) {
         if matches!(*lock(&seat), Seated::Gone) {
             return;
         }
@@ -202,7 +206,7 @@ impl Handshakes {
         if let Err(error) = self.poll.registry().register(&mut socket, Token(token), interest) {
             return self.end(&seat, peer, Err(error), Some(socket));
         }
-        match Tls::new(socket, &self.config) {
+        match Tls::new(socket, config) {
             // What is there to read or write is said next.
             Ok(tls) => drop(self.shaking.insert(token, Hand { tls: Box::new(tls), seat, peer })),
             Err(error) => self.end(&seat, peer, Err(error), None),

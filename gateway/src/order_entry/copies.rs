@@ -303,6 +303,7 @@ impl OrderEntry {
             attachment: buffer.get(..len).ok_or(unreadable)?,
             event: &event,
             event_index: of.index,
+            rest: &[],
         };
         match *copy {
             Copy::Trade { sides, request, .. } => {

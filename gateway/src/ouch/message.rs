@@ -477,7 +477,7 @@ messages! {
             /// A [`RestateReason`](super::RestateReason).
             reason: u8,
         }
-        /// A mass cancel is done; a [`Canceled`] for each order follows.
+        /// A mass cancel is done; the [`Canceled`] of each order came before.
         MassCancelResponse b'X' Always {
             /// Unit: ns since midnight.
             timestamp: u64,

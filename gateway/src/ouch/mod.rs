@@ -10,6 +10,7 @@
 
 mod code;
 mod message;
+mod note;
 mod options;
 
 pub use code::{
@@ -23,4 +24,5 @@ pub use message::{
     MassCancelResponse, Modified, Modify, OrderRestated, PriorityUpdate, Rejected, Replace,
     Replaced, SystemEvent,
 };
+pub use note::{Note, since_midnight};
 pub use options::{APPENDAGE_BYTES_MAX, Options, tag};

@@ -183,6 +183,7 @@ pub(crate) fn session(number: u32) -> SessionSetup {
         rights: Rights::default(),
         rate: None,
         drop_copy: None,
+        ouch: None,
     }
 }
 
@@ -302,6 +303,7 @@ impl Desk {
                     attachment: &attachment,
                     event,
                     event_index,
+                    rest: &[],
                 };
                 self.acceptor.event(self.now, &told, &mut self.turns);
             }

@@ -349,6 +349,7 @@ fn tell(
         attachment: &turn.attachment,
         event: &turn.events[said.event_index],
         event_index: u32::try_from(said.event_index).unwrap(),
+        rest: &[],
     };
     let now = Timestamp(OPEN.0 + 3_600_000 * MS);
     let header = Header { msg: said.msg, sending_time: turn.input.timestamp, resend, now };
@@ -1139,6 +1140,7 @@ fn an_unreadable_input_is_an_error_and_writes_nothing() {
         attachment: &turn.attachment,
         event,
         event_index: 1,
+        rest: &[],
     };
     let sending_time = turn.input.timestamp;
     let header = Header { msg, sending_time, resend: false, now: sending_time };
@@ -1231,6 +1233,7 @@ fn what_is_needed_of_the_past_is_enough_for_every_report() {
                 attachment: &of.attachment,
                 event,
                 event_index: u32::try_from(*event_index).unwrap(),
+                rest: &[],
             };
             let identity = &venue.identities[session.index() - 1];
             for resend in [false, true] {
@@ -1321,7 +1324,7 @@ fn check_saved(entry: &OrderEntry, session: SessionId, speaking: (Option<Version
     let mut bytes = Vec::new();
     entry.save(&mut |part| bytes.extend_from_slice(part));
     assert_eq!(told(&OrderEntry::load(&bytes, &[], 1_000_000).unwrap()), speaking);
-    bytes[0] = 5;
+    bytes[0] = 6;
     assert!(OrderEntry::load(&bytes, &[], 1_000_000).is_err());
     // Before there was more than one version, neither was said.
     let mut old = Vec::new();
@@ -1380,8 +1383,14 @@ fn how_far_drop_copy_has_come_follows_its_notes_and_is_saved() {
     entry.save(&mut |part| bytes.extend_from_slice(part));
     let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
     assert_eq!((loaded.copied_to(session), loaded.copied_to(other)), (expected, None));
-    // Before there were quotes, none stood behind the orders of each session.
+    // Before there was OUCH nothing of it stood behind the quotes of each session, and no auctions at the end; before
+    // there were quotes, none stood behind the orders.
     let first_ends = 16 + 40 + 72;
+    bytes.truncate(bytes.len() - 8 - 24);
+    bytes.drain(first_ends + 8..first_ends + 8 + 24);
+    bytes[0] = 4;
+    let loaded = OrderEntry::load(&bytes, &[], 1_000_000).unwrap();
+    assert_eq!((loaded.copied_to(session), loaded.copied_to(other)), (expected, None));
     bytes[0] = 3;
     bytes.truncate(bytes.len() - 8);
     bytes.drain(first_ends..first_ends + 8);

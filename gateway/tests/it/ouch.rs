@@ -1,5 +1,6 @@
 //! OUCH: each message as its table says, there and back, and nothing else taken for one.
 
+use gateway::order_entry::ouch::reject_reason;
 use gateway::ouch::{self, FromClient, FromVenue, Malformed, Options, tag};
 
 use crate::random::Random;
@@ -42,6 +43,46 @@ fn the_document_has_the_layout_of_each_message() {
             .collect();
         let ours: Vec<(String, usize, usize)> =
             fields.iter().map(|(field, at, len)| ((*field).to_owned(), *at, *len)).collect();
+        assert_eq!(told, ours, "{name}");
+    }
+}
+
+/// Whatever the core says has a reason in OUCH, and the document says which.
+#[test]
+fn the_document_has_the_reason_for_each_of_the_core() {
+    let at = DOCUMENT.find("## Reasons of the core").unwrap();
+    let rows = DOCUMENT[at..].lines().filter(|line| line.starts_with("| ")).skip(1);
+    let ours = matcher::RejectReason::ALL.iter();
+    let ours = ours.map(|it| format!("| {} | {:?} |", it.text(), reject_reason(*it)));
+    assert_eq!(rows.collect::<Vec<_>>(), ours.collect::<Vec<_>>());
+}
+
+macro_rules! codes {
+    ($($name:ident)*) => {
+        [$((stringify!($name), ouch::$name::ALL.iter().map(|it| (u64::from(it.code()), format!("{it:?}"))).collect::<Vec<_>>()),)*]
+    };
+}
+
+#[test]
+fn the_document_has_each_code() {
+    for (name, ours) in
+        codes![SystemCode OrderState CancelReason BrokenReason RestateReason Liquidity RejectReason]
+    {
+        let at = DOCUMENT.find(&format!("**{name}**")).unwrap();
+        let rows =
+            DOCUMENT[at..].lines().skip(1).skip_while(|line| !line.starts_with("|---")).skip(1);
+        let told: Vec<(u64, String)> = rows
+            .take_while(|line| line.starts_with('|'))
+            .map(|row| {
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                let code = cells[1].trim_matches('`');
+                let code = match code.strip_prefix("0x") {
+                    Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
+                    None => u64::from(code.as_bytes()[0]),
+                };
+                (code, cells[2].to_owned())
+            })
+            .collect();
         assert_eq!(told, ours, "{name}");
     }
 }

@@ -349,6 +349,7 @@ impl<S: Sink> Sessions<S> {
                 attachment: head.attachment(),
                 event,
                 event_index: index,
+                rest: &[],
             };
             // Its number is filled over.
             if is_quiet(&told) {

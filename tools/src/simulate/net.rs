@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use gateway::network::{Network, Ready, Stream};
+use gateway::network::{Door, Network, Ready, Stream};
 use venue::Clock;
 
 use super::faults::{Counts, Fault};
@@ -469,7 +469,7 @@ pub(super) struct VirtualNetwork {
 impl Network for VirtualNetwork {
     type Stream = VirtualStream;
 
-    fn accept(&mut self) -> io::Result<(VirtualStream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(VirtualStream, SocketAddr, Door)> {
         let mut state = self.net.0.borrow_mut();
         let waits = state.conns.iter_mut().find(|(_, conn)| {
             conn.port == self.port && conn.announced && !conn.accepted && !conn.server_gone
@@ -478,7 +478,7 @@ impl Network for VirtualNetwork {
         conn.accepted = true;
         let port = u16::try_from(*id % 50_000).unwrap_or(0) + 10_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok((VirtualStream { net: self.net.clone(), id: *id }, address))
+        Ok((VirtualStream { net: self.net.clone(), id: *id }, address, Door::Fix))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

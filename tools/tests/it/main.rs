@@ -17,6 +17,7 @@ mod importing;
 mod journals;
 mod line;
 mod looking;
+mod ouching;
 mod play;
 mod python;
 mod quoting;

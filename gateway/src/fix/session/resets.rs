@@ -36,7 +36,8 @@ impl ResetTimes {
 
 impl Session {
     /// Whether its numbers are of a period that is over.
-    pub(super) fn is_reset_due(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_reset_due(&self, now: Timestamp) -> bool {
         let numbered = self.next_in > 1 || self.last_out > 0;
         let last = self.profile.resets.map(|resets| resets.last(now));
         numbered && last.is_some_and(|last| last > self.begun_at)
