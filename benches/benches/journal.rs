@@ -1,6 +1,7 @@
 //! The journal alone: appending, getting durable, reading back.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use benches::measure::{Bench, Times, Unit, Value, cpu_time, on_cpu, pin, time};
 use benches::rig::{Folder, Helpers};
-use journal::{Position, Reader, SEGMENT_BYTES_DEFAULT, Writer};
+use journal::{Opened, Position, Prepared, Reader, SEGMENT_BYTES_DEFAULT, Synced, Writer};
+use rustix::fs::{FlockOperation, flock};
 
 /// Where the synced segments go: a folder of the build, so on a disk.
 const DISK: &str = env!("CARGO_TARGET_TMPDIR");
@@ -29,6 +31,9 @@ fn main() {
     }
     if bench.wants("journal/bare store") {
         beside_a_bare_store(&bench);
+    }
+    if bench.wants("journal/segment ahead") {
+        segment_ahead(&bench);
     }
     if bench.wants("journal/followed by another process") {
         followed(&bench);
@@ -118,6 +123,56 @@ fn beside_a_bare_store(bench: &Bench) {
     bench.figure("journal/bare store, 64 B and CRC32C", Unit::Ns, bare);
     bench.figure("journal/bare store, a turn of one event of 64 B beside it", Unit::Ns, each);
     bench.figure("journal/bare store, the turn to the bare store", Unit::Ratio, ratio);
+}
+
+/// What the preparer's thread takes for a segment: of new memory, because somebody has locked the old ones as a reader does, and of that of
+/// an old one. Rounds alternate; the zeroes for the disk are in both, beside the disk's own time.
+fn segment_ahead(bench: &Bench) {
+    const SEGMENT: u32 = 16 << 20;
+    const SEGMENTS: u64 = 16;
+    let record = vec![0x5a; 32 << 10];
+    let (mut of_new, mut again, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let mut elapsed = [Duration::ZERO; 2];
+        for (locked, elapsed) in [true, false].into_iter().zip(&mut elapsed) {
+            let folder = Folder::on_disk(Path::new(DISK), "ahead");
+            let Opened { mut writer, mut syncer, mut preparer, log, .. } = folder.open(SEGMENT);
+            let (mut sequence, mut segment, mut locks) = (0, 0, Vec::new());
+            // Until the first old ones have gone nothing is used again.
+            while segment < SEGMENTS + 6 {
+                sequence += 1;
+                turn(&mut writer, sequence, &record);
+                while syncer.step().expect("a sync") != Synced::Idle {}
+                if log.committed().0 / u64::from(SEGMENT) == segment {
+                    continue;
+                }
+                segment += 1;
+                if locked {
+                    let files = std::fs::read_dir(&folder.live_dir).expect("the live log");
+                    for file in files.map(|file| file.expect("a file").path()) {
+                        let file = File::open(file).expect("a live segment");
+                        flock(&file, FlockOperation::LockShared).expect("a lock");
+                        locks.push(file);
+                    }
+                }
+                let (took, ()) =
+                    cpu_time(|| while preparer.step().expect("a segment") == Prepared::Made {});
+                if segment > 6 {
+                    *elapsed += took;
+                }
+                // Their memory is given back in a moment that is not measured, for our side's sake.
+                locks.clear();
+            }
+        }
+        let each =
+            |elapsed: Duration| Value::us(nanos(elapsed) / SEGMENTS / u64::from(SEGMENT >> 20));
+        of_new.push(each(elapsed[0]));
+        again.push(each(elapsed[1]));
+        ratio.push(Value::ratio(nanos(elapsed[1]), nanos(elapsed[0])));
+    }
+    bench.figure("journal/segment ahead, a MiB of new memory", Unit::Us, of_new);
+    bench.figure("journal/segment ahead, a MiB of an old one", Unit::Us, again);
+    bench.figure("journal/segment ahead, old to new", Unit::Ratio, ratio);
 }
 
 /// Set in the process that follows: the folder of the log.

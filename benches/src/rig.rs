@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use journal::{Log, Opened, Options, Prepared, Preparer, Synced, Syncer, Writer};
 use matcher::record::RECORD_VERSION;
@@ -142,7 +142,7 @@ impl Helpers {
     /// for it.
     #[must_use]
     pub fn start_lazy(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
-        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(2))
+        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(10))
     }
 
     fn start_resting(
@@ -183,8 +183,12 @@ impl Helpers {
                 pin(cpu);
             }
             while !flags.stopping.load(Ordering::Acquire) {
+                let begun = Instant::now();
                 if preparer.step().expect("a segment") != Prepared::Made {
                     me.park(SLEEP_MAX, || preparer.is_wanted());
+                } else if preparer.may_rest() {
+                    let rest = (begun.elapsed() * 4).min(Duration::from_millis(2));
+                    me.park(rest, || !preparer.may_rest());
                 }
             }
         }));

@@ -11,7 +11,7 @@ use crate::frame::{self, FrameFault};
 use crate::order::Order;
 use crate::scan::{Stop, walk};
 use crate::segment::{self, Geometry};
-use crate::tail::{all, check_header, map_begun};
+use crate::tail::{all, check_header, hold_live, map_begun};
 
 /// Checks both copies of every segment that is in both folders, each as far as it must be whole: the
 /// live one to the committed cursor, that on disk to the durable one. Says how many segments had two.
@@ -29,10 +29,11 @@ pub(crate) fn check(
         }
         let look =
             |folder, until: u64| Copy { folder, index, until }.look(control.log_id, geometry);
-        let live = match look(live_dir, control.committed.0) {
-            // Unlinked just now: it is durable and behind, and the disk has it.
+        let held = hold_live(&segment::path(live_dir, index));
+        let live = match held.and_then(|held| Ok((held, look(live_dir, control.committed.0)?))) {
+            // Taken away just now: it is durable and behind, and the disk has it.
             Err(ReadError::SegmentMissing { .. }) => continue,
-            live => live?,
+            live => live?.1,
         };
         let disk = look(dir, control.durable.0)?;
         both += 1;

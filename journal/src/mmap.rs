@@ -144,6 +144,12 @@ impl LiveMap {
     pub(crate) fn index(&self) -> u64 {
         self.index
     }
+
+    /// The memory of a segment that nobody reads or writes any more, and how many of its bytes were used.
+    pub(crate) fn into_fresh(self) -> (Fresh, u32) {
+        let used = self.used.into_inner().min(self.len);
+        (Fresh { raw: self.raw, len: self.len }, used)
+    }
 }
 
 /// The right to write one live segment. There is one per segment.
@@ -310,6 +316,8 @@ pub(crate) struct ReadMap {
     had: Box<[AtomicU64]>,
     /// The kernel was told to fetch up to here for who reads on.
     told: AtomicUsize,
+    /// The lock on a live segment.
+    _held: Option<File>,
 }
 
 impl ReadMap {
@@ -333,7 +341,12 @@ impl ReadMap {
         };
         let words = len.div_ceil(BLOCK_BYTES * 64);
         let had = std::iter::repeat_with(|| AtomicU64::new(0)).take(words).collect();
-        Ok(ReadMap { raw, len, had, told: AtomicUsize::new(0) })
+        Ok(ReadMap { raw, len, had, told: AtomicUsize::new(0), _held: None })
+    }
+
+    /// Keeps the lock on the file for as long as the mapping is there.
+    pub(crate) fn keep(&mut self, held: Option<File>) {
+        self._held = held;
     }
 
     /// Gets the bytes from `from` to `to`, as far as the file has them, if we do not have them yet. Before that, or if

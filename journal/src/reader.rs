@@ -16,7 +16,7 @@ use crate::scan::{self, Cut, CutReason, Proof};
 use crate::segment::{self, Geometry};
 use crate::snapshots::Snapshots;
 use crate::tail::{
-    Checked, all, check_frame, check_header, deny_unmade, dirty, map_begun, map_segment,
+    Checked, all, check_frame, check_header, deny_unmade, dirty, hold_live, map_begun, map_segment,
 };
 
 /// Iterates over the frames of a log from its folders: live segments before those on disk.
@@ -370,13 +370,18 @@ impl Reader {
         let live = self.live_dir.as_ref().map(|live_dir| (live_dir, true));
         for (folder, live) in live.into_iter().chain([(&self.dir, false)]) {
             let file = segment::path(folder, index);
-            let (map, header) = match map_begun(&file, index, self.log_id) {
+            let held = match live.then(|| hold_live(&file)).transpose() {
+                Err(ReadError::SegmentMissing { .. }) => continue,
+                held => held?,
+            };
+            let (mut map, header) = match map_begun(&file, index, self.log_id) {
                 Ok((map, Some(header))) => (map, header),
                 Ok((_, None)) | Err(ReadError::SegmentMissing { .. }) => continue,
                 Err(error) => return Err(error),
             };
             check_header(&file, &header, self.log_id, self.geometry.segment_bytes)?;
             map.read_places();
+            map.keep(held);
             return Ok(Some(Source {
                 index,
                 file,

@@ -988,5 +988,10 @@ fn clear_live(live_dir: &Path, keep: Option<u64>) -> Result<(), OpenError> {
         let result = std::fs::remove_file(segment::path(live_dir, index));
         result.map_err(|error| OpenError::Dir { dir: live_dir.to_path_buf(), error })?;
     }
-    Ok(())
+    match std::fs::remove_file(preparer::spare_path(live_dir)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OpenError::Dir { dir: live_dir.to_path_buf(), error })
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,8 +1,13 @@
 //! Following the log: from the live mapping, or from disk for whoever is far behind.
 
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{HeaderFault, ReadError};
 use crate::frame::{self, Frame, FrameFault, HEADER_BYTES, Header, KIND_SEAL, u32_at};
@@ -136,6 +141,33 @@ pub(crate) fn map_begun(
         return Err(error);
     }
     Ok((map, None))
+}
+
+/// Keeps the live segment in `file` from being used again for a later one, by a venue in another process, until what is returned is
+/// dropped.
+pub(crate) fn hold_live(file: &Path) -> Result<File, ReadError> {
+    let told = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::SegmentMissing { file: file.to_path_buf() },
+        _ => ReadError::Io { doing: "hold", file: file.to_path_buf(), error },
+    };
+    // A pipe of this name would keep us waiting for ever.
+    #[allow(clippy::cast_possible_wrap)] // Flags.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let held = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(told)?;
+    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => {}
+        // The venue is taking it away: it is on the disk.
+        Err(Errno::WOULDBLOCK) => {
+            return Err(ReadError::SegmentMissing { file: file.to_path_buf() });
+        }
+        Err(error) => return Err(told(error.into())),
+    }
+    // It may have got another name before it was locked.
+    let (named, found) = (std::fs::metadata(file).map_err(told)?, held.metadata().map_err(told)?);
+    if (named.dev(), named.ino()) != (found.dev(), found.ino()) {
+        return Err(ReadError::SegmentMissing { file: file.to_path_buf() });
+    }
+    Ok(held)
 }
 
 /// Maps a segment's file, whatever is in it.

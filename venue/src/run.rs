@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway::acceptor::News;
 use gateway::network::{Door, Network, Sockets};
@@ -29,7 +29,7 @@ use crate::release::Release;
 use crate::replay::StateHash;
 use crate::schedule::Schedule;
 use crate::snapshots::{KeepError, Keeper, Made};
-use crate::threads::{Fate, Sleeper, Sleepers, spawn};
+use crate::threads::{Fate, Place, Sleeper, Sleepers, spawn};
 use crate::tls::{TlsError, server_config};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
@@ -48,8 +48,19 @@ const LIVE_SEGMENTS_KEPT: u32 = 2;
 /// Batches on their way to the disk at once, where the venue waits for it.
 const SYNC_LANES: usize = 2;
 
-/// How long the syncer lets records gather when nobody waits for the disk.
-const LAZY_SYNC: Duration = Duration::from_millis(2);
+/// How long the syncer lets records gather when nobody waits for the disk: what a venue with `durability = "memory"` loses
+/// with its machine, beside what the disk is slow to take.
+///
+/// Each round takes 20 to 40 µs of a CPU, which may be the one of who is measured: at 2 ms that was more than a hundredth of the time, so
+/// it was the p99.
+const LAZY_SYNC: Duration = Duration::from_millis(10);
+
+/// After a piece of a segment the preparer rests so many times as long as it took, if it is early: whoever shares its CPU has
+/// most of it.
+const PREPARE_RESTS: u32 = 4;
+
+/// It rests so long at most.
+const PREPARE_REST_MAX: Duration = Duration::from_millis(2);
 
 /// How long a thread sleeps at most; a lost wake-up would cost this much and no more.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -278,8 +289,11 @@ impl Venue {
         }
         let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
-        let helpers = Helpers::start(config, syncer, preparer, &log, &readers, &fate, &space);
-        let snapshots = SnapshotThread::start(keeper, &fate, space);
+        let gateway_cpu = config.gateway_cpu.filter(|_| !joined);
+        let taken: Vec<usize> = config.core_cpu.into_iter().chain(gateway_cpu).collect();
+        let helpers =
+            Helpers::start(config, &taken, syncer, preparer, &log, &readers, &fate, &space);
+        let snapshots = SnapshotThread::start(keeper, Place::new(None, &taken), &fate, space);
 
         let shared = Shared {
             fate: Arc::clone(&fate),
@@ -292,14 +306,14 @@ impl Venue {
         };
         // It ends when the gateway's loop has ended: nobody can ask then.
         let gateway = Arc::clone(&gateway_sleeper);
-        let mut loops = vec![spawn("vesta-logon", None, &fate, move || {
+        let mut loops = vec![spawn("vesta-logon", Place::new(None, &taken), &fate, move || {
             // Of this thread alone; where it is refused a burst of Logons costs the others more.
             let _ = rustix::process::setpriority_process(None, LOGON_NICE);
             comparing.run(&gateway);
         })];
         if let Some(handshakes) = handshakes {
             let shared = shared.clone();
-            loops.push(spawn("vesta-tls", None, &fate, move || {
+            loops.push(spawn("vesta-tls", Place::new(None, &taken), &fate, move || {
                 // As above: a storm of handshakes costs those who are logged on little.
                 let _ = rustix::process::setpriority_process(None, LOGON_NICE);
                 shared.run(|| handshakes.run().map_err(|error| format!("poll failed: {error}")));
@@ -308,7 +322,7 @@ impl Venue {
         let market_data = market_data.map(|read| {
             let (sleeper, gateway) = (read.sleeper(), Arc::clone(&gateway_sleeper));
             let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
-            loops.push(spawn("vesta-market", None, &fate, move || {
+            loops.push(spawn("vesta-market", Place::new(None, &taken), &fate, move || {
                 // Of this thread alone, as above.
                 let _ = rustix::process::setpriority_process(None, market_data_thread::NICE);
                 shared.run(|| read.run(&thread_fate, &gateway));
@@ -317,25 +331,40 @@ impl Venue {
         });
         if joined {
             let me = gateway_sleeper;
-            loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
-                shared.clone().run(|| shared.joined(parts, &me));
-            }));
+            loops.push(spawn(
+                "vesta-core",
+                Place::new(config.core_cpu, &taken),
+                &fate,
+                move || {
+                    shared.clone().run(|| shared.joined(parts, &me));
+                },
+            ));
         } else {
             let Joined { core, gateway, feed, schedule } = parts;
             if let (Some(feed), Some(me)) = (feed, feed_sleeper) {
                 let shared = shared.clone();
-                loops.push(spawn("vesta-feed", None, &fate, move || {
+                loops.push(spawn("vesta-feed", Place::new(None, &taken), &fate, move || {
                     shared.clone().run(|| shared.feed(feed, &me));
                 }));
             }
             let (gateway_shared, me) = (shared.clone(), gateway_sleeper);
-            loops.push(spawn("vesta-gateway", config.gateway_cpu, &fate, move || {
-                gateway_shared.clone().run(|| gateway_shared.gateway(gateway, &me));
-                gateway_shared.gateway_ended.store(true, Ordering::Release);
-            }));
-            loops.push(spawn("vesta-core", config.core_cpu, &fate, move || {
-                shared.clone().run(|| shared.core(core, schedule));
-            }));
+            loops.push(spawn(
+                "vesta-gateway",
+                Place::new(config.gateway_cpu, &taken),
+                &fate,
+                move || {
+                    gateway_shared.clone().run(|| gateway_shared.gateway(gateway, &me));
+                    gateway_shared.gateway_ended.store(true, Ordering::Release);
+                },
+            ));
+            loops.push(spawn(
+                "vesta-core",
+                Place::new(config.core_cpu, &taken),
+                &fate,
+                move || {
+                    shared.clone().run(|| shared.core(core, schedule));
+                },
+            ));
         }
         Ok(Venue {
             fate,
@@ -514,6 +543,7 @@ impl Venue {
         for file in files.flatten() {
             let name = file.file_name();
             if name == "control"
+                || name == "spare"
                 || std::path::Path::new(&name).extension().is_some_and(|e| e == "seg")
             {
                 let _ = std::fs::remove_file(file.path());
@@ -629,8 +659,10 @@ struct Helpers {
 }
 
 impl Helpers {
+    #[allow(clippy::too_many_arguments)]
     fn start(
         config: &Config,
+        taken: &[usize],
         syncer: Syncer,
         preparer: Preparer,
         log: &Log,
@@ -664,10 +696,12 @@ impl Helpers {
                     fate: Arc::clone(fate),
                     ending: Arc::clone(&ending),
                 };
-                spawn("vesta-sync", config.sync_cpu, fate, move || sync.run())
+                spawn("vesta-sync", Place::new(config.sync_cpu, taken), fate, move || sync.run())
             })
             .collect();
-        threads.push(spawn("vesta-prepare", config.sync_cpu, fate, move || prepare.run()));
+        threads.push(spawn("vesta-prepare", Place::new(config.sync_cpu, taken), fate, move || {
+            prepare.run()
+        }));
         Helpers {
             ending,
             syncer: syncer_sleepers,
@@ -747,6 +781,7 @@ impl PrepareLoop {
         let (mut said, mut looks) = (false, 0);
         while !self.ending.is_stopping() {
             let ready = self.preparer.ready();
+            let begun = Instant::now();
             match self.preparer.step() {
                 Err(error) => {
                     self.fate.fail(error.to_string());
@@ -757,6 +792,11 @@ impl PrepareLoop {
                     if self.preparer.ready() > ready {
                         self.space.set_full(false);
                         self.core.iter().filter(|_| said).for_each(|sleeper| sleeper.wake());
+                    }
+                    if self.preparer.may_rest() {
+                        let rest = (begun.elapsed() * PREPARE_RESTS).min(PREPARE_REST_MAX);
+                        self.me
+                            .park(rest, || !self.preparer.may_rest() || self.ending.is_stopping());
                     }
                 }
                 Ok(Prepared::NoSpace { what, needed }) => {
@@ -805,7 +845,7 @@ struct SnapshotThread {
 }
 
 impl SnapshotThread {
-    fn start(keeper: Keeper, fate: &Arc<Fate>, space: Arc<Space>) -> SnapshotThread {
+    fn start(keeper: Keeper, place: Place, fate: &Arc<Fate>, space: Arc<Space>) -> SnapshotThread {
         let (ending, sleeper) = (Arc::new(Fate::default()), Sleeper::parked());
         let core = Arc::new(OnceLock::new());
         let run = SnapshotLoop {
@@ -816,7 +856,7 @@ impl SnapshotThread {
             ending: Arc::clone(&ending),
             core: Arc::clone(&core),
         };
-        let thread = spawn("vesta-snapshot", None, fate, move || run.run());
+        let thread = spawn("vesta-snapshot", place, fate, move || run.run());
         SnapshotThread { ending, sleeper, core, thread: Some(thread) }
     }
 

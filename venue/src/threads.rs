@@ -173,23 +173,47 @@ impl Fate {
     }
 }
 
-/// Starts a named thread, on `cpu` if given. A panic in it ends the venue.
+/// Where a thread runs.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On this CPU alone.
+    On(usize),
+    /// On any but these, which others are pinned to; where there is no other, on these too.
+    NotOn(Vec<usize>),
+}
+
+impl Place {
+    /// On `cpu` if it is given, or else off `taken`.
+    #[must_use]
+    pub fn new(cpu: Option<usize>, taken: &[usize]) -> Place {
+        cpu.map_or_else(|| Place::NotOn(taken.to_vec()), Place::On)
+    }
+
+    /// Moves the calling thread there.
+    fn take(&self) {
+        match self {
+            Place::On(cpu) => pin(*cpu),
+            Place::NotOn(taken) if taken.is_empty() => {}
+            Place::NotOn(taken) => stay_off(taken),
+        }
+    }
+}
+
+/// Starts a named thread, where it is said. A panic in it ends the venue.
 ///
 /// # Panics
 ///
 /// If the kernel has no thread for us.
 pub fn spawn(
     name: &str,
-    cpu: Option<usize>,
+    place: Place,
     fate: &Arc<Fate>,
     run: impl FnOnce() + Send + 'static,
 ) -> JoinHandle<()> {
     let (fate, owned) = (Arc::clone(fate), name.to_owned());
     let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
         let guard = FailOnPanic { fate: &fate, name: &owned };
-        if let Some(cpu) = cpu {
-            pin(cpu);
-        }
+        place.take();
         run();
         std::mem::forget(guard);
     });
@@ -214,5 +238,20 @@ fn pin(cpu: usize) {
     // Not by looking for it among the CPUs allowed now: those are what the caller was pinned to.
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         eprintln!("vesta: cannot pin to CPU {cpu}: not there, or not allowed");
+    }
+}
+
+/// A thread that the kernel puts beside one that spins takes milliseconds of its CPU at a time.
+fn stay_off(taken: &[usize]) {
+    // Where it cannot be asked or done, the kernel places the thread as before.
+    let Ok(mut allowed) = rustix::thread::sched_getaffinity(None) else {
+        return;
+    };
+    taken
+        .iter()
+        .filter(|cpu| **cpu < rustix::thread::CpuSet::MAX_CPU)
+        .for_each(|cpu| allowed.unset(*cpu));
+    if allowed.count() > 0 {
+        let _ = rustix::thread::sched_setaffinity(None, &allowed);
     }
 }

@@ -1,11 +1,24 @@
-//! The segment after the next is made piece by piece, in good time, and at once when it is late.
+//! The segment after the next is made piece by piece, in good time, and at once when it is late; of new memory, or of that of an
+//! old one that nobody reads.
 
-use journal::{Opened, Options, Prepared};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use crate::support::{TempDir, append, prepare, sync};
+use journal::{Opened, Options, Prepared, Reader};
 
-const PIECE: u64 = 1 << 20;
+use crate::support::{TempDir, Turns, append, prepare, read_log, read_tail, sync, try_read};
+
+const PIECE: u64 = 64 << 10;
 const SEGMENT: u32 = 4 << 20;
+
+fn live(options: &Options, index: u64) -> PathBuf {
+    options.live_dir.join(format!("{index:016}.seg"))
+}
+
+/// Which file it is, whatever its name.
+fn inode(file: &Path) -> u64 {
+    std::fs::metadata(file).unwrap().ino()
+}
 
 #[test]
 fn a_live_segment_grows_by_pieces_while_another_one_is_ready() {
@@ -20,10 +33,10 @@ fn a_live_segment_grows_by_pieces_while_another_one_is_ready() {
         append(&mut writer, sequence, 60_000, 60_000);
         sync(&mut syncer);
     }
-    let next = options.live_dir.join(format!("{:016x}.seg", 3));
+    let next = live(&options, 3);
     let len = || std::fs::metadata(&next).map_or(0, |file| file.len());
     assert_eq!(len(), 0);
-    for piece in 1..=3 {
+    for piece in 1..u64::from(SEGMENT) / PIECE {
         assert_eq!(preparer.step().unwrap(), Prepared::Made);
         assert_eq!(len(), piece * PIECE);
         assert!(preparer.is_wanted());
@@ -45,7 +58,7 @@ fn a_live_segment_is_made_at_once_when_none_is_ready() {
         append(&mut writer, sequence, 60_000, 60_000);
         sync(&mut syncer);
     }
-    let next = options.live_dir.join(format!("{:016x}.seg", 3));
+    let next = live(&options, 3);
     // An old one goes first.
     while !next.exists() {
         assert_eq!(preparer.step().unwrap(), Prepared::Made);
@@ -53,6 +66,108 @@ fn a_live_segment_is_made_at_once_when_none_is_ready() {
     assert_eq!(std::fs::metadata(&next).unwrap().len(), SEGMENT.into());
     // Now that one is ready, the one after it comes by pieces.
     assert_eq!(preparer.step().unwrap(), Prepared::Made);
-    let later = options.live_dir.join(format!("{:016x}.seg", 4));
-    assert_eq!(std::fs::metadata(later).unwrap().len(), PIECE);
+    assert_eq!(std::fs::metadata(live(&options, 4)).unwrap().len(), PIECE);
+}
+
+/// A log whose segment 0 is behind and may go, and how many turns there are in it.
+fn two_segments_on(options: &Options) -> (Opened, u64) {
+    let mut opened = journal::open(options).unwrap();
+    assert!(prepare(&mut opened.preparer));
+    let mut sequence = 0;
+    while opened.log.committed().0 <= 2 * u64::from(SEGMENT) {
+        sequence += 1;
+        append(&mut opened.writer, sequence, 60_000, 60_000);
+        sync(&mut opened.syncer);
+        if opened.log.committed().0 <= u64::from(SEGMENT) {
+            assert!(prepare(&mut opened.preparer));
+        }
+    }
+    (opened, sequence)
+}
+
+#[test]
+fn the_memory_of_a_segment_that_nobody_reads_is_used_again_and_zero() {
+    let temp = TempDir::new();
+    let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+    let (mut opened, mut sequence) = two_segments_on(&options);
+    let old = inode(&live(&options, 0));
+    assert!(prepare(&mut opened.preparer));
+    assert!(!live(&options, 0).exists());
+    let again =
+        (2..=5).map(|index| live(&options, index)).find(|file| file.exists() && inode(file) == old);
+    let bytes = std::fs::read(again.expect("the same file under a later name")).unwrap();
+    assert_eq!(bytes.len(), SEGMENT as usize);
+    assert!(bytes.iter().all(|byte| *byte == 0));
+    // What is written there is read, by the same process, another one and the next venue.
+    let from = opened.log.committed();
+    while opened.log.committed().0 <= 5 * u64::from(SEGMENT) {
+        sequence += 1;
+        append(&mut opened.writer, sequence, 60_000, 60_000);
+        sync(&mut opened.syncer);
+        assert!(prepare(&mut opened.preparer));
+    }
+    let mut reader = Reader::open(&options.dir, Some(&options.live_dir)).unwrap();
+    reader.seek(from);
+    let read = try_read(&mut reader).unwrap();
+    assert!(read.len() > 50);
+    assert_eq!(read, read_tail(&mut opened.log.tail(from), opened.log.committed()));
+    assert_eq!(read_log(&opened.log).len() as u64, sequence);
+    drop(opened);
+    let opened = journal::open(&options).unwrap();
+    assert_eq!(opened.recovery.last_sequence, sequence);
+}
+
+#[test]
+fn a_segment_that_another_process_reads_is_not_used_again() {
+    let temp = TempDir::new();
+    let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+    let (mut opened, sequence) = two_segments_on(&options);
+    let old = inode(&live(&options, 0));
+    let mut reader = Reader::open(&options.dir, Some(&options.live_dir)).unwrap();
+    let mut turns = Turns::default();
+    turns.take(&reader.next().unwrap().expect("a frame"));
+    assert!(prepare(&mut opened.preparer));
+    assert!(!live(&options, 0).exists());
+    let names = (0..=6).map(|index| live(&options, index)).chain([options.live_dir.join("spare")]);
+    assert!(names.filter(|file| file.exists()).all(|file| inode(&file) != old));
+    // It reads what was there.
+    while let Some(frame) = reader.next().unwrap() {
+        turns.take(&frame);
+    }
+    assert_eq!(turns.whole().len() as u64, sequence);
+    assert_eq!(reader.position(), opened.log.committed());
+}
+
+#[test]
+fn a_segment_that_is_read_here_is_not_used_again() {
+    let temp = TempDir::new();
+    let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+    let (mut opened, sequence) = two_segments_on(&options);
+    let old = inode(&live(&options, 0));
+    let mut tail = opened.log.tail(opened.log.start());
+    let until = opened.log.committed();
+    let mut turns = Turns::default();
+    turns.take(&tail.next(until).unwrap().expect("a frame"));
+    assert!(prepare(&mut opened.preparer));
+    let names = (0..=6).map(|index| live(&options, index)).chain([options.live_dir.join("spare")]);
+    assert!(names.filter(|file| file.exists()).all(|file| inode(&file) != old));
+    while let Some(frame) = tail.next(until).unwrap() {
+        turns.take(&frame);
+    }
+    assert_eq!(turns.whole().len() as u64, sequence);
+}
+
+#[test]
+fn a_spare_segment_that_a_killed_venue_left_goes_with_the_next_start() {
+    let temp = TempDir::new();
+    let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+    let (mut opened, sequence) = two_segments_on(&options);
+    let spare = options.live_dir.join("spare");
+    while !spare.exists() {
+        assert_eq!(opened.preparer.step().unwrap(), Prepared::Made);
+    }
+    drop(opened);
+    let opened = journal::open(&options).unwrap();
+    assert_eq!(opened.recovery.last_sequence, sequence);
+    assert!(!spare.exists());
 }
