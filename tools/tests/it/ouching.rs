@@ -7,7 +7,7 @@ use std::time::Duration;
 use gateway::fix::tag;
 use gateway::ouch::{
     AccountQuery, Cancel, DisableOrderEntry, EnableOrderEntry, Enter, FromClient, FromVenue,
-    MARKET_PRICE, MassCancel, Modify, Options, RejectReason, Replace,
+    MARKET_PRICE, MassCancel, Modify, Options, Replace,
 };
 use gateway::soup::{SoupClientConfig, SoupClose, SoupReject};
 use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
@@ -15,6 +15,10 @@ use tools::ouch_conn::{OuchConn, OuchError, OuchHeard};
 use venue::{Config, Venue, clock};
 
 use crate::support::{Folder, Running, config_text, vesta};
+use ouch_shown::shown;
+
+#[path = "../../../gateway/tests/it/ouch_shown.rs"]
+mod ouch_shown;
 
 /// How long a test waits for what must come. Only a failing test ever waits that long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,75 +109,6 @@ pub(crate) fn said(conn: &mut OuchConn) -> (u64, FromVenue) {
 /// The next message as a line that a person can read.
 pub(crate) fn line(conn: &mut OuchConn) -> String {
     shown(&said(conn).1)
-}
-
-/// A message in a line: without its time, and with what differs from run to run left out.
-pub(crate) fn shown(message: &FromVenue) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    let code = |byte: u8| char::from(byte);
-    match message {
-        FromVenue::SystemEvent(it) => format!("system {}", code(it.event_code)),
-        FromVenue::Accepted(it) => format!(
-            "accepted {} {} {} {} @ {} {} state {} ref {} {}",
-            it.user_ref_num,
-            code(it.side),
-            it.quantity,
-            text(&it.symbol),
-            it.price,
-            code(it.time_in_force),
-            code(it.order_state),
-            if it.order_ref > 0 { "+" } else { "0" },
-            text(&it.cl_ord_id)
-        ),
-        FromVenue::Replaced(it) => format!(
-            "replaced {} -> {} {} {} {} @ {} ref {} {}",
-            it.orig_user_ref_num,
-            it.user_ref_num,
-            code(it.side),
-            it.quantity,
-            text(&it.symbol),
-            it.price,
-            if it.order_ref > 0 { "+" } else { "0" },
-            text(&it.cl_ord_id)
-        ),
-        FromVenue::Canceled(it) => {
-            format!("canceled {} {} {}", it.user_ref_num, it.quantity, code(it.reason))
-        }
-        FromVenue::AiqCanceled(it) => format!(
-            "aiq {} {} {} at {}",
-            it.user_ref_num,
-            it.decrement_shares,
-            code(it.liquidity_flag),
-            it.execution_price
-        ),
-        FromVenue::Executed(it) => format!(
-            "executed {} {} @ {} {}",
-            it.user_ref_num,
-            it.quantity,
-            it.price,
-            code(it.liquidity_flag)
-        ),
-        FromVenue::BrokenTrade(it) => {
-            format!("broken {} {} {}", it.user_ref_num, code(it.reason), text(&it.cl_ord_id))
-        }
-        FromVenue::Rejected(it) => {
-            let reason = RejectReason::from_code(it.reason).unwrap();
-            format!("rejected {} {reason:?} {}", it.user_ref_num, text(&it.cl_ord_id))
-        }
-        FromVenue::CancelPending(it) => format!("cancel pending {}", it.user_ref_num),
-        FromVenue::CancelReject(it) => format!("cancel rejected {}", it.user_ref_num),
-        FromVenue::PriorityUpdate(it) => format!("priority {}", it.user_ref_num),
-        FromVenue::Modified(it) => {
-            format!("modified {} {} {}", it.user_ref_num, code(it.side), it.quantity)
-        }
-        FromVenue::OrderRestated(it) => format!("restated {}", it.user_ref_num),
-        FromVenue::MassCancelResponse(it) => {
-            format!("mass canceled {} [{}] [{}]", it.user_ref_num, text(&it.firm), text(&it.symbol))
-        }
-        FromVenue::DisableResponse(it) => format!("disabled {}", it.user_ref_num),
-        FromVenue::EnableResponse(it) => format!("enabled {}", it.user_ref_num),
-        FromVenue::AccountQueryResponse(it) => format!("next {}", it.next_user_ref_num),
-    }
 }
 
 /// A counterparty over FIX.
@@ -391,7 +326,7 @@ fn a_number_that_is_too_low_is_a_retransmission() {
 #[test]
 fn what_was_said_is_said_again_from_any_number() {
     let folder = Folder::new();
-    let text = text(&folder, "");
+    let text = text(&folder, "").replace("[limits]", "[journal]\nsnapshot_mib = 1\n[limits]");
     let venue = start(&folder, &text);
     let mut maker = log_in(venue.ouch_addr().unwrap(), "MAKER", 1);
     let mut all = vec![said(&mut maker)];
@@ -439,6 +374,15 @@ fn what_was_said_is_said_again_from_any_number() {
     assert_eq!(refused(beyond), SoupReject::SessionNotAvailable);
     let yesterday = SoupClientConfig { session: Some(*b"1234567890"), ..login("maker", 1) };
     assert_eq!(refused(yesterday), SoupReject::SessionNotAvailable);
+    venue.stop().unwrap();
+    // From a snapshot too an order of before has its name.
+    let venue = start(&folder, &text);
+    assert!(venue.from_snapshot().is_some());
+    let mut maker = log_in(venue.ouch_addr().unwrap(), "MAKER", 0);
+    maker.send(&replace(2_000, 2_001, 7, 101)).unwrap();
+    assert_eq!(line(&mut maker), "replaced 2000 -> 2001 B 7 BTC-USD @ 10100 ref + another");
+    maker.send(&cancel(2_001, 3)).unwrap();
+    assert_eq!(line(&mut maker), "canceled 2001 4 U");
     venue.stop().unwrap();
 }
 

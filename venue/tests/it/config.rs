@@ -272,3 +272,60 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(path).unwrap_err().to_string();
     assert!(error.starts_with("no/such/vesta.toml: cannot be read"), "{error}");
 }
+
+/// Somebody speaks OUCH.
+#[test]
+fn ouch_is_for_sessions_that_say_so() {
+    let with = |session: &str, more: &str| {
+        let listen = "[ouch]\nlisten = \"127.0.0.1:5005\"\n";
+        format!(
+            "{SAMPLE}\n[[session]]\ncomp_id = \"MAKER\"\nparticipant = \"MARKET\"\nprotocol = \"ouch\"\n{session}\n{more}{listen}"
+        )
+    };
+    let name = "username = \"maker\"";
+    let config = Config::parse("vesta.toml", &with(name, "")).unwrap();
+    assert_eq!(config.ouch.map(|ouch| (ouch.listen.port(), ouch.tls)), Some((5_005, None)));
+    let firms: Vec<Option<[u8; 4]>> = config.sessions.iter().map(|it| it.ouch_firm).collect();
+    assert_eq!(firms, [None, None, Some(*b"    ")], "MARKET is too long to be named");
+    let config = Config::parse("vesta.toml", &with(&format!("{name}\nfirm = \"MM\""), "")).unwrap();
+    assert_eq!(config.sessions[2].ouch_firm, Some(*b"MM  "));
+    let nobody = format!("{SAMPLE}\n[ouch]\nlisten = \"127.0.0.1:5005\"\n");
+    assert!(Config::parse("vesta.toml", &nobody).is_ok(), "nobody needs to speak it");
+
+    let other = "[[session]]\ncomp_id = \"M2\"\nparticipant = \"M\"\nprotocol = \"ouch\"\nusername = \"MAKER\"\n";
+    let long = "[[instrument]]\nsymbol = \"ABCDEFGHI\"\nprice_decimals = 0\ntick_size = \"1\"\nqty_max = \"9\"\nprice_max = \"9\"\n";
+    for (session, more, wanted) in [
+        ("", "", "needs a username of 1 to 6 characters"),
+        ("username = \"marketmaker\"", "", "needs a username of 1 to 6 characters"),
+        ("username = \"ma ke\"", "", "needs a username of 1 to 6 characters"),
+        (name, other, "username MAKER is that of session MAKER too"),
+        (name, long, "ABCDEFGHI cannot be traded over OUCH: its symbol has more than 8 characters"),
+        ("username = \"m\"\nfirm = \"LONGER\"", "", "firm is 1 to 4 characters"),
+        (
+            "username = \"m\"\nversions = [\"FIX.4.4\"]",
+            "",
+            "versions is for sessions that speak FIX",
+        ),
+        ("username = \"m\"\nconformance = true", "", "conformance is for sessions that speak FIX"),
+        (
+            "username = \"m\"\npermissions = [\"trade\", \"quote\"]",
+            "",
+            "over OUCH there are the permissions",
+        ),
+        (
+            "username = \"m\"\npermissions = [\"market-data\"]",
+            "",
+            "over OUCH there are the permissions",
+        ),
+    ] {
+        let error = error(&with(session, more));
+        assert!(error.contains(wanted), "{error}");
+    }
+    let no_port = with(name, "").replace("[ouch]\nlisten = \"127.0.0.1:5005\"\n", "");
+    assert!(error(&no_port).contains("there is no [ouch] to listen for it"));
+    let firm = changed("# group = 1   ", "firm = \"MM\" # group = 1   ");
+    assert!(error(&firm).contains("firm is for protocol = \"ouch\""));
+    let plain = with("username = \"m\"\npassword = \"elevenchars\"", "");
+    let plain = plain.replace("# plain_passwords = true", "plain_passwords = true");
+    assert!(error(&plain).contains("10 characters for the password"));
+}

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::fix::{DecodeError, Encoder, Fields, decode};
+use gateway::ouch;
+use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha2::{Digest, Sha256};
 use venue::config::SAMPLE;
+use venue::credentials::Password;
 use venue::{Config, Layout, Venue, clock};
 
 use crate::folder::Folder;
@@ -209,6 +212,113 @@ fn a_session_under_tls_is_the_same_session_in_every_layout() {
         let (_, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", 4);
         assert_eq!(answer.seq(), 5);
         venue.stop().unwrap();
+    }
+}
+
+/// OUCH under TLS with everything that a session can be asked for: its certificate, its name, a password kept as a hash.
+#[test]
+fn ouch_under_tls_is_the_same_session_in_every_layout() {
+    for layout in [Layout::Joined, Layout::Split] {
+        let (folder, issuer, clients) = (Folder::new(), Issuer::new(), Issuer::new());
+        let (client, stranger) = (clients.sign("maker"), clients.sign("stranger"));
+        let text = with_tls(&folder, &issuer, Some(&clients), "");
+        let tls = "cert = \"cert.pem\"\nkey = \"key.pem\"\nclient_ca = \"clients.pem\"\n";
+        let listen = "listen = \"127.0.0.1:0\"\n";
+        let session = format!(
+            "[[session]]\ncomp_id = \"MAKER\"\nparticipant = \"MM\"\nprotocol = \"ouch\"\nusername = \"maker\"\n\
+             password = \"{}\"\ncertificate = \"{}\"\n",
+            Password::hash(b"s3cret").unwrap(),
+            client.fingerprint()
+        );
+        let text = format!("{text}\n{session}[ouch]\n{listen}[ouch.tls]\n{listen}{tls}");
+        let loaded = load(&folder, &text).unwrap();
+        let venue = Venue::start(&Config { layout, ..loaded }).unwrap();
+        let address = venue.ouch_tls_addr().unwrap();
+        let log_in = |shown: Option<&Shown>, password: &[u8]| {
+            let mut under = Under::connect(address, &issuer, shown);
+            let mut soup = SoupClient::new(SoupClientConfig::new(b"MAKER", password, 1));
+            let mut out = Vec::new();
+            soup.login(&mut out);
+            let _ = under.stream.write_all(&out);
+            (under.soup(&mut soup), under, soup)
+        };
+        let refused = |heard: Option<SoupHeard>| {
+            assert_eq!(heard, Some(SoupHeard::Closed(SoupReject::NotAuthorized)));
+        };
+        refused(log_in(Some(&stranger), b"s3cret").0);
+        refused(log_in(Some(&client), b"s3crets").0);
+        let (heard, mut under, mut soup) = log_in(Some(&client), b"S3CRET");
+        assert_eq!(heard, Some(SoupHeard::In));
+        assert_eq!(under.soup(&mut soup), Some(SoupHeard::Message(b'S')));
+        let order = ouch::Enter {
+            user_ref_num: 1,
+            side: b'B',
+            quantity: 5,
+            symbol: *b"BTC-USD ",
+            price: 1_000_000,
+            time_in_force: b'0',
+            display: b'Y',
+            capacity: b'P',
+            iso: b'N',
+            cross_type: b'N',
+            cl_ord_id: [b' '; 14],
+            options: ouch::Options::default(),
+        };
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        order.encode(&mut bytes);
+        soup.unsequenced(&bytes, &mut out);
+        under.stream.write_all(&out).unwrap();
+        assert_eq!(under.soup(&mut soup), Some(SoupHeard::Message(b'A')));
+        // Without TLS, on the other address, it has no certificate to show.
+        let mut plain = TcpStream::connect(venue.ouch_addr().unwrap()).unwrap();
+        let mut soup = SoupClient::new(SoupClientConfig::new(b"maker", b"s3cret", 1));
+        out.clear();
+        soup.login(&mut out);
+        plain.write_all(&out).unwrap();
+        let mut answer = Vec::new();
+        plain.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"\x00\x02JA");
+        venue.stop().unwrap();
+    }
+}
+
+/// What a client of SoupBinTCP hears.
+#[derive(Debug, PartialEq)]
+enum SoupHeard {
+    In,
+    /// A message of this type.
+    Message(u8),
+    Closed(SoupReject),
+}
+
+impl Under {
+    /// The next thing that the venue says, `None` if it has closed.
+    fn soup(&mut self, soup: &mut SoupClient) -> Option<SoupHeard> {
+        loop {
+            let received = soup.receive(clock::now(), &self.bytes);
+            let heard = match received.event {
+                None => None,
+                Some(SoupClientEvent::Accepted { .. }) => Some(SoupHeard::In),
+                Some(SoupClientEvent::Sequenced { message, .. }) => {
+                    Some(SoupHeard::Message(message[0]))
+                }
+                Some(SoupClientEvent::Close(SoupClose::Rejected(why))) => {
+                    Some(SoupHeard::Closed(why))
+                }
+                Some(other) => panic!("{other:?}"),
+            };
+            self.bytes.drain(..received.consumed);
+            if heard.is_some() {
+                return heard;
+            }
+            let mut buffer = [0; 16_384];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(read) => self.bytes.extend_from_slice(&buffer[..read]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("nothing came"),
+                Err(_) => return None,
+            }
+        }
     }
 }
 
