@@ -85,19 +85,22 @@ fn trades(version: &str, client: impl FnOnce(&Line, &str) -> Option<String>) {
     venue.stop().unwrap();
 }
 
-fn python(module: &str) -> Option<Command> {
+pub(crate) fn python(module: &str) -> Option<Command> {
     let python = env::var("VESTA_PYTHON").unwrap_or_else(|_| "python3".into());
     let import = format!("import {module}");
     let has = Command::new(&python).args(["-c", &import]).stderr(Stdio::null()).status();
     if has.is_ok_and(|status| status.success()) {
         return Some(Command::new(&python));
     }
-    skipped(&format!("the example client on {module}: {python} has it not (pip install {module})"));
+    let package = module.replace('_', "-");
+    skipped(&format!(
+        "the example client on {package}: {python} has it not (pip install {package})"
+    ));
     None
 }
 
 /// Runs a client to its end; what it said.
-fn say(command: &mut Command, line: &Line, args: &[&str]) -> String {
+pub(crate) fn say(command: &mut Command, line: &Line, args: &[&str]) -> String {
     let (host, port) = (line.address.ip().to_string(), line.address.port().to_string());
     command.args([host, port]).args(args).stdin(Stdio::null());
     let ended = Ended::of(command.output().unwrap());

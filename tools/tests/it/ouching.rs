@@ -14,6 +14,8 @@ use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 use tools::ouch_conn::{OuchConn, OuchError, OuchHeard};
 use venue::{Config, Venue, clock};
 
+use crate::clients;
+use crate::line::{Cut, Line};
 use crate::support::{Folder, Running, config_text, vesta};
 use ouch_shown::shown;
 
@@ -626,6 +628,107 @@ fn a_killed_venue_says_exactly_what_was_missed() {
         assert_eq!(&said(&mut maker), message);
     }
     drop(running);
+}
+
+/// Nasdaq's own library, over a line that is cut with orders on it and once more with reports on it.
+#[test]
+fn the_client_on_nasdaq_protocols_is_told_everything_once() {
+    const ORDERS: u32 = 400;
+    const CUTS: &[Cut] = &[Cut::Asked(9_999), Cut::Told(20_001)];
+    let Some(mut client) = clients::python("nasdaq_protocols") else { return };
+    let folder = Folder::new();
+    let venue = start(&folder, &text(&folder, ""));
+    let mut taker = taker(&venue);
+    take(&mut taker, "all", b'1', ORDERS, 10_000, 1);
+    let lines = Line::new(venue.ouch_addr().unwrap(), CUTS);
+    client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/trade_ouch.py"));
+    let said = clients::say(&mut client, &lines, &["maker", "secret", &ORDERS.to_string()]);
+    let mut expected = vec!["1 SystemEvent 0".to_owned()];
+    for n in 1..=ORDERS {
+        expected.push(format!("{} OrderAccepted {n}", 2 * n));
+        expected.push(format!("{} OrderExecuted {n}", 2 * n + 1));
+    }
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    assert!(lines.connections() > CUTS.len(), "{} connections", lines.connections());
+    venue.stop().unwrap();
+}
+
+/// Our messages in the eyes of the crate slouch, and its messages in ours: over a venue, each kind that it knows.
+#[test]
+fn slouch_reads_and_writes_what_we_do() {
+    use slouch::msg::{
+        AccountQuery, CancelOrder, DisableOrderEntry, EnableOrderEntry, EnterOrder, MassCancel,
+        ModifyOrder, OuchRequest, OuchResponse, ReplaceOrder, TagValue,
+    };
+    use slouch::types as theirs;
+
+    let folder = Folder::new();
+    // Symbols are letters there.
+    let venue = start(&folder, &text(&folder, "firm = \"MAKE\"\n").replace("BTC-USD", "BTCUSD"));
+    let mut maker = log_in(venue.ouch_addr().unwrap(), "MAKER", 1);
+    assert_eq!(line(&mut maker), "system S");
+    let user_ref = |n: u32| theirs::UserRefNum::parse(&n.to_be_bytes()).unwrap().1;
+    let (firm, symbol) =
+        (|| theirs::Mpid::from("MAKE").unwrap(), || theirs::StockSymbol::from("BTCUSD").unwrap());
+    let price = |units: u64| theirs::Price::parse(&units.to_be_bytes()).unwrap().1;
+    let enter = |n: u32, side, qty| {
+        EnterOrder::assert_new(
+            user_ref(n),
+            side,
+            qty,
+            symbol(),
+            price(1_000_000),
+            theirs::TimeInForce::Day,
+            theirs::Display::Visible,
+            theirs::Capacity::Principal,
+            false,
+            theirs::CrossType::ContinuousMarket,
+            theirs::OrderToken::from("token").unwrap(),
+        )
+    };
+    let mut iceberg = enter(2, theirs::Side::Buy, 50);
+    iceberg.add_option(TagValue::MaxFloor(5)).unwrap();
+    let replaced = ReplaceOrder::assert_new(
+        user_ref(2),
+        user_ref(3),
+        40,
+        price(990_000),
+        theirs::TimeInForce::Day,
+        theirs::Display::Visible,
+        false,
+        theirs::OrderToken::from("other").unwrap(),
+    );
+    let requests = [
+        OuchRequest::EnterOrder(enter(1, theirs::Side::SellShort, 10)),
+        OuchRequest::EnterOrder(iceberg),
+        OuchRequest::ReplaceOrder(replaced),
+        OuchRequest::CancelOrder(CancelOrder::assert_new(user_ref(3), 30)),
+        OuchRequest::ModifyOrder(ModifyOrder::assert_new(user_ref(3), theirs::Side::Sell, 3)),
+        OuchRequest::DisableOrderEntry(DisableOrderEntry::new(user_ref(4), firm())),
+        OuchRequest::EnterOrder(enter(5, theirs::Side::Sell, 10)),
+        OuchRequest::EnableOrderEntry(EnableOrderEntry::new(user_ref(6), firm())),
+        OuchRequest::AccountQuery(AccountQuery::new()),
+        OuchRequest::MassCancel(MassCancel::new(user_ref(7), firm(), symbol())),
+    ];
+    let mut kinds = String::new();
+    for (request, answers) in requests.iter().zip([1, 3, 1, 1, 1, 1, 1, 1, 1, 2]) {
+        let bytes = request.encode();
+        let ours = FromClient::decode(&bytes).unwrap_or_else(|why| panic!("{request}: {why}"));
+        maker.send(&ours).unwrap();
+        for _ in 0..answers {
+            let (_, message) = said(&mut maker);
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            let (rest, response) = OuchResponse::parse(&bytes).unwrap();
+            // It leaves the length of an appendage of nothing where it stands.
+            assert!(rest.is_empty() || rest == [0, 0], "{rest:?} behind {response:?}");
+            assert!(!matches!(response, OuchResponse::Unknown(..)), "{response:?}");
+            kinds.push(char::from(bytes[0]));
+        }
+    }
+    // The first two trade with each other: nobody prevents that here.
+    assert_eq!(kinds, "AAEEUCIGJKQCX");
+    venue.stop().unwrap();
 }
 
 /// A venue of its own process, and where it speaks OUCH.

@@ -28,6 +28,9 @@ const NS_PER_DAY: u64 = 86_400 * NS_PER_SECOND;
 /// Seconds of a day: an ExpireTime is below.
 const DAY_S: u32 = 86_400;
 
+/// CustomerType: a retail order, which the market knows nothing of. What stands for the others differs between clients.
+const RETAIL: u8 = b'R';
+
 /// What the session around a message says of it.
 pub struct Asks<'a> {
     /// When it came.
@@ -271,7 +274,7 @@ impl Border<'_> {
             || options.display_price.is_some()
             || options.side.is_some()
             || options.trade_now.is_some_and(|it| it != b'N')
-            || options.customer_type.is_some_and(|it| it != b'N');
+            || options.customer_type == Some(RETAIL);
         if foreign {
             return Err(unsupported(RejectReason::Other));
         }
@@ -375,7 +378,7 @@ impl Border<'_> {
         let asked = Options {
             firm: replace.options.firm.filter(|firm| !self.is_own_firm(*firm)),
             post_only: replace.options.post_only.filter(|it| (*it == b'P') != post_only),
-            customer_type: replace.options.customer_type.filter(|it| *it != b'N'),
+            customer_type: replace.options.customer_type.filter(|it| *it == RETAIL),
             user_ref_idx: None,
             ..replace.options
         };
