@@ -43,6 +43,11 @@ fn main() {
     linear(&bench, "auction/uncross, one owner on both sides", 50_000, one_owner);
     linear(&bench, "auction/stops, one elects the next", 50_000, cascade);
     linear(&bench, "auction/mass cancel of one session", 500_000, mass_cancel);
+    let name = "auction/mass cancel of one session, 10000 orders, in the core";
+    if bench.wants(name) {
+        let us = |time: Duration| Value::us(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        bench.figure(name, Unit::Us, (0..ROUNDS).map(|_| us(mass_cancel(10_000))).collect());
+    }
 }
 
 /// The figures of `measure` at `n` orders and at twice as many.

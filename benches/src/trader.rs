@@ -31,6 +31,13 @@ impl Line {
         }
     }
 
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Line::Tcp(stream) => stream.write(bytes),
+            Line::Tls(stream) => stream.write(bytes),
+        }
+    }
+
     fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match self {
             Line::Tcp(stream) => stream.write_all(bytes),
@@ -157,6 +164,35 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return false,
                 Err(error) => panic!("{error}"),
             }
+        }
+    }
+
+    /// Reads what is there, if something is; `false` at the end of the stream. For a socket that is spun on.
+    ///
+    /// # Panics
+    ///
+    /// If the stream is broken.
+    pub fn read_some(&mut self) -> bool {
+        match self.line.read(&mut self.bytes[self.filled..]) {
+            Ok(count) => {
+                self.filled += count;
+                count > 0
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Writes as much of `bytes` as there is room for; says how much. For a socket that is spun on.
+    ///
+    /// # Panics
+    ///
+    /// If the peer has gone.
+    pub fn write_some(&mut self, bytes: &[u8]) -> usize {
+        match self.line.write(bytes) {
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => panic!("{error}"),
         }
     }
 
