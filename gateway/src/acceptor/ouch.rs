@@ -316,6 +316,10 @@ impl<N: Network> Acceptor<N> {
                 }
             } else {
                 let Some(soup) = &mut peer.soup else { return Served::Gone };
+                if !soup.is_open() {
+                    // Its login is on its way through the core; what it has sent since is read behind the answer.
+                    return Served::Waits;
+                }
                 let mut said = Vec::new();
                 let received = soup.receive(now, peer.connection.input(), &mut said);
                 let consumed = received.consumed;

@@ -36,9 +36,9 @@ pub enum Note {
 }
 
 mod kind {
-    pub(super) const LOGIN: u8 = 32;
-    pub(super) const LOGOUT: u8 = 33;
-    pub(super) const SAID: u8 = 34;
+    pub(super) const LOGIN: u8 = 48;
+    pub(super) const LOGOUT: u8 = 49;
+    pub(super) const SAID: u8 = 50;
 }
 
 impl Note {

@@ -388,6 +388,52 @@ fn what_was_said_is_said_again_from_any_number() {
     venue.stop().unwrap();
 }
 
+/// Who is told of others over FIX knows an OUCH order by its UserRefNum.
+#[test]
+fn a_drop_copy_over_fix_has_ouch_orders() {
+    let folder = Folder::new();
+    let risk = "[[session]]\ncomp_id = \"RISK\"\nparticipant = \"DESK\"\npermissions = [\"drop-copy\"]\n\
+                drop_copy = { of = [\"MAKER\"], trades = true, reports = true }\n";
+    let venue = start(&folder, &(text(&folder, "") + risk));
+    let target = FixTarget {
+        address: venue.fix_addr(),
+        comp_id: "VESTA".into(),
+        reset: false,
+        patience: PATIENCE,
+    };
+    let mut risk = FixSet::connect(target, &[Login::plain("RISK")]).unwrap();
+    let mut maker = log_in(venue.ouch_addr().unwrap(), "MAKER", 1);
+    assert_eq!(line(&mut maker), "system S");
+    maker.send(&FromClient::Enter(order(7, b'S', 10, 200))).unwrap();
+    maker.send(&replace(7, 9, 8, 201)).unwrap();
+    maker.send(&FromClient::Enter(order(10, b'S', 10, 0))).unwrap();
+    let mut other = log_in(venue.ouch_addr().unwrap(), "OTHER", 0);
+    other.send(&FromClient::Enter(order(1, b'B', 3, 201))).unwrap();
+    let mut copies = Vec::new();
+    while copies.len() < 5 {
+        let mut hear = |_: usize, said: Heard<'_>| {
+            let Heard::Application(copy) = said else { panic!("{said:?}") };
+            let field =
+                |tag| String::from_utf8_lossy(copy.get(tag).unwrap_or_default()).into_owned();
+            let fields = [tag::MSG_TYPE, tag::CL_ORD_ID, tag::SYMBOL, tag::SIDE, tag::EXEC_TYPE];
+            copies.push(fields.map(field).join(" "));
+        };
+        risk.poll(Some(PATIENCE), &mut hear).unwrap();
+    }
+    copies.sort();
+    assert_eq!(
+        copies,
+        [
+            "8 10 BTC-USD 2 8",
+            "8 7 BTC-USD 2 0",
+            "8 9 BTC-USD 2 5",
+            "8 9 BTC-USD 2 F",
+            "AE 9 BTC-USD 2 "
+        ]
+    );
+    venue.stop().unwrap();
+}
+
 #[test]
 fn who_is_not_known_is_kept_out_and_locked_out() {
     let folder = Folder::new();
