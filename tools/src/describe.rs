@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gateway::fix::note::Note;
+use gateway::fix::note::{Note, QuoteStatus};
 use gateway::order_entry::{Copy, cl_ord_id_of};
 use gateway::ouch;
 use matcher::{
@@ -113,6 +113,9 @@ fn note(note: &Note<'_>) -> String {
         Note::Passing => "a message that is not said again".into(),
         Note::QuoteAck { status, text, .. } => {
             format!("mass quote acknowledgement, status {status} {}", text.escape_ascii())
+        }
+        Note::QuoteStatus(QuoteStatus { symbol, status, .. }) => {
+            format!("status of the quote in {}: {status}", symbol.escape_ascii())
         }
         Note::News { headline, .. } => format!("news: {}", headline.escape_ascii()),
         Note::UserResponse { status, text, .. } => {

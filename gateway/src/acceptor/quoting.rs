@@ -17,11 +17,11 @@ const _: () = assert!(4 * QUOTE_ENTRIES_MAX + 2 <= 2 * QUOTED_MAX + ROOM_MIN);
 /// instead: `venue is busy`.
 #[inline]
 pub(super) fn lacks_room(message: &Message<'_>, room: usize) -> bool {
-    room < ROOM_FOR_QUOTES && matches!(message.msg_type(), b"i" | b"Z")
+    room < ROOM_FOR_QUOTES && matches!(message.msg_type(), b"i" | b"Z" | b"a")
 }
 
 impl<R: Requests> FixShell<'_, R> {
-    /// Takes a MassQuote(i) or a QuoteCancel(Z).
+    /// Takes a MassQuote(i), a QuoteCancel(Z) or a QuoteStatusRequest(a).
     #[cold]
     pub(super) fn quote<'m>(
         &mut self,
@@ -38,7 +38,11 @@ impl<R: Requests> FixShell<'_, R> {
         let room = self.requests.room().saturating_sub(ROOM_FOR_ORDERS);
         let rights = self.rights;
         let may_quote = |symbol: &[u8]| rights.may_trade(symbol);
-        match self.entry.quote(self.session, message, again, room, &may_quote) {
+        let quoted = match message.msg_type() {
+            b"a" => self.entry.quote_status(self.session, message, room),
+            _ => self.entry.quote(self.session, message, again, room, &may_quote),
+        };
+        match quoted {
             Quoted::Reject { tag, reason } => Taken::Reject { tag, reason },
             Quoted::Inputs(inputs) => {
                 let last = inputs.len().saturating_sub(1);

@@ -480,7 +480,7 @@ impl<R: Requests> Shell for FixShell<'_, R> {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();
             return Taken::BusinessReject { reason: rights::NOT_AUTHORIZED, text, ref_id };
         }
-        if matches!(message.msg_type(), b"i" | b"Z") {
+        if matches!(message.msg_type(), b"i" | b"Z" | b"a") {
             return self.quote(inbound, message, poss_resend);
         }
         if passing::is_for(message) {

@@ -161,9 +161,30 @@ pub enum Note<'a> {
         /// Text(58), may be empty.
         text: &'a [u8],
     },
+    /// QuoteStatusReport(AI): an application message, sent again when asked for.
+    QuoteStatus(QuoteStatus<'a>),
     /// A message whose words are not in the journal: market data, reference data. What is said under the number is
     /// said when it comes, and never again.
     Passing,
+}
+
+/// What a session's quote in an instrument is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuoteStatus<'a> {
+    /// QuoteStatusReqID(649), may be empty.
+    pub request_id: &'a [u8],
+    /// QuoteID(117).
+    pub quote_id: &'a [u8],
+    /// Symbol(55).
+    pub symbol: &'a [u8],
+    /// QuoteStatus(297).
+    pub status: u8,
+    /// Price and quantity of bid and offer, without their decimal points; `None`: that side does not work.
+    pub sides: [Option<(i64, i64)>; 2],
+    /// Decimals of the prices and of the quantities.
+    pub decimals: [u8; 2],
+    /// Text(58), may be empty.
+    pub text: &'a [u8],
 }
 
 mod kind {
@@ -178,7 +199,11 @@ mod kind {
     pub(super) const USER_RESPONSE: u8 = 17;
     pub(super) const NEWS: u8 = 18;
     pub(super) const QUOTE_ACK: u8 = 19;
+    pub(super) const QUOTE_STATUS: u8 = 20;
 }
+
+/// More decimals no number is written with.
+const DECIMALS_MAX: u8 = 18;
 
 const NO_TAG: i32 = i32::MIN;
 
@@ -239,6 +264,25 @@ impl<'a> Note<'a> {
                 put.text(set);
                 put.text(id);
                 put.text(text);
+            }
+            Note::QuoteStatus(QuoteStatus {
+                request_id,
+                quote_id,
+                symbol,
+                status,
+                sides,
+                decimals,
+                text,
+            }) => {
+                let has = sides.map(|side| u8::from(side.is_some()));
+                put.raw(&[kind::QUOTE_STATUS, status, has[0], has[1], decimals[0], decimals[1]]);
+                for (price, qty) in sides.into_iter().flatten() {
+                    put.raw(&price.to_le_bytes());
+                    put.raw(&qty.to_le_bytes());
+                }
+                for it in [request_id, quote_id, symbol, text] {
+                    put.text(it);
+                }
             }
             Note::News { urgency, headline, text } => {
                 put.raw(&[kind::NEWS, urgency]);
@@ -305,6 +349,24 @@ impl<'a> Note<'a> {
                 let entry = (code != 0).then_some((set, id, code));
                 Note::QuoteAck { quote_id, status, reason, level, entry, text: get.text()? }
             }
+            kind::QUOTE_STATUS => {
+                let [status, has_bid, has_offer, price_decimals, qty_decimals] = get.raw()?;
+                if price_decimals.max(qty_decimals) > DECIMALS_MAX {
+                    return None;
+                }
+                let mut sides = [None; 2];
+                for (has, side) in [has_bid, has_offer].into_iter().zip(&mut sides) {
+                    if has != 0 {
+                        let price = i64::from_le_bytes(get.raw()?);
+                        *side = Some((price, i64::from_le_bytes(get.raw()?)));
+                    }
+                }
+                let decimals = [price_decimals, qty_decimals];
+                let (request_id, quote_id, symbol) = (get.text()?, get.text()?, get.text()?);
+                let text = get.text()?;
+                let known = QuoteStatus { request_id, quote_id, symbol, status, ..<_>::default() };
+                Note::QuoteStatus(QuoteStatus { sides, decimals, text, ..known })
+            }
             kind::NEWS => {
                 let [urgency] = get.raw()?;
                 Note::News { urgency, headline: get.text()?, text: get.text()? }
@@ -327,6 +389,7 @@ impl<'a> Note<'a> {
                 | Note::UserResponse { .. }
                 | Note::News { .. }
                 | Note::QuoteAck { .. }
+                | Note::QuoteStatus(_)
         )
     }
 
@@ -345,6 +408,7 @@ impl<'a> Note<'a> {
             Note::UserResponse { .. } => b"BF",
             Note::News { .. } => b"B",
             Note::QuoteAck { .. } => b"b",
+            Note::QuoteStatus(_) => b"AI",
         }
     }
 
@@ -391,6 +455,32 @@ impl<'a> Note<'a> {
                         message.uint(tag::QUOTE_ENTRY_REJECT_REASON, code.into());
                     }
                 }
+            }
+            Note::QuoteStatus(QuoteStatus {
+                request_id,
+                quote_id,
+                symbol,
+                status,
+                sides,
+                decimals,
+                text,
+            }) => {
+                message.bytes(tag::QUOTE_STATUS_REQ_ID, request_id);
+                message.bytes(tag::QUOTE_ID, quote_id).bytes(tag::SYMBOL, symbol);
+                let [bid, offer] = sides;
+                let [price_decimals, qty_decimals] = decimals;
+                for (side, tag) in [(bid, tag::BID_PX), (offer, tag::OFFER_PX)] {
+                    if let Some((price, _)) = side {
+                        message.decimal(tag, price, price_decimals);
+                    }
+                }
+                for (side, tag) in [(bid, tag::BID_SIZE), (offer, tag::OFFER_SIZE)] {
+                    if let Some((_, qty)) = side {
+                        message.decimal(tag, qty, qty_decimals);
+                    }
+                }
+                message.utc(tag::TRANSACT_TIME, header.sending_time);
+                message.uint(tag::QUOTE_STATUS, status.into()).bytes(tag::TEXT, text);
             }
             Note::News { urgency, headline, text } => {
                 message.utc(tag::ORIG_TIME, header.sending_time).char(tag::URGENCY, urgency);

@@ -8,8 +8,9 @@
 //! and what it had done by then is known by its ids and not done twice.
 
 mod ask;
+mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matcher::{
     CancelReason, Command, Event, InstrumentId, NewOrder, OrderKind, OrderNumber, Price, Qty,
@@ -102,44 +103,66 @@ impl Quote {
     }
 }
 
-/// The quotes of one session: of each instrument and side the last one that was entered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Quotes(BTreeMap<(InstrumentId, bool), Quote>);
+/// The quotes of one session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quotes {
+    /// Of each instrument and side the last one that was entered.
+    last: BTreeMap<(InstrumentId, bool), Quote>,
+    /// Instruments whose quotes may work: all of which one does, and some of which one did. Whoever has quoted much does
+    /// not have it all looked through with each message.
+    live: BTreeSet<InstrumentId>,
+}
 
 impl Quotes {
     /// Follows an order that was entered; one that is none of a quote changes nothing.
     pub(super) fn entered(&mut self, new: &NewOrder, attachment: &[u8]) {
         let (Some(id), OrderKind::Limit(price)) = (quote_id(attachment), new.kind) else { return };
         let key = (new.instrument, new.side == Side::Sell);
-        if self.0.get(&key).is_none_or(|known| known.number < new.number) {
+        if self.last.get(&key).is_none_or(|known| known.number < new.number) {
             let entry = echo(attachment, tag::QUOTE_ENTRY_ID).unwrap_or_default().to_vec();
             let (number, qty, id) = (new.number, new.qty, id.to_vec());
-            self.0.insert(key, Quote { number, price, qty, id, entry });
+            self.last.insert(key, Quote { number, price, qty, id, entry });
+            self.live.insert(new.instrument);
         }
     }
 
-    fn working<'q>(
+    /// The sides in an instrument that work.
+    fn working_in<'q>(
         &'q self,
+        instrument: InstrumentId,
         orders: &'q Orders,
-    ) -> impl Iterator<Item = (InstrumentId, &'q Quote)> {
-        let quotes = self.0.iter().filter(|(_, quote)| quote.works(orders));
-        quotes.map(|((instrument, _), quote)| (*instrument, quote))
+    ) -> impl Iterator<Item = &'q Quote> {
+        let sides = [false, true].into_iter();
+        let quotes = sides.filter_map(move |sells| self.last.get(&(instrument, sells)));
+        quotes.filter(|quote| quote.works(orders))
     }
 
-    /// Instruments with a quote that works.
-    fn instruments(&self, orders: &Orders) -> usize {
-        let (mut count, mut last) = (0, None);
-        for (instrument, _) in self.working(orders) {
-            count += usize::from(last.replace(instrument) != Some(instrument));
+    fn working<'q>(&'q self, orders: &'q Orders) -> impl Iterator<Item = &'q Quote> {
+        self.live.iter().flat_map(|instrument| self.working_in(*instrument, orders))
+    }
+
+    /// Forgets of `live` what does not work any more, if that is more than can be looked through: behind a restart it has all that
+    /// was ever quoted.
+    fn prune(&mut self, more: usize, orders: &Orders) {
+        if self.live.len() + more > QUOTED_MAX {
+            let mut live = std::mem::take(&mut self.live);
+            live.retain(|instrument| self.working_in(*instrument, orders).next().is_some());
+            self.live = live;
         }
-        count
+    }
+
+    /// Whether there may be a quote in `instrument`.
+    fn takes(&mut self, instrument: InstrumentId, orders: &Orders) -> bool {
+        let more = usize::from(!self.live.contains(&instrument));
+        self.prune(more, orders);
+        self.live.len() + more <= QUOTED_MAX
     }
 
     /// 8 bytes, how many; each: 4 instrument, 1 side (0 buy, 1 sell), 4 number, 8 price, 8 quantity, and QuoteID and
     /// QuoteEntryID, each 1 length and bytes.
     pub(super) fn save(&self, out: &mut dyn FnMut(&[u8])) {
-        out(&(self.0.len() as u64).to_le_bytes());
-        for ((instrument, sells), quote) in &self.0 {
+        out(&(self.last.len() as u64).to_le_bytes());
+        for ((instrument, sells), quote) in &self.last {
             out(&instrument.0.to_le_bytes());
             out(&[u8::from(*sells)]);
             out(&quote.number.0.to_le_bytes());
@@ -170,7 +193,8 @@ impl Quotes {
                 saved.bytes(len).map(<[u8]>::to_vec)
             };
             let quote = Quote { number, price, qty, id: text()?, entry: text()? };
-            quotes.0.insert((instrument, sells), quote);
+            quotes.last.insert((instrument, sells), quote);
+            quotes.live.insert(instrument);
         }
         Ok(quotes)
     }
@@ -242,7 +266,7 @@ impl Steps<'_> {
     /// Takes both sides off, as far as `stays` does not say that one stays.
     fn take_off(&mut self, instrument: InstrumentId, id: &[u8], stays: [bool; 2]) {
         for (sells, stays) in [false, true].into_iter().zip(stays) {
-            let quote = self.quotes.0.get(&(instrument, sells));
+            let quote = self.quotes.last.get(&(instrument, sells));
             let quote = quote.filter(|quote| !stays && quote.works(self.orders));
             if let Some(number) = quote.map(|quote| quote.number) {
                 self.cancel(number, id);
@@ -277,34 +301,31 @@ impl Steps<'_> {
         self.inputs.push((command, bytes));
     }
 
-    fn say(&mut self, note: &Note<'_>) {
-        let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-        let len = note.encode(&mut attachment);
-        let command = Command::Note(matcher::Numbering::Next);
-        self.inputs.push((command, attachment[..len].to_vec()));
+    fn say(&mut self, said: &Note<'_>) {
+        self.inputs.push(note(said));
     }
 
     /// One entry; says why not, if it is refused.
     fn quote(&mut self, asks: &Asks<'_>, entry: &Entry<'_>, orders_max: u32) -> Result<(), Fault> {
         let sides = entry.sides?;
-        let works = |sells| {
-            let quote = self.quotes.0.get(&(entry.instrument, sells));
-            quote.is_some_and(|quote| quote.works(self.orders))
-        };
-        let is_quoted = works(false) || works(true);
-        if !is_quoted && self.quotes.instruments(self.orders) >= QUOTED_MAX {
-            let text = "quotes in too many instruments";
-            return Err(Fault { code: reject::EXCEEDS_LIMIT, text });
-        }
-        if self.orders.last_number().0.saturating_add(2) > orders_max {
-            return Err(RejectReason::NumbersExhausted.into());
+        if sides.iter().any(Option::is_some) {
+            if !self.quotes.takes(entry.instrument, self.orders) {
+                let text = "quotes in too many instruments";
+                return Err(Fault { code: reject::EXCEEDS_LIMIT, text });
+            }
+            if self.orders.last_number().0.saturating_add(2) > orders_max {
+                return Err(RejectReason::NumbersExhausted.into());
+            }
         }
         let mut stays = [false; 2];
         for ((sells, side), stays) in [false, true].into_iter().zip(sides).zip(&mut stays) {
-            let Some(quote) = self.quotes.0.get(&(entry.instrument, sells)) else { continue };
-            // Said again after a crash or a doubt: what it did is done, whatever became of it.
-            let is_done = asks.again && (&quote.id[..], &quote.entry[..]) == (asks.id, entry.id);
-            *stays = side.is_some_and(|side| is_done || quote.is(side, self.orders));
+            let Some(quote) = self.quotes.last.get(&(entry.instrument, sells)) else { continue };
+            // Said again after a crash or a doubt: what it did is done, whatever became of it. Ids alone do not say so:
+            // whoever has the same ones in every message means another quote by another price.
+            let is_named = asks.again && (&quote.id[..], &quote.entry[..]) == (asks.id, entry.id);
+            *stays = side.is_some_and(|side| {
+                quote.is(side, self.orders) || (is_named && side == (quote.price, quote.qty))
+            });
         }
         self.take_off(entry.instrument, asks.id, stays);
         for ((side, asked), stays) in [Side::Buy, Side::Sell].into_iter().zip(sides).zip(stays) {
@@ -351,11 +372,16 @@ impl OrderEntry {
         };
         orders.index();
         let quotes = &mut self.quotes[session.index()];
+        quotes.prune(0, orders);
         let mut steps = Steps { orders, quotes, inputs: Vec::new() };
         let needs = match asks.whole {
             // Two sides off and two on, and why not.
             Whole::Entries => 4 * asks.entries.len() + 2,
-            Whole::Cancel => 2 * asks.entries.len() + 1,
+            Whole::Cancel => {
+                let instruments = asks.entries.iter().map(|entry| entry.instrument);
+                let of = |it| steps.quotes.working_in(it, steps.orders).count();
+                instruments.map(of).sum::<usize>() + 1
+            }
             Whole::CancelAll => steps.quotes.working(steps.orders).count() + 1,
         };
         if let Some(fault) = asks.fault {
@@ -387,7 +413,7 @@ impl OrderEntry {
             }
             Whole::CancelAll => {
                 let working = steps.quotes.working(steps.orders);
-                let numbers: Vec<OrderNumber> = working.map(|(_, quote)| quote.number).collect();
+                let numbers: Vec<OrderNumber> = working.map(|quote| quote.number).collect();
                 numbers.into_iter().for_each(|number| steps.cancel(number, asks.id));
             }
         }
@@ -426,8 +452,12 @@ fn refusal<'a>(asks: &Asks<'a>, entry: Option<&Entry<'a>>, fault: Fault) -> Note
 
 /// All of it is refused: that is told whatever was asked for.
 fn refused(asks: &Asks<'_>, fault: Fault) -> Quoted {
+    Quoted::Inputs(vec![note(&refusal(asks, None, fault))])
+}
+
+/// The Input of an answer.
+fn note(note: &Note<'_>) -> (Command, Vec<u8>) {
     let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-    let len = refusal(asks, None, fault).encode(&mut attachment);
-    let command = Command::Note(matcher::Numbering::Next);
-    Quoted::Inputs(vec![(command, attachment[..len].to_vec())])
+    let len = note.encode(&mut attachment);
+    (Command::Note(matcher::Numbering::Next), attachment[..len].to_vec())
 }

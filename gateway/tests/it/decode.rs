@@ -1,5 +1,6 @@
 //! The codec: framing, splitting, hostile bytes, text to integers and back.
 
+use gateway::fix::note::QuoteStatus;
 use gateway::fix::{
     BadLength, DecimalError, DecodeError, Encoder, FIELDS_MAX, Fault, Fields, MESSAGE_BYTES_MAX,
     Message, Note, Routing, SessionRejectReason, Version, decode, decode_as, parse_scaled,
@@ -415,6 +416,16 @@ fn notes_survive_the_journal() {
             text: b"why",
         },
         Note::QuoteAck { quote_id: b"q1", status: 0, reason: 0, level: 0, entry: None, text: b"" },
+        Note::QuoteStatus(QuoteStatus {
+            request_id: &long[..32],
+            quote_id: &long[..32],
+            symbol: &long[..32],
+            status: 16,
+            sides: [Some((i64::MIN, i64::MAX)), Some((-1, 0))],
+            decimals: [9, 18],
+            text: b"changes are not told: ask with 263=0",
+        }),
+        Note::QuoteStatus(QuoteStatus { status: 9, ..QuoteStatus::default() }),
         Note::News { urgency: b'1', headline: b"Halt", text: b"one\ntwo" },
         Note::UserResponse { request_id: b"r1", username: b"kim", status: 6, text: b"why" },
         Note::UserResponse { request_id: &long[..48], username: &long[..64], status: 5, text: b"" },

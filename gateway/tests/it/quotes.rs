@@ -16,7 +16,7 @@ use crate::random::Random;
 
 #[test]
 fn the_document_is_true() {
-    is_true("FIX-QUOTES.md", Play::at(Desk::new(settings(), (1..=4).map(session).collect())));
+    is_true("FIX-QUOTES.md", Play::at(Desk::new(settings(), (1..=6).map(session).collect())));
 }
 
 const QUOTE: &str = "i|117=a|296=1|302=s|304=1|295=1|299=1|55=BTC-USD|132=1.00|134=1";
@@ -31,7 +31,7 @@ fn a_session_without_the_permission_may_not_quote() {
     let mut play = Play::at(Desk::new(settings(), setups));
     play.log_on("none", Version::Fix44);
     play.log_on("some", Version::Fix44);
-    for message in [QUOTE, "Z|117=a|298=4"] {
+    for message in [QUOTE, "Z|117=a|298=4", "a|117=a|55=BTC-USD"] {
         play.send("none", message);
         let got = play.get("none");
         assert!(got.contains("58=this session may not quote|") && got.ends_with("|379=a|380=6"));
@@ -59,6 +59,10 @@ fn what_is_malformed_is_rejected_and_changes_nothing() {
         (format!("{head}|55=BTC-USD"), 55),
         ("Z|117=a|298=1|295=1|55=".to_owned() + &"x".repeat(33), 55),
         ("Z|117=a".into(), 298),
+        ("a|649=1".into(), 55),
+        (format!("a|55=BTC-USD|649={}", "x".repeat(33)), 649),
+        (format!("a|55=BTC-USD|117={}", "x".repeat(33)), 117),
+        ("a|55=BTC-USD|263=3".into(), 263),
     ] {
         play.send("mm", &message);
         let got = play.get("mm");
@@ -87,12 +91,25 @@ const SYMBOLS: [&str; 3] = ["AAA", "BBB", "CCC"];
 
 impl Core {
     fn new() -> Core {
+        Core::of(&SYMBOLS.map(String::from))
+    }
+
+    /// With instruments S0, S1 and so on.
+    fn with(count: u32) -> Core {
+        Core::of(&(0..count).map(|id| format!("S{id}")).collect::<Vec<_>>())
+    }
+
+    fn of(symbols: &[String]) -> Core {
         let (engine, entry) = (Engine::new(), OrderEntry::new(100_000));
         let mut core = Core { engine, entry, turns: Vec::new() };
-        let limits =
-            Limits { orders_max: 1_000, levels_max: 1_000, instruments_max: 4, sessions_max: 4 };
+        let limits = Limits {
+            orders_max: 2_000,
+            levels_max: 2_000,
+            instruments_max: 1_000,
+            sessions_max: 4,
+        };
         core.govern(Command::Configure(limits));
-        for (id, symbol) in (0..).map(InstrumentId).zip(SYMBOLS) {
+        for (id, symbol) in (0..).map(InstrumentId).zip(symbols) {
             let instrument = Instrument {
                 symbol: Symbol::new(symbol.as_bytes()).unwrap(),
                 price_decimals: 0,
@@ -152,6 +169,23 @@ impl Core {
             Quoted::Inputs(inputs) => inputs,
             Quoted::Reject { tag, reason } => panic!("rejected: {tag} {reason}"),
         }
+    }
+
+    fn statuses(&mut self, message: &str) -> Vec<Told> {
+        let bytes = encode(message);
+        let mut fields = Fields::new();
+        let (message, _) = decode(&bytes, &mut fields).unwrap();
+        let Quoted::Inputs(inputs) = self.entry.quote_status(MAKER, &message, 1_000) else {
+            panic!("rejected")
+        };
+        let told = inputs.iter().map(|(_, attachment)| {
+            let Some(Note::QuoteStatus(told)) = Note::decode(attachment) else {
+                panic!("{attachment:?}")
+            };
+            let sides = told.sides.map(|side| side.map(|(price, qty)| (price, qty as u64)));
+            (String::from_utf8(told.symbol.to_vec()).unwrap(), told.status, sides)
+        });
+        told.collect()
     }
 
     fn run(&mut self, inputs: &[(Command, Vec<u8>)]) {
@@ -315,6 +349,141 @@ fn a_message_that_was_broken_off_is_gone_on_with() {
             assert_eq!(entered(&again), 0, "seed {seed}, cut {cut}: {message}");
             core.engine.check();
         }
+    }
+}
+
+/// Ids need not be new: a message that comes again with other prices is another quote.
+#[test]
+fn the_same_ids_with_another_price_are_another_quote() {
+    let mut core = Core::new();
+    let quote = |bid: i64, offer: i64| {
+        format!("i|117=Q|296=1|302=s|304=1|295=1|299=1|55=AAA|132={bid}|134=1|133={offer}|135=2")
+    };
+    for (bid, offer, entered) in [(90, 100, 2), (90, 101, 1), (91, 101, 1), (91, 101, 0)] {
+        let inputs = core.quote(&quote(bid, offer), true, 1_000);
+        let count = inputs.iter().filter(|(command, _)| matches!(command, Command::New(_)));
+        assert_eq!(count.count(), entered, "{bid} {offer}");
+        core.run(&inputs);
+        assert_eq!(core.quoted()[0], [vec![(bid, 1)], vec![(offer, 2)]]);
+        core.restart(core.turns.len());
+    }
+}
+
+/// Instruments that were quoted once take no place among those that are; and whoever quotes as many as he may can go on with these, and
+/// take all off in one message.
+#[test]
+fn quotes_in_256_instruments_at_once_and_in_any_number_one_after_the_other() {
+    const COUNT: u32 = 600;
+    let mut core = Core::with(COUNT);
+    let entry = |id: u32| format!("|299=1|55=S{id}|132=90|134=1|133=100|135=1");
+    let quote = |ids: std::ops::Range<u32>| {
+        let count = ids.len();
+        let entries: String = ids.map(entry).collect();
+        format!("i|117=q|301=2|296=1|302=s|304={count}|295={count}{entries}")
+    };
+    let entered = |inputs: &[(Command, Vec<u8>)]| {
+        inputs.iter().filter(|(command, _)| matches!(command, Command::New(_))).count()
+    };
+    for first in (0..COUNT - 24).step_by(64) {
+        let ids = first..first + 64;
+        let inputs = core.quote(&quote(ids.clone()), false, 1_000);
+        assert_eq!(entered(&inputs), 128, "from {first}");
+        core.run(&inputs);
+        if first + 64 < 576 - 4 * 64 + 1 {
+            let symbols: String = ids.map(|id| format!("|55=S{id}")).collect();
+            let inputs = core.quote(&format!("Z|117=z|298=1|295=64{symbols}"), false, 129);
+            assert_eq!(inputs.len(), 129);
+            core.run(&inputs);
+        }
+    }
+    // 256 are quoted now, 320 were: no more, but these as often as wished, before and behind a restart.
+    for _ in 0..2 {
+        let one_more = core.quote(&quote(0..1), false, 1_000);
+        assert_eq!(entered(&one_more), 0);
+        let Some(Note::QuoteAck { entry: Some((_, _, 3)), .. }) = Note::decode(&one_more[0].1)
+        else {
+            panic!("{one_more:?}")
+        };
+        let again = quote(400..401).replace("132=90", "132=91");
+        let again = core.quote(&again, false, 1_000);
+        assert_eq!(entered(&again), 1);
+        core.run(&again);
+        let back = core.quote(&quote(400..401), false, 1_000);
+        core.run(&back);
+        core.restart(core.turns.len() - 3);
+    }
+    let all: String = (320..576).map(|id| format!("|55=S{id}")).collect();
+    let off = core.quote(&format!("Z|117=z|298=1|295=256{all}"), false, 513);
+    assert_eq!(off.len(), 513);
+    core.run(&off);
+    assert_eq!(core.quote("Z|117=z|298=4", false, 1_000).len(), 1);
+    let inputs = core.quote(&quote(0..1), false, 1_000);
+    assert_eq!(entered(&inputs), 2);
+}
+
+/// What a status says is what stands in the book, at any moment; what the core has not answered is said to be open.
+#[test]
+fn a_status_is_what_stands_in_the_book() {
+    for seed in 1..=100 {
+        let mut random = Random::new(seed);
+        let (mut core, mut model) = (Core::new(), Model::new());
+        for name in 0..10 {
+            let message = random_quote(&mut random, name, &mut model);
+            let inputs = core.quote(&message, false, 1_000);
+            if inputs.iter().any(|(command, _)| matches!(command, Command::New(_))) {
+                let open = core.statuses("a|55=[N/A]");
+                assert!(open.iter().any(|it| it.1 == 10), "seed {seed}: {message}: {open:?}");
+            }
+            core.run(&inputs);
+            let side = random.below(2) == 0;
+            let (side, price) = if side { (Side::Buy, 110) } else { (Side::Sell, 90) };
+            let qty = Qty::from_lots(1 + random.below(6));
+            let id = InstrumentId(random.below(3) as u32);
+            let order = NewOrder::limit(id, side, Price::from_ticks(price), qty);
+            let number = core.entry.orders(TAKER).unwrap().last_number().0 + 1;
+            let time_in_force = matcher::TimeInForce::Ioc;
+            let order = NewOrder { number: OrderNumber(number), time_in_force, ..order };
+            core.turn(TAKER, Command::New(order), &[11, 0, 1, b'x']);
+            if random.below(3) == 0 {
+                core.restart(core.turns.len() - random.below(5) as usize);
+            }
+            let mut told: Vec<Told> =
+                SYMBOLS.map(|symbol| core.statuses(&format!("a|55={symbol}")).remove(0)).into();
+            let quoted = core.quoted();
+            for ((symbol, status, sides), stands) in told.iter().zip(&quoted) {
+                let stands = stands.each_ref().map(|side| side.first().copied());
+                assert_eq!(*sides, stands, "seed {seed}: {symbol}");
+                let is_active = *status == 16;
+                assert_eq!(is_active, stands != [None, None], "seed {seed}: {symbol}: {status}");
+                assert!(is_active || matches!(status, 6 | 9), "seed {seed}: {status}");
+            }
+            told.retain(|it| it.1 == 16);
+            if told.is_empty() {
+                told.push(("[N/A]".into(), 9, [None; 2]));
+            }
+            assert_eq!(core.statuses("a|55=[N/A]"), told, "seed {seed}");
+        }
+    }
+}
+
+/// Symbol, QuoteStatus(297), and price and size of bid and offer.
+type Told = (String, u8, [Option<(i64, u64)>; 2]);
+
+#[test]
+fn statuses_that_do_not_fit_into_the_ring_are_refused_whole() {
+    let mut core = Core::new();
+    let entry = |symbol| format!("|299=1|55={symbol}|132=90|134=1");
+    let entries: String = SYMBOLS.into_iter().map(entry).collect();
+    let inputs = core.quote(&format!("i|117=a|296=1|302=s|304=3|295=3{entries}"), false, 1_000);
+    core.run(&inputs);
+    let question = encode("a|55=[N/A]");
+    let mut fields = Fields::new();
+    let (message, _) = decode(&question, &mut fields).unwrap();
+    for (room, count) in [(3, 3), (2, 1)] {
+        let Quoted::Inputs(answers) = core.entry.quote_status(MAKER, &message, room) else {
+            panic!("rejected")
+        };
+        assert_eq!(answers.len(), count);
     }
 }
 

@@ -68,6 +68,11 @@ fn quotes_are_orders_that_a_restart_knows() {
         quote(&mut maker, "q2", "2", btc, ["10", "5", "11", "5"]);
         let ack = told(&mut maker, &mut next);
         assert_eq!(fields(&ack, &[35, 34, 117, 297]), ["b", "10", "q2", "0"]);
+        maker.send("a", &[(649, "s"), (55, "BTC-USD")]);
+        let status = told(&mut maker, &mut next);
+        assert_eq!(fields(&status, &[35, 34, 649, 117, 297]), ["AI", "11", "s", "q2", "16"]);
+        let stands = ["100.00", "1.0000", "101.00", "1.0000"];
+        assert_eq!(fields(&status, &[132, 134, 133, 135]), stands);
         let next_out = maker.next_out;
         drop(maker);
         let taker_next = taker.log_out();
@@ -76,12 +81,13 @@ fn quotes_are_orders_that_a_restart_knows() {
         let venue = Venue::start(&config).unwrap();
         assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
         let (mut maker, answer) = Peer::log_on(venue.fix_addr(), "CLIENT1", next_out);
-        maker.send("2", &[(7, "2"), (16, "10")]);
+        maker.send("2", &[(7, "2"), (16, "11")]);
         let mut again = 2;
         let first = told(&mut maker, &mut again);
         assert_eq!(fields(&first, &[35, 34, 43, 117]), ["b", "6", "Y", "q1"]);
         assert_eq!(told(&mut maker, &mut again).body(), fill.body());
         assert_eq!(fields(&told(&mut maker, &mut again), &[35, 34, 117]), ["b", "10", "q2"]);
+        assert_eq!(told(&mut maker, &mut again).body(), status.body());
         // What stands is known: one bid and one offer, and the next quote takes their places.
         let mut next = answer.seq() + 1;
         quote(&mut maker, "q3", "2", ["100", "1", "102", "2"], ["10", "5", "", ""]);

@@ -148,10 +148,10 @@ impl<'m> Asks<'m> {
                 continue;
             };
             let (set, id, sides) = (&b""[..], &b""[..], Ok([None; 2]));
-            if !asks.entries.iter().any(|entry| entry.instrument == instrument) {
-                asks.entries.push(Entry { set, id, symbol, instrument, sides });
-            }
+            asks.entries.push(Entry { set, id, symbol, instrument, sides });
         }
+        asks.entries.sort_by_key(|entry| entry.instrument);
+        asks.entries.dedup_by_key(|entry| entry.instrument);
         Ok(asks)
     }
 }
