@@ -12,3 +12,4 @@ pub mod ouch;
 mod reference;
 pub mod saved;
 pub mod soup;
+pub mod zone;

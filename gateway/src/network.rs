@@ -7,16 +7,14 @@ mod tls;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustls::ServerConfig;
 
 use handshakes::ToHandshakes;
-pub use handshakes::{Handshakes, Shaking};
+pub use handshakes::{Handshakes, Shaking, TlsInForce};
 pub use tls::{Socket, Tls};
 
 const WAKER: Token = Token(1);
@@ -150,7 +148,7 @@ struct Listening {
     socket: TcpListener,
     door: Door,
     /// Under which its connections are, if they are under TLS.
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<TlsInForce>,
 }
 
 impl Sockets {
@@ -192,7 +190,7 @@ impl Sockets {
     /// If the kernel has no more descriptors.
     pub fn with_tls(
         mut self,
-        listeners: Vec<(TcpListener, Door, Arc<ServerConfig>)>,
+        listeners: Vec<(TcpListener, Door, TlsInForce)>,
     ) -> io::Result<(Sockets, Handshakes)> {
         for (listener, door, config) in listeners {
             self.listen(listener, door, Some(config))?;
@@ -206,7 +204,7 @@ impl Sockets {
         &mut self,
         mut socket: TcpListener,
         door: Door,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<TlsInForce>,
     ) -> io::Result<()> {
         let index = self.listeners.len();
         if index == LISTENERS_MAX {
@@ -265,7 +263,7 @@ impl Network for Sockets {
             self.first = index + 1;
             let stream = match tls {
                 None => Socket::Plain(stream),
-                Some(config) => Socket::Shaking(Shaking::new(stream, Arc::clone(config))?),
+                Some(config) => Socket::Shaking(Shaking::new(stream, config.get())?),
             };
             return Ok((stream, address, *door));
         }

@@ -29,6 +29,7 @@ use matcher::{
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
 use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
+use crate::zone::Zone;
 use copies::Original;
 pub use copies::{CopiedTo, Copy, EventAt};
 use echo::{Echoes, echo};
@@ -277,25 +278,28 @@ impl std::fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 /// When the trading day of a date ends, which is when an order with ExpireDate(432) does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayEnd {
-    /// From the beginning of the date in UTC; below 0 where the day ends before it, far to the east.
-    pub after_s: i64,
+    /// What the clocks show then, in seconds from the beginning of the date.
+    pub at_s: u32,
+    /// Whose clocks.
+    pub zone: Zone,
 }
 
 impl Default for DayEnd {
     /// With the date, in UTC.
     fn default() -> DayEnd {
-        DayEnd { after_s: 86_400 }
+        DayEnd { at_s: 86_400, zone: Zone::default() }
     }
 }
 
 impl DayEnd {
-    /// That of the date that begins at `midnight` in UTC.
-    fn of(self, midnight: Timestamp) -> Timestamp {
-        let ns = self.after_s.saturating_mul(1_000_000_000);
+    /// That of a date, which begins at `midnight` in UTC.
+    fn of(&self, midnight: Timestamp) -> Timestamp {
+        let local = i64::try_from(midnight.0).unwrap_or(i64::MAX);
+        let moment = self.zone.moment(local.saturating_add(i64::from(self.at_s) * 1_000_000_000));
         // Never 0, which would be no time.
-        Timestamp(midnight.0.saturating_add_signed(ns).max(1))
+        Timestamp(moment.0.max(1))
     }
 }
 
@@ -629,7 +633,7 @@ impl OrderEntry {
         orders.index();
         let mut border = Border {
             directory: &self.directory,
-            day_end: self.day_end,
+            day_end: &self.day_end,
             orders,
             orders_max: self.orders_per_session_max,
             poss_resend,

@@ -311,12 +311,6 @@ impl Orders {
         self.entry(number).map(|entry| entry.position).filter(|position| *position != NEVER)
     }
 
-    /// How much the order of `number` has traded, as far as is known.
-    #[must_use]
-    pub fn cum_qty(&self, number: OrderNumber) -> Qty {
-        self.root(number).map_or(Qty::ZERO, |root| root.cum_qty)
-    }
-
     /// The venue's id of the order that a number names or named, `None` if it never was one.
     #[must_use]
     pub fn order_id(&self, number: OrderNumber) -> Option<OrderId> {

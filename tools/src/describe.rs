@@ -13,6 +13,7 @@ use matcher::{
     Side, Terms, TimeInForce, TradeKind, Trigger,
 };
 use venue::Names;
+use venue::operator::Action;
 use venue::turns::TurnHead;
 
 use crate::text::{self, Rfc3339};
@@ -40,6 +41,8 @@ pub fn asked(input: &Input, attachment: &[u8], names: &Names) -> String {
                 let _ = write!(line, " {}", self::copy(&copy));
             } else if let Some(note) = ouch::Note::decode(attachment) {
                 let _ = write!(line, " {}", self::ouch_note(&note));
+            } else if let Some(action) = Action::decode(attachment) {
+                let _ = write!(line, " {}", self::action(&action));
             }
         }
         Command::DefineSession { .. } => {
@@ -103,10 +106,17 @@ fn copy(copy: &Copy<'_>) -> String {
     }
 }
 
+/// What an operator did.
+fn action(action: &Action) -> String {
+    format!("operator, user id {}: {}", action.uid, action.what.escape_debug())
+}
+
 fn note(note: &Note<'_>) -> String {
     match note {
-        Note::Logon { heartbeat_s, reset, .. } => {
-            format!("logon, heartbeat {heartbeat_s} s{}", if *reset { ", reset" } else { "" })
+        Note::Logon { heartbeat_s, reset, password_changed, .. } => {
+            let reset = if *reset { ", reset" } else { "" };
+            let changed = if *password_changed { ", password changed" } else { "" };
+            format!("logon, heartbeat {heartbeat_s} s{reset}{changed}")
         }
         Note::Logout { text, .. } => format!("logout {}", text.escape_ascii()),
         Note::Heartbeat { .. } => "heartbeat".into(),

@@ -39,6 +39,7 @@ pub mod paint;
 pub mod password;
 pub mod play;
 pub mod random;
+pub mod reload;
 pub mod replay;
 pub mod scan;
 pub mod select;

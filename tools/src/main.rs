@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tools::{
     book, check_config, demo, diff, explain, export, fix, import, journal, load, news, output,
-    password, play, replay, serve, simulate,
+    password, play, reload, replay, serve, simulate,
 };
 use venue::huge_pages::{self, HugePages};
 
@@ -27,6 +27,7 @@ enum Command {
     Serve(serve::ServeArgs),
     CheckConfig(check_config::CheckConfigArgs),
     News(news::NewsArgs),
+    Reload(reload::ReloadArgs),
     Password(password::PasswordArgs),
     Demo(demo::DemoArgs),
     Play(play::PlayArgs),
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::News(args) => news::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Password(args) => password::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Play(args) => play::command(&args),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 use gateway::acceptor::{NEWS_BYTES_MAX, News, Urgency};
-use venue::Config;
 
 use crate::failure::Failure;
 use crate::{operator, say};
@@ -13,7 +12,7 @@ use crate::{operator, say};
 /// Says something to the sessions of a running venue: News(B) over FIX.
 ///
 /// It has a number in each session and stands in the journal: who is not there is told with what it missed. Run it as the user
-/// that the venue runs as.
+/// that the venue runs as, or as one of `[operator] uids`.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("to").required(true).args(["all", "participant", "session"]),
@@ -61,7 +60,7 @@ enum How {
 ///
 /// If the configuration or the text cannot be used, no venue runs with it, or it does not tell.
 pub fn run(args: &NewsArgs) -> Result<(), Failure> {
-    let config = Config::load(&args.config).map_err(Failure::usage)?;
+    let door = operator::door_of(&args.config)?;
     let text = match args.text.as_str() {
         "-" => piped()?,
         text => text.to_owned(),
@@ -77,8 +76,6 @@ pub fn run(args: &NewsArgs) -> Result<(), Failure> {
         (_, Some(name)) => format!("session {name}"),
         _ => "all".into(),
     };
-    let door = operator::door_of(&config);
-    let door = door.ok_or_else(|| Failure::failed("the venue has no folder for its live log"))?;
     let request = format!("news {word} {to}\n{}\n{text}", args.headline);
     let sessions = operator::ask(&door, &request).map_err(Failure::failed)?;
     say!("told {sessions} sessions, in {} messages each", news.messages());

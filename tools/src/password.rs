@@ -58,9 +58,9 @@ fn read() -> Result<Zeroizing<String>, Failure> {
 /// # Errors
 ///
 /// If there is no terminal, or nothing comes.
-pub(crate) fn ask() -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn ask(what: &str) -> Result<Zeroizing<String>, Failure> {
     let _unseen = Unseen::begin()?;
-    line("password: ")
+    line(&format!("{what}: "))
 }
 
 fn line(prompt: &str) -> Result<Zeroizing<String>, Failure> {

@@ -42,13 +42,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::catch().map_err(Failure::failed)?;
     let venue = Venue::start(&config).map_err(Failure::failed)?;
     // Before the announcement: a script that waits for its last line finds the door.
-    let door = Door::open(&venue)
-        .map_err(|error| eprintln!("vesta: `vesta news` cannot reach this venue: {error}"));
+    let mut door = Door::open(&venue, &config, &args.config)
+        .map_err(|error| eprintln!("vesta: no operator can reach this venue: {error}"));
     announce(&config, &venue);
     let mut failed = false;
     while !failed && !interrupt.is_set() {
         failed = venue.wait(Duration::from_millis(LOOK_MS));
-        if let Ok(door) = &door {
+        if let Ok(door) = &mut door {
             door.look(&venue);
         }
     }

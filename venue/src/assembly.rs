@@ -19,6 +19,7 @@ use crate::core::{Core, Space, Turned};
 use crate::feed_thread::{FeedLoop, FeedParts};
 use crate::gateway_thread::GatewayLoop;
 use crate::market_data_thread::{MarketDataLoop, market_data};
+use crate::operator::Action;
 use crate::recovery::{Folds, Names, definitions, follow, recover};
 use crate::release::Release;
 use crate::ring::{Requests, ring};
@@ -116,6 +117,12 @@ impl Operator {
     pub fn submit(&mut self, command: &Command) -> bool {
         self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, command, &[])
     }
+
+    /// Notes in the journal what an operator does. `false`: the ring is full.
+    pub fn note(&mut self, action: &Action) -> bool {
+        let command = Command::Note(Numbering::InboundOnly);
+        self.ring.push(SessionId::VENUE, MsgSeqNum::NONE, &command, &action.encode())
+    }
 }
 
 impl<N: Network> Assembly<N> {
@@ -208,7 +215,7 @@ impl<N: Network> Assembly<N> {
         for (id, instrument) in core.engine().instruments() {
             folds.entry.set_phase(id, instrument.phase);
         }
-        folds.entry.set_day_end(config.schedule.date_end);
+        folds.entry.set_day_end(config.schedule.date_end.clone());
         let acceptor = Acceptor::new(outside.fix, fix, setups, folds.entry)
             .with_credentials(outside.credentials);
         let (acceptor, market_data) = if config.sessions.iter().any(|it| it.rights.market_data) {
@@ -396,7 +403,7 @@ fn setups(config: &Config, core: &Core, folds: &Folds, began: Timestamp) -> Vec<
                 } else {
                     UnknownTags::Ignore
                 },
-                resets: session.resets,
+                resets: session.resets.clone(),
                 conduct: if session.conformance { Conduct::Conformance } else { Conduct::Venue },
             },
             last_inbound: state.last_inbound,

@@ -7,6 +7,7 @@ mod access;
 mod ouch;
 mod resets;
 mod rules;
+mod zones;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use gateway::acceptor::{CancelRules, DropCopy, Lockout, RateLimit, Rights};
 use gateway::address::AddressRange;
-use gateway::fix::{ResetTimes, Version, Versions, parse_scaled};
+use gateway::fix::{Version, Versions, parse_scaled};
+use gateway::zone::Recurring;
 use matcher::{
     Instrument, LIMITS_MAX, Limits, ParticipantId, Phase, Price, Qty, SelfTradePrevention, Symbol,
 };
@@ -82,6 +84,17 @@ pub struct Config {
     pub risk: Vec<RiskConfig>,
     /// Who may log on. The order decides the ids: add at the end.
     pub sessions: Vec<SessionConfig>,
+    /// Who may do what operators do.
+    pub operator: OperatorConfig,
+}
+
+/// Who may do what operators do, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorConfig {
+    /// The socket; `None`: one in the folder of the live log, which only the venue's own user may enter.
+    pub socket: Option<PathBuf>,
+    /// User ids; none: that of the venue.
+    pub uids: Vec<u32>,
 }
 
 /// What must be true of a record before anybody is told of it.
@@ -217,7 +230,7 @@ pub struct SessionConfig {
     /// The versions of FIX that it may log on with.
     pub versions: Versions,
     /// When its numbers start again by the clock, `None`: never.
-    pub resets: Option<ResetTimes>,
+    pub resets: Option<Recurring>,
     /// Whether the FIX session test cases count where our rules are better: to play them.
     pub conformance: bool,
     /// The firm of its messages, padded, if it speaks OUCH instead of FIX. Its logins have the user name of its credentials.
@@ -270,6 +283,15 @@ struct FileConfig {
     session: Vec<Spanned<FileSession>>,
     #[serde(default)]
     risk: Vec<Spanned<FileRisk>>,
+    #[serde(default)]
+    operator: FileOperator,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileOperator {
+    socket: Option<PathBuf>,
+    uids: Option<Spanned<Vec<u32>>>,
 }
 
 #[derive(Deserialize)]
@@ -598,24 +620,7 @@ impl Config {
     ///
     /// If it cannot be read, is not TOML, has an unknown key, or a value is out of range.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-            ConfigError { file: file.clone(), line: None, what: format!("cannot be read: {error}") }
-        })?;
-        let mut config = Config::parse(&file, &text)?;
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        if let Some(folder) = path.parent() {
-            config.journal_dir = folder.join(&config.journal_dir);
-            config.live_dir = config.live_dir.map(|dir| folder.join(dir));
-            config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
-            config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
-            let of_ouch = config.ouch.as_mut().and_then(|ouch| ouch.tls.as_mut());
-            for (_, files) in config.fix.tls.iter_mut().chain(of_ouch) {
-                files.cert = folder.join(&files.cert);
-                files.key = folder.join(&files.key);
-                files.client_ca = files.client_ca.as_ref().map(|file| folder.join(file));
-            }
-        }
+        let mut config = Config::read(path)?;
         let of_ouch = config.ouch.as_ref().and_then(|ouch| ouch.tls.as_ref());
         for (_, files) in config.fix.tls.iter().chain(of_ouch) {
             // Used at the start; what is wrong with them is said here.
@@ -662,6 +667,34 @@ impl Config {
                      connects ends its connection"
                 );
                 return Err(ConfigError { file: path.display().to_string(), line: None, what });
+            }
+        }
+        Ok(config)
+    }
+
+    /// The same without the files that it names, which not everybody may read who may read this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`], but for those files.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+            ConfigError { file: file.clone(), line: None, what: format!("cannot be read: {error}") }
+        })?;
+        let mut config = Config::parse(&file, &text)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        if let Some(folder) = path.parent() {
+            config.journal_dir = folder.join(&config.journal_dir);
+            config.live_dir = config.live_dir.map(|dir| folder.join(dir));
+            config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
+            config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
+            config.operator.socket = config.operator.socket.map(|socket| folder.join(socket));
+            let of_ouch = config.ouch.as_mut().and_then(|ouch| ouch.tls.as_mut());
+            for (_, files) in config.fix.tls.iter_mut().chain(of_ouch) {
+                files.cert = folder.join(&files.cert);
+                files.key = folder.join(&files.key);
+                files.client_ca = files.client_ca.as_ref().map(|file| folder.join(file));
             }
         }
         Ok(config)
@@ -816,6 +849,7 @@ impl Checker<'_> {
             instruments,
             rules,
             risk,
+            operator: self.operator(&file.operator)?,
             sessions,
         })
     }
@@ -1060,6 +1094,17 @@ impl Checker<'_> {
         }
     }
 
+    fn operator(&self, from: &FileOperator) -> Result<OperatorConfig, ConfigError> {
+        let uids = from.uids.as_ref();
+        if let Some(uids) = uids.filter(|_| from.socket.is_none()) {
+            let what = "operator.uids needs operator.socket: where the socket is without it, only the venue's own \
+                        user can reach it";
+            return Err(self.error(uids.span().start, what));
+        }
+        let uids = uids.map(|uids| uids.get_ref().clone()).unwrap_or_default();
+        Ok(OperatorConfig { socket: from.socket.clone(), uids })
+    }
+
     fn sessions(
         &self,
         from: &FileConfig,
@@ -1128,8 +1173,8 @@ impl Checker<'_> {
                 self_trade: file.self_trade.into(),
                 versions: self.versions(file.versions.as_ref())?,
                 conformance: file.conformance,
-                resets: self.resets(file.reset.as_ref(), time_zone)?,
                 ouch_firm: self.speaks_ouch(at, file, &sessions)?,
+                resets: self.resets(file.reset.as_ref(), &time_zone)?,
             });
         }
         if sessions.len() > limits.sessions_max as usize {

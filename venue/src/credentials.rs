@@ -14,7 +14,8 @@ use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher};
 use base64ct::{Base64, Encoding};
-use gateway::acceptor::{Claim, Ticket, Verdict};
+use gateway::acceptor::{Change, Changed, Changing, Claim, Ticket, Verdict};
+use gateway::fix::NewPassword;
 use hmac::{Hmac, KeyInit, Mac};
 use matcher::{SessionId, Timestamp};
 use sha2::{Digest, Sha256};
@@ -22,8 +23,9 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 
+use change::Renewal;
 pub use comparer::AtOnce;
-pub(crate) use comparer::Comparer;
+pub(crate) use comparer::{Comparer, Secrets};
 pub(crate) use file::read;
 
 /// Bytes of a key for HMAC, at least. Source: RFC 2104, section 3: the length of the hash's output.
@@ -208,6 +210,21 @@ pub fn new_key() -> Result<String, String> {
     Ok(Base64::encode_string(&*key))
 }
 
+/// Signs logons with a key as `vesta password --hmac-key` prints it: what is signed → RawData(96) in Base64.
+///
+/// # Errors
+///
+/// What is wrong with the key, without its text.
+pub fn signer(key: &str) -> Result<impl Fn(&[u8]) -> Vec<u8> + Send + use<>, &'static str> {
+    let key = parse_key(key)?;
+    let mac = Hmac::<Sha256>::new_from_slice(&key.0).map_err(|_| "hmac_key has a wrong length")?;
+    Ok(move |signed: &[u8]| {
+        let mut mac = mac.clone();
+        mac.update(signed);
+        Base64::encode_string(&mac.finalize().into_bytes()).into_bytes()
+    })
+}
+
 /// A claim whose password is still to be compared.
 pub(crate) struct Question {
     ticket: Ticket,
@@ -218,13 +235,25 @@ pub(crate) struct Question {
     /// Whether everything else was right. The password is compared all the same: whoever guesses does not
     /// learn from the time which part was wrong.
     rest_is_good: bool,
+    /// What is to be the password then, or why it is not.
+    new: Option<Result<Renewal, &'static str>>,
 }
 
 impl Question {
-    fn answer(&self) -> (Ticket, bool) {
+    /// What is found, and the hash that counts from now on if it is another.
+    fn answer(&self) -> (Ticket, Verdict, Option<Password>) {
         let lower = self.lower.as_ref().is_some_and(|lower| has_hash(lower, &self.hash));
-        let good = lower | has_hash(&self.password, &self.hash);
-        (self.ticket, good & self.rest_is_good)
+        let good = (lower | has_hash(&self.password, &self.hash)) & self.rest_is_good;
+        let (verdict, password) = match &self.new {
+            None => (verdict(good), None),
+            Some(_) if !good => (Verdict::Bad, None),
+            Some(Err(why)) => (Verdict::Renewed(NewPassword::Refused(why)), None),
+            Some(Ok(renewal)) => match renewal.store() {
+                Ok(password) => (Verdict::Renewed(NewPassword::Done), Some(password)),
+                Err(why) => (Verdict::Renewed(NewPassword::Refused(why)), None),
+            },
+        };
+        (self.ticket, verdict, password)
     }
 }
 
@@ -246,8 +275,37 @@ impl Known {
         }
     }
 
+    /// Takes what was read again of the same sessions; says for how many it is something else.
+    fn take(&mut self, read: Known) -> usize {
+        let mut changed = 0;
+        for ((known, _), (read, _)) in self.sessions.iter_mut().zip(read.sessions) {
+            if *known != read {
+                *known = read;
+                changed += 1;
+            }
+        }
+        self.file = read.file;
+        changed
+    }
+
+    /// What is to be done with the new password of a claim, once that is proved.
+    fn new_password(&self, claim: &Claim<'_>) -> Option<Result<Renewal, &'static str>> {
+        let (session, new, old) = (claim.session, claim.new_password()?, claim.password());
+        let (known, _) = index(session).and_then(|at| self.sessions.get(at))?;
+        let username = match &known.username {
+            Some(username) => username.as_bytes(),
+            None => self.comp_ids[session.index() - 1].as_bytes(),
+        };
+        Some(match self.change(&Change { session, username, old, new }) {
+            Err(renewal) => Ok(renewal),
+            Ok(Changing::Decided(Changed::Not(why))) => Err(why),
+            Ok(_) => Err("the new password cannot be stored: ask the venue"),
+        })
+    }
+
     /// What can be said at once, or what has to be asked.
-    fn look(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Result<Verdict, Question> {
+    fn look(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Result<Verdict, Box<Question>> {
+        let new = self.new_password(claim);
         let Some((known, last)) = index(claim.session).and_then(|at| self.sessions.get_mut(at))
         else {
             return Ok(Verdict::Bad);
@@ -271,20 +329,29 @@ impl Known {
             }
         }
         match &known.password {
-            Some(Password::Hash(hash)) => Err(Question {
+            Some(Password::Hash(hash)) => Err(Box::new(Question {
                 ticket,
                 hash: hash.clone(),
                 password: Zeroizing::new(claim.password().to_vec()),
                 lower: lower_of(claim.password()).filter(|_| without_case),
                 rest_is_good: good,
-            }),
+                new,
+            })),
             Some(Password::Plain(password)) => {
                 let given = claim.password();
                 let same = password.is(given) | (without_case && password.is_without_case(given));
-                Ok(verdict(good & same))
+                Ok(renewed(good & same, new))
             }
-            None => Ok(verdict(good)),
+            None => Ok(renewed(good, new)),
         }
+    }
+}
+
+/// Of a session whose password is no hash, which none of ours can be changed.
+fn renewed(good: bool, new: Option<Result<Renewal, &'static str>>) -> Verdict {
+    match new.filter(|_| good) {
+        Some(Err(why)) => Verdict::Renewed(NewPassword::Refused(why)),
+        _ => verdict(good),
     }
 }
 
@@ -326,6 +393,9 @@ mod tests {
         let signed = b"20260102-03:04:05.678\x01A\x011\x01CLIENT1\x01VESTA\x01pass";
         let signature = b"FNfw6adT+V/uojXYGPyjoAkpMFH6DANXcudi1PGNdvg=";
         assert!(is_signature(&key, signed, signature));
+        let sign = signer("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        assert_eq!(sign(signed), signature);
+        assert!(signer("AAECAwQFBgcICQoLDA0ODxAREhMUFRYX").is_err());
         assert!(!is_signature(&key, &signed[1..], signature));
         assert!(!is_signature(&key, signed, &signature[..43]));
         assert!(!is_signature(&key, signed, b"FNfw6adT+V8="));

@@ -20,6 +20,7 @@ mod in_force;
 mod market_data_thread;
 pub mod named;
 pub mod news;
+pub mod operator;
 pub mod outbound;
 mod recovery;
 pub mod release;

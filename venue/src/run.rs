@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gateway::acceptor::News;
-use gateway::network::{Door, Network, Sockets};
+use gateway::network::{Door, Network, Sockets, TlsInForce};
 use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
 use matcher::{Command, Sequence, Timestamp};
@@ -19,18 +19,19 @@ use crate::assembly::{Assembly, Joined, Operator, Outside, TURNS_A_ROUND};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Durability, Layout, Wait};
 use crate::core::{Core, Space, Turned};
-use crate::credentials::Comparer;
+use crate::credentials::{Comparer, Secrets};
 use crate::feed_thread::{self, FeedLoop};
 use crate::gateway_thread::GatewayLoop;
 use crate::market_data_thread;
 use crate::news::{Audience, Desk, NotTold, sessions_of};
+use crate::operator::{Action, NotDone, Reloaded};
 use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
 use crate::replay::StateHash;
 use crate::schedule::Schedule;
 use crate::snapshots::{KeepError, Keeper, Made};
 use crate::threads::{Fate, Place, Sleeper, Sleepers, spawn};
-use crate::tls::{TlsError, server_config};
+use crate::tls::{TlsError, TlsFiles, server_config};
 
 /// Cells of a gateway's ring: a burst of some 8,000 orders.
 const GATEWAY_CELLS: usize = 1 << 14;
@@ -158,6 +159,9 @@ pub struct Venue {
     soup_addr: Option<SocketAddr>,
     operator: Mutex<Operator>,
     news: Arc<Desk>,
+    secrets: Secrets,
+    /// How TLS is spoken, where it is.
+    tls: Vec<(Door, TlsInForce)>,
     /// CompID and firm of each, from session 1.
     sessions: Vec<(String, String)>,
     gateway_sleeper: Arc<Sleeper>,
@@ -200,7 +204,7 @@ impl Venue {
         let mut under_tls = Vec::new();
         for ((address, files), what, door) in of_fix.into_iter().chain(of_ouch) {
             let config = server_config(files).map_err(StartError::Tls)?;
-            under_tls.push((listen(what, *address)?, door, config));
+            under_tls.push((listen(what, *address)?, door, TlsInForce::new(config)));
         }
         let soup_listener = match &config.soup {
             None => None,
@@ -223,6 +227,8 @@ impl Venue {
         if let Some(listener) = ouch_listener {
             fix = fix.with_listener(listener, Door::Ouch).map_err(poll)?;
         }
+        let tls_in_force: Vec<(Door, TlsInForce)> =
+            under_tls.iter().map(|(_, door, tls)| (*door, tls.clone())).collect();
         let (fix, handshakes) = if under_tls.is_empty() {
             (fix, None)
         } else {
@@ -239,6 +245,7 @@ impl Venue {
             None
         };
         let (credentials, comparing) = Comparer::new(config, clock::now());
+        let secrets = credentials.secrets();
         let outside = Outside {
             clock,
             border_clock: Clock::Machine,
@@ -380,6 +387,8 @@ impl Venue {
             soup_addr,
             operator: Mutex::new(operator),
             news,
+            secrets,
+            tls: tls_in_force,
             sessions: named.collect(),
             gateway_sleeper: woken,
             core_sleeper,
@@ -493,6 +502,51 @@ impl Venue {
         let answer = self.news.ask(to, news)?;
         self.gateway_sleeper.wake();
         answer.recv_timeout(NEWS_PATIENCE).map_err(|_| NotTold::Ended)
+    }
+
+    /// Notes in the journal what an operator is about to do: what is not noted is not to be done.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for it at this moment.
+    pub fn note(&self, action: &Action) -> Result<(), NotDone> {
+        let mut operator = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = operator.note(action);
+        self.core_sleeper.wake();
+        if noted { Ok(()) } else { Err(NotDone::Busy) }
+    }
+
+    /// Takes the credentials of sessions, and what is shown under TLS, from `config`: the configuration file and the files that it names,
+    /// read again. Connections that are open stay; everything else of `config` waits for the next start.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing of it is taken.
+    pub fn reload(&self, config: &Config) -> Result<Reloaded, NotDone> {
+        let known = self.sessions.iter().map(|(comp_id, _)| comp_id);
+        if !known.eq(config.sessions.iter().map(|session| &session.comp_id)) {
+            let why = "the sessions are not those of the start: that needs another start";
+            return Err(NotDone::Refused(why.into()));
+        }
+        let of_ouch = config.ouch.as_ref().and_then(|ouch| ouch.tls.as_ref());
+        let files = [(Door::Fix, config.fix.tls.as_ref()), (Door::Ouch, of_ouch)];
+        let files = files.into_iter().filter_map(|(door, tls)| Some((door, &tls?.1)));
+        let files: Vec<(Door, &TlsFiles)> = files.collect();
+        if !self.tls.iter().map(|(door, _)| door).eq(files.iter().map(|(door, _)| door)) {
+            let why = "TLS is not where it was at the start: that needs another start";
+            return Err(NotDone::Refused(why.into()));
+        }
+        let read = files.into_iter().map(|(_, files)| server_config(files));
+        let read: Result<Vec<_>, _> = read.collect();
+        let read = read.map_err(|error| NotDone::Refused(error.to_string()))?;
+        let answer = self.secrets.renew(config).ok_or(NotDone::Busy)?;
+        self.gateway_sleeper.wake();
+        let sessions = answer.recv_timeout(NEWS_PATIENCE).map_err(|_| NotDone::Ended)?;
+        let certificate = !read.is_empty();
+        for ((_, in_force), read) in self.tls.iter().zip(read) {
+            in_force.set(read);
+        }
+        Ok(Reloaded { sessions, certificate })
     }
 
     /// Lets the schedule see that a clock that is set by hand was set.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::zone::Recurring;
 use matcher::{Command, InstrumentId, MsgSeqNum, Phase, SessionId, Timestamp};
 
 use crate::clock::Clock;
@@ -13,7 +14,6 @@ use crate::core::{Core, Space};
 use crate::ring::Requests;
 
 const SECOND_NS: u64 = 1_000_000_000;
-const DAY_NS: u64 = 86_400 * SECOND_NS;
 
 /// After the last Timestamp there is.
 const NEVER: Timestamp = Timestamp(u64::MAX);
@@ -31,8 +31,10 @@ pub(crate) struct Schedule {
     clock: Clock,
     config: ScheduleConfig,
     standing: Vec<Standing>,
+    day_ends: Option<Recurring>,
     day_end: Timestamp,
-    /// When each of `config.phases` begins next.
+    /// When each of `config.phases` begins, and begins next.
+    phases_at: Vec<Recurring>,
     begins: Vec<Timestamp>,
     indicative: Timestamp,
     expiry_asked: Option<(Timestamp, Timestamp)>,
@@ -71,14 +73,19 @@ impl Schedule {
             since: *since,
             ending: false,
         };
-        let begins = config.phases.iter().map(|entry| first_after(entry.at_s, since.phases));
+        let phases_at: Vec<Recurring> =
+            config.phases.iter().map(|entry| config.daily(entry.at_s)).collect();
+        let begins = phases_at.iter().map(|at| at.after(since.phases)).collect();
+        let day_ends = config.day_end_s.map(|at_s| config.daily(at_s));
         let mut schedule = Schedule {
             ring,
             space,
             clock,
             standing: phases.iter().map(standing).collect(),
-            day_end: config.day_end_s.map_or(NEVER, |at_s| first_after(at_s, since.day)),
-            begins: begins.collect(),
+            day_end: day_ends.as_ref().map_or(NEVER, |at| at.after(since.day)),
+            day_ends,
+            begins,
+            phases_at,
             indicative: NEVER,
             expiry_asked: None,
             due: VecDeque::new(),
@@ -182,7 +189,7 @@ impl Schedule {
         }
         if self.day_end <= now {
             self.due.push_back(Command::ExpireDay);
-            self.day_end = self.config.day_end_s.map_or(NEVER, |at_s| first_after(at_s, now));
+            self.day_end = self.day_ends.as_ref().map_or(NEVER, |at| at.after(now));
         }
         if self.indicative <= now {
             let interval_ns = u64::from(self.config.indicative_interval_ms) * 1_000_000;
@@ -201,11 +208,12 @@ impl Schedule {
     /// The phase that each instrument should be in now and is not. Of several that began meanwhile the last
     /// one counts. A halt is the operator's: the schedule neither ends nor repeats it.
     fn phases_due(&mut self, now: Timestamp) -> BTreeMap<InstrumentId, Phase> {
-        let mut began: Vec<(Timestamp, usize)> = Vec::new();
-        for (index, entry) in self.config.phases.iter().enumerate() {
+        let mut began: Vec<(Timestamp, u32, usize)> = Vec::new();
+        for (index, at) in self.phases_at.iter().enumerate() {
             if self.begins[index] <= now {
-                self.begins[index] = first_after(entry.at_s, now);
-                began.push((Timestamp(self.begins[index].0 - DAY_NS), index));
+                self.begins[index] = at.after(now);
+                // Where clocks jump, phases of different times begin at once.
+                began.push((at.last(now), self.config.phases[index].at_s, index));
             }
         }
         began.sort_unstable();
@@ -214,7 +222,7 @@ impl Schedule {
             if self.volatility_end(standing) <= now {
                 phases.insert(id, Phase::Continuous);
             }
-            for (_, index) in &began {
+            for (_, _, index) in &began {
                 let entry = &self.config.phases[*index];
                 if entry.concerns(id) {
                     phases.insert(id, entry.phase);
@@ -243,17 +251,10 @@ impl Schedule {
 impl ScheduleConfig {
     /// The phase of the day at `now`, for an instrument that is new.
     pub(crate) fn phase_at(&self, id: InstrumentId, now: Timestamp) -> Phase {
-        let last_before = |at_s: u32| Timestamp(first_after(at_s, now).0 - DAY_NS);
         self.phases
             .iter()
             .filter(|entry| entry.concerns(id))
-            .max_by_key(|entry| last_before(entry.at_s))
+            .max_by_key(|entry| (self.daily(entry.at_s).last(now), entry.at_s))
             .map_or(Phase::Continuous, |entry| entry.phase)
     }
-}
-
-/// The first time after `at` that is `at_s` seconds after midnight UTC.
-fn first_after(at_s: u32, at: Timestamp) -> Timestamp {
-    let today = at.0 / DAY_NS * DAY_NS + u64::from(at_s) * SECOND_NS;
-    Timestamp(if today > at.0 { today } else { today + DAY_NS })
 }

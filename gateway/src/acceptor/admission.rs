@@ -14,7 +14,7 @@ use super::cancels::CancelTerms;
 use super::lockout::{Failures, Lockout, Networks};
 use super::users::{Change, Changed, Changing};
 use super::{Acceptor, Peer, Slot};
-use crate::fix::{LogonRefusal, Message, parse_utc, tag};
+use crate::fix::{LogonRefusal, Message, NewPassword, parse_utc, tag};
 use crate::network::{Network, Stream};
 
 /// Names one Logon that waits for its verdict.
@@ -36,6 +36,8 @@ pub struct Claim<'m> {
     pub ask: Ask<'m>,
     /// The certificate that the connection has proved to have, as DER.
     pub certificate: Option<&'m [u8]>,
+    /// Whether the Logon would be taken if this is true: what it asks for is done then, and not else.
+    pub is_taken: bool,
 }
 
 /// The first message of a connection.
@@ -82,6 +84,15 @@ impl<'m> Claim<'m> {
     #[must_use]
     pub fn is_without_case(&self) -> bool {
         matches!(self.ask, Ask::Soup { .. })
+    }
+
+    /// NewPassword(925): what is to be the password from now on.
+    #[must_use]
+    pub fn new_password(&self) -> Option<&'m [u8]> {
+        match self.ask {
+            Ask::Fix(logon) => logon.get(tag::NEW_PASSWORD).filter(|_| self.is_taken),
+            Ask::Soup { .. } => None,
+        }
     }
 
     /// RawData(96), empty if there is none: where a signature stands.
@@ -132,6 +143,8 @@ const SIGNED: [u32; 6] = [
 pub enum Verdict {
     /// It is true.
     Good,
+    /// It is true, and this has become of its [`Claim::new_password`].
+    Renewed(NewPassword),
     /// It is not.
     Bad,
     /// [`Credentials::next_verdict`] will say it.
@@ -145,8 +158,8 @@ pub trait Credentials {
     /// Whether `claim` is true.
     fn check(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Verdict;
 
-    /// The next claim that was put off and is decided, and whether it was true.
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)>;
+    /// The next claim that was put off and is decided, and what was found.
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)>;
 
     /// Whether [`Credentials::next_verdict`] or [`Credentials::next_change`] has one.
     fn has_verdict(&self) -> bool;
@@ -170,7 +183,7 @@ impl Credentials for NoSecrets {
         Verdict::Good
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         None
     }
 
@@ -189,15 +202,15 @@ pub(super) enum Admission {
     /// Nobody was free to look at it: nothing is read until somebody is.
     Waits,
     /// The verdict came; the Logon is still in the buffer.
-    Decided(bool),
+    Decided(Verdict),
 }
 
 /// What is to be done with a connection's first message.
 pub(super) enum Admitted {
     /// It speaks for this session now.
     In(SessionId),
-    /// It will speak for the session of this connection, once that is closed.
-    TakesOver(usize),
+    /// It will speak for the session of this connection, once that is closed: this was found.
+    TakesOver(usize, Verdict),
     /// It waits, for this.
     Later(Admission),
     /// It is closed.
@@ -309,7 +322,7 @@ impl Doorway<'_> {
                     slot.failures.add(now, self.lockout);
                 }
             }
-            Admitted::Refused(_) | Admitted::Later(_) | Admitted::TakesOver(_) => {}
+            Admitted::Refused(_) | Admitted::Later(_) | Admitted::TakesOver(..) => {}
         }
         admitted
     }
@@ -335,28 +348,36 @@ impl Doorway<'_> {
             Err(refusal) => return Admitted::Refused(refusal),
         };
         let verdict = match peer.admission {
-            Admission::Decided(true) => Verdict::Good,
-            Admission::Decided(false) => Verdict::Bad,
+            Admission::Decided(verdict) => verdict,
             // One at a time: who guesses at a session does so in a row.
             _ if self.slots[slot].as_ref().is_some_and(|slot| slot.asked) => Verdict::Busy,
             _ => {
+                let session = self.slots[slot].as_ref().map(|slot| &slot.session);
+                let is_taken = match ask {
+                    Ask::Fix(logon) => session.is_some_and(|it| !it.has_wrong_numbers(logon)),
+                    Ask::Soup { .. } => true,
+                };
                 let ticket = Ticket { session: id, peer: index, serial: peer.serial };
                 let certificate = peer.connection.certificate();
-                self.credentials.check(ticket, &Claim { session: id, now, ask, certificate })
+                let claim = Claim { session: id, now, ask, certificate, is_taken };
+                self.credentials.check(ticket, &claim)
             }
         };
         let Some(slot) = &mut self.slots[slot] else {
             return Admitted::Refused(LogonRefusal::CompId.into());
         };
         match verdict {
-            Verdict::Good => {
+            Verdict::Good | Verdict::Renewed(_) => {
                 if let Some(first) = slot.peer {
-                    return Admitted::TakesOver(first);
+                    return Admitted::TakesOver(first, verdict);
                 }
                 slot.cancels.logged_on(terms, now);
                 match &mut slot.ouch {
                     Some(ouch) => ouch.connect(now),
                     None => slot.session.connect(now),
+                }
+                if let Verdict::Renewed(new) = verdict {
+                    slot.session.new_password(new);
                 }
                 slot.peer = Some(index);
                 *self.logged_on += 1;
@@ -438,9 +459,9 @@ impl<N: Network> Acceptor<N> {
         now: Timestamp,
     ) -> NotIn {
         match admitted {
-            Admitted::TakesOver(old) => {
+            Admitted::TakesOver(old, verdict) => {
                 self.notice(now, peer.address, "takes over its session");
-                peer.admission = Admission::Decided(true);
+                peer.admission = Admission::Decided(verdict);
                 if let Some(first) = self.peers[old].take() {
                     self.drop_peer(old, first, now);
                 }
@@ -472,14 +493,14 @@ impl<N: Network> Acceptor<N> {
         if !self.credentials.has_verdict() {
             return;
         }
-        while let Some((ticket, good)) = self.credentials.next_verdict() {
+        while let Some((ticket, verdict)) = self.credentials.next_verdict() {
             if let Some(Some(slot)) = self.slots.get_mut(ticket.session.index()) {
                 slot.asked = false;
             }
             if let Some(Some(peer)) = self.peers.get_mut(ticket.peer)
                 && peer.serial == ticket.serial
             {
-                peer.admission = Admission::Decided(good);
+                peer.admission = Admission::Decided(verdict);
                 self.read_again(ticket.peer);
             }
         }

@@ -304,8 +304,14 @@ mod tests {
         let terms = CancelTerms { on_disconnect: Some(true), cancel_after_s: None };
         let mut note = [0; matcher::record::ATTACHMENT_BYTES_MAX];
         let (version, next_expected) = (Version::Fix44, 7);
-        let logon =
-            Note::Logon { heartbeat_s: 30, reset: false, connection: 9, version, next_expected };
+        let logon = Note::Logon {
+            heartbeat_s: 30,
+            reset: false,
+            connection: 9,
+            version,
+            next_expected,
+            password_changed: false,
+        };
         let len = logon.encode(&mut note);
         let mut room = [0; matcher::record::ATTACHMENT_BYTES_MAX];
         let behind = terms.behind(&note[..len], &mut room).unwrap();
@@ -320,9 +326,9 @@ mod tests {
         let len = Note::Heartbeat { test_req_id: b"" }.encode(&mut note);
         assert_eq!(terms.behind(&note[..len], &mut room), None);
         assert_eq!(last.after(&note[..len]), last);
-        let len = Note::Logout { text: b"", connection: 1 }.encode(&mut note);
+        let len = Note::Logout { text: b"", connection: 1, status: 0 }.encode(&mut note);
         assert!(last.after(&note[..len]).logged_out);
-        let len = Note::Logout { text: b"venue stops", connection: 1 }.encode(&mut note);
+        let len = Note::Logout { text: b"venue stops", connection: 1, status: 0 }.encode(&mut note);
         assert!(!last.after(&note[..len]).logged_out);
     }
 }

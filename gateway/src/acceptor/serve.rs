@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
 
-use super::admission::{Admission, Admitted, Ask, Doorway, NotIn};
+use super::admission::{Admission, Admitted, Ask, Doorway, NotIn, Verdict};
 use super::cancels::CancelTerms;
 use super::copies::{Copies, trade_request};
 use super::passing::{self, Passing};
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::connection::Fill;
 use crate::fix::{
-    BadLength, CloseReason, DecodeError, Fields, Message, Note, Session, Shell, Taken, decode,
-    decode_as, tag,
+    BadLength, CloseReason, DecodeError, Fields, Message, NewPassword, Note, Session, Shell, Taken,
+    decode, decode_as, tag,
 };
 use crate::market_data::MarketData;
 use crate::network::Network;
@@ -49,6 +50,21 @@ impl<N: Network> Acceptor<N> {
             self.ready = ready;
         }
         self.serve_strangers(now, requests);
+    }
+
+    #[cold]
+    fn say_renewed(
+        &mut self,
+        now: Timestamp,
+        address: SocketAddr,
+        id: SessionId,
+        new: NewPassword,
+    ) {
+        let what = match new {
+            NewPassword::Done => "changed",
+            NewPassword::Refused(_) => "not changed",
+        };
+        self.notice(now, address, format_args!("password of session {id} {what}"));
     }
 
     /// Reads one connection.
@@ -147,6 +163,7 @@ impl<N: Network> Acceptor<N> {
             let slot = peer.session.and_then(|id| self.slots.get(id.index())?.as_ref());
             let bad_length = slot.map_or(BadLength::ItsMessage, |slot| slot.session.bad_length());
             let (bytes, fields) = (peer.connection.input(), &mut self.fields);
+            let mut renewed = None;
             let used = match decode_as(bytes, fields, bad_length) {
                 Ok((message, _)) if is_order(&message) && !requests.takes_orders() => {
                     return Served::More;
@@ -172,7 +189,14 @@ impl<N: Network> Acceptor<N> {
                                 cancels_at: &mut self.cancels_at,
                             };
                             match doorway.admit((index, &*peer), now, Ask::Fix(&message)) {
-                                Admitted::In(id) => id,
+                                Admitted::In(id) => {
+                                    if let Admission::Decided(Verdict::Renewed(new)) =
+                                        peer.admission
+                                    {
+                                        renewed = Some(new);
+                                    }
+                                    id
+                                }
                                 other => match self.not_in(other, index, peer, now) {
                                     NotIn::Again => return Served::More,
                                     NotIn::Waits => return Served::Waits,
@@ -210,6 +234,9 @@ impl<N: Network> Acceptor<N> {
                     if secret {
                         peer.connection.erase(used);
                         self.change_password(id, peer.address, now, requests);
+                        if let Some(new) = renewed {
+                            self.say_renewed(now, peer.address, id, new);
+                        }
                     }
                     used
                 }

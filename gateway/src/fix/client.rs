@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use matcher::{MsgSeqNum, Timestamp};
+use zeroize::Zeroize;
 
 use super::decimal::parse_uint;
 use super::decode::{Fields, Message, decode};
@@ -127,10 +128,22 @@ pub enum Health {
     Silent,
 }
 
+/// What signs Logons: the bytes that are signed → RawData(96).
+struct Signer(Box<Sign>);
+
+type Sign = dyn Fn(&[u8]) -> Vec<u8> + Send;
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
 /// The initiator's side of a session.
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
+    signer: Option<Signer>,
     identity: Identity,
     next_out: u32,
     next_in: u32,
@@ -197,6 +210,7 @@ impl Client {
             next_in: config.next_in.0.max(1),
             reset: config.reset,
             config,
+            signer: None,
             logged_on: false,
             logout_sent: false,
             sent_at: Timestamp(0),
@@ -206,6 +220,38 @@ impl Client {
             queue: BTreeMap::new(),
             store: Store::default(),
         }
+    }
+
+    /// The same, with Logons that `sign` signs: it is given SendingTime(52), MsgType(35), MsgSeqNum(34), SenderCompID(49), TargetCompID(56) and,
+    /// if there is one, Password(554), with SOH between, and gives RawData(96).
+    #[must_use]
+    pub fn signed_by(self, sign: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Client {
+        Client { signer: Some(Signer(Box::new(sign))), ..self }
+    }
+
+    /// RawData(96) of a Logon that is sent now.
+    fn signature(&self, now: Timestamp) -> Option<Vec<u8>> {
+        let signer = self.signer.as_ref()?;
+        let mut time = Vec::new();
+        let mut encoder = Encoder::body(&mut time);
+        encoder.utc(tag::SENDING_TIME, now);
+        encoder.end();
+        let (sender, target) = (&self.config.sender, &self.config.target);
+        let number = self.next_out.to_string();
+        let password = self.config.password.as_deref().unwrap_or_default();
+        // The value alone, with the SOH behind it.
+        let mut signed = time.strip_prefix(b"52=").unwrap_or(&time).to_vec();
+        for part in [b"A", number.as_bytes(), sender.as_bytes(), target.as_bytes()] {
+            signed.extend_from_slice(part);
+            signed.push(1);
+        }
+        signed.extend_from_slice(password);
+        if password.is_empty() {
+            signed.pop();
+        }
+        let signature = signer.0(&signed);
+        signed.zeroize();
+        Some(signature)
     }
 
     /// The number of our next message.
@@ -244,11 +290,16 @@ impl Client {
         let username = self.config.username.clone().unwrap_or_default();
         let password = self.config.password.clone().unwrap_or_default();
         let (heartbeat_s, version) = (self.config.heartbeat_s, self.config.version);
+        let signature = self.signature(now);
         self.write(now, b"A", out, |logon| {
             logon.uint(tag::ENCRYPT_METHOD, 0);
             logon.uint(tag::HEART_BT_INT, heartbeat_s.into());
             if reset {
                 logon.char(tag::RESET_SEQ_NUM_FLAG, b'Y');
+            }
+            if let Some(signature) = &signature {
+                logon.uint(tag::RAW_DATA_LENGTH, signature.len() as u64);
+                logon.bytes(tag::RAW_DATA, signature);
             }
             logon.bytes(tag::USERNAME, &username).bytes(tag::PASSWORD, &password);
             if version == Version::Fix50Sp2 {

@@ -30,7 +30,7 @@ pub use encode::Encoder;
 pub use identity::{CompId, Header, Identity};
 pub use note::{Note, Routing};
 pub use session::{
-    After, CloseReason, Conduct, LogonRefusal, Profile, ResetTimes, Session, Shell, Taken,
+    After, CloseReason, Conduct, LogonRefusal, NewPassword, Profile, Session, Shell, Taken,
 };
 pub use tag::SessionRejectReason;
 pub(crate) use time::utc_ms;

@@ -75,6 +75,8 @@ pub enum Note<'a> {
         version: Version,
         /// NextExpectedMsgSeqNum(789), 0 if the peer's Logon had none.
         next_expected: u32,
+        /// NewPassword(925) of the peer's Logon is the password now: SessionStatus(1409)=1.
+        password_changed: bool,
     },
     /// Logout(5).
     Logout {
@@ -82,6 +84,8 @@ pub enum Note<'a> {
         text: &'a [u8],
         /// Which connection of the session it is meant for.
         connection: u64,
+        /// SessionStatus(1409), 0 for none.
+        status: u8,
     },
     /// Heartbeat(0).
     Heartbeat {
@@ -202,6 +206,15 @@ mod kind {
     pub(super) const QUOTE_STATUS: u8 = 20;
 }
 
+/// A flag of a Logon beside ResetSeqNumFlag(141)=Y, which is 1.
+const PASSWORD_CHANGED: u8 = 2;
+
+/// SessionStatus(1409): session password changed.
+const SESSION_PASSWORD_CHANGED: u64 = 1;
+
+/// Longest Text(58) of a Logout; a longer one is cut.
+const LOGOUT_TEXT_BYTES_MAX: usize = ATTACHMENT_BYTES_MAX - 11;
+
 /// More decimals no number is written with.
 const DECIMALS_MAX: u8 = 18;
 
@@ -213,17 +226,28 @@ impl<'a> Note<'a> {
     pub fn encode(&self, attachment: &mut [u8; ATTACHMENT_BYTES_MAX]) -> usize {
         let mut put = Put { bytes: attachment, at: 0 };
         match *self {
-            Note::Logon { heartbeat_s, reset, connection, version, next_expected } => {
-                put.raw(&[kind::LOGON, u8::from(reset)]);
+            Note::Logon {
+                heartbeat_s,
+                reset,
+                connection,
+                version,
+                next_expected,
+                password_changed,
+            } => {
+                let changed = if password_changed { PASSWORD_CHANGED } else { 0 };
+                put.raw(&[kind::LOGON, u8::from(reset) | changed]);
                 put.raw(&heartbeat_s.to_le_bytes());
                 put.raw(&connection.to_le_bytes());
                 put.raw(&[version.code()]);
                 put.raw(&next_expected.to_le_bytes());
             }
-            Note::Logout { text, connection } => {
+            Note::Logout { text, connection, status } => {
                 put.raw(&[kind::LOGOUT]);
                 put.raw(&connection.to_le_bytes());
-                put.text(text);
+                put.text(cut(text, LOGOUT_TEXT_BYTES_MAX));
+                if status > 0 {
+                    put.raw(&[status]);
+                }
             }
             Note::Heartbeat { test_req_id } => {
                 put.raw(&[kind::HEARTBEAT]);
@@ -306,19 +330,29 @@ impl<'a> Note<'a> {
         let [kind] = get.raw()?;
         Some(match kind {
             kind::LOGON => {
-                let [reset] = get.raw()?;
+                let [flags] = get.raw()?;
+                let (reset, password_changed) = (flags & 1 != 0, flags & PASSWORD_CHANGED != 0);
                 let heartbeat_s = u32::from_le_bytes(get.raw()?);
-                let (reset, connection) = (reset != 0, u64::from_le_bytes(get.raw()?));
+                let connection = u64::from_le_bytes(get.raw()?);
                 // Journals of before there was more than one version say no more.
                 let (version, next_expected) = match get.raw() {
                     Some([code]) => (Version::of_code(code)?, u32::from_le_bytes(get.raw()?)),
                     None => (Version::Fix44, 0),
                 };
-                Note::Logon { heartbeat_s, reset, connection, version, next_expected }
+                Note::Logon {
+                    heartbeat_s,
+                    reset,
+                    connection,
+                    version,
+                    next_expected,
+                    password_changed,
+                }
             }
             kind::LOGOUT => {
                 let connection = u64::from_le_bytes(get.raw()?);
-                Note::Logout { text: get.text()?, connection }
+                let text = get.text()?;
+                let status = get.raw().map_or(0, |[status]| status);
+                Note::Logout { text, connection, status }
             }
             kind::HEARTBEAT => Note::Heartbeat { test_req_id: get.text()? },
             kind::TEST_REQUEST => Note::TestRequest { id: u64::from_le_bytes(get.raw()?) },
@@ -416,7 +450,7 @@ impl<'a> Note<'a> {
     pub fn write(&self, identity: &Identity, header: &Header, out: &mut Vec<u8>) {
         let mut message = identity.begin(out, self.msg_type(), header);
         match *self {
-            Note::Logon { heartbeat_s, reset, next_expected, .. } => {
+            Note::Logon { heartbeat_s, reset, next_expected, password_changed, .. } => {
                 message.uint(tag::ENCRYPT_METHOD, 0);
                 message.uint(tag::HEART_BT_INT, heartbeat_s.into());
                 if reset {
@@ -427,10 +461,16 @@ impl<'a> Note<'a> {
                 }
                 if identity.version == Version::Fix50Sp2 {
                     message.bytes(tag::DEFAULT_APPL_VER_ID, APPL_VER_ID);
+                    if password_changed {
+                        message.uint(tag::SESSION_STATUS, SESSION_PASSWORD_CHANGED);
+                    }
                 }
             }
-            Note::Logout { text, .. } => {
+            Note::Logout { text, status, .. } => {
                 message.bytes(tag::TEXT, text);
+                if status > 0 && identity.version == Version::Fix50Sp2 {
+                    message.uint(tag::SESSION_STATUS, status.into());
+                }
             }
             Note::Heartbeat { test_req_id } => {
                 message.bytes(tag::TEST_REQ_ID, test_req_id);

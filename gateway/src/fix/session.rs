@@ -30,8 +30,7 @@ use super::tag::{self, SessionRejectReason};
 use gaps::{Gap, Queue, Resend};
 use head::{Head, poss_dup_fault};
 use outbound::{Closing, reject_note, submit};
-pub use resets::ResetTimes;
-pub use terms::{After, CloseReason, Conduct, LogonRefusal, Profile, Shell, Taken};
+pub use terms::{After, CloseReason, Conduct, LogonRefusal, NewPassword, Profile, Shell, Taken};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -84,6 +83,8 @@ struct Link {
     /// ResendRequest that came before our Logon was out; its end may be 0 or too high.
     held_resend: Option<(u32, u32)>,
     last_resend: Resend,
+    /// What has become of NewPassword(925) of its Logon.
+    new_password: Option<NewPassword>,
 }
 
 /// Our Logout.
@@ -161,7 +162,15 @@ impl Session {
             resets_asked: 0,
             held_resend: None,
             last_resend: Resend::default(),
+            new_password: None,
         });
+    }
+
+    /// The Logon of the connection that has just begun had a NewPassword(925).
+    pub fn new_password(&mut self, new: NewPassword) {
+        if let Some(link) = &mut self.link {
+            link.new_password = Some(new);
+        }
     }
 
     /// The connection is gone. Numbers stay.

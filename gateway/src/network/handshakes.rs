@@ -126,6 +126,27 @@ impl Drop for ToHandshakes {
     }
 }
 
+/// How TLS is spoken from now on: whoever has it can change that for connections to come.
+#[derive(Clone)]
+pub struct TlsInForce(Arc<Mutex<Arc<ServerConfig>>>);
+
+impl TlsInForce {
+    /// This, for now.
+    #[must_use]
+    pub fn new(config: Arc<ServerConfig>) -> TlsInForce {
+        TlsInForce(Arc::new(Mutex::new(config)))
+    }
+
+    /// Connections that come from now on get this. Those that are open keep what they have.
+    pub fn set(&self, config: Arc<ServerConfig>) {
+        *lock(&self.0) = config;
+    }
+
+    pub(super) fn get(&self) -> Arc<ServerConfig> {
+        Arc::clone(&lock(&self.0))
+    }
+}
+
 /// The thread's end.
 pub struct Handshakes {
     between: Arc<Between>,

@@ -42,7 +42,7 @@ impl<'m> Order<'m> {
     fn new(
         asked: &Asked<'m>,
         asking: Asking,
-        (directory, day_end): (&Directory, DayEnd),
+        (directory, day_end): (&Directory, &DayEnd),
     ) -> Result<Order<'m>, BadField> {
         const SIDES: &[u8] = b"123456789ABCDEFG";
         const ORD_TYPES: &[u8] = b"12346789DEGIJKLMP";
@@ -148,7 +148,7 @@ impl<'m> Order<'m> {
 /// What one message of one session can reach.
 pub(super) struct Border<'a> {
     pub(super) directory: &'a Directory,
-    pub(super) day_end: DayEnd,
+    pub(super) day_end: &'a DayEnd,
     pub(super) orders: &'a mut Orders,
     pub(super) orders_max: u32,
     pub(super) poss_resend: bool,

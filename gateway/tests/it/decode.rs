@@ -370,6 +370,7 @@ fn notes_survive_the_journal() {
             connection: u64::MAX,
             version: Version::Fix42,
             next_expected: 0,
+            password_changed: true,
         },
         Note::Logon {
             heartbeat_s: 0,
@@ -377,9 +378,10 @@ fn notes_survive_the_journal() {
             connection: 1,
             version: Version::Fix50Sp2,
             next_expected: u32::MAX,
+            password_changed: false,
         },
-        Note::Logout { text: b"bye", connection: 7 },
-        Note::Logout { text: b"", connection: 0 },
+        Note::Logout { text: b"bye", connection: 7, status: 3 },
+        Note::Logout { text: b"", connection: 0, status: 0 },
         Note::Heartbeat { test_req_id: b"" },
         Note::Heartbeat { test_req_id: &long[..180] },
         Note::TestRequest { id: 1 << 60 },
@@ -443,6 +445,12 @@ fn notes_survive_the_journal() {
                     Some(Note::Logon { version: Version::Fix44, next_expected: 0, .. })
                 );
                 assert!(told, "{old:?}");
+                continue;
+            }
+            // Before, it had no SessionStatus(1409).
+            if matches!(note, Note::Logout { status: 3, .. }) && cut == len - 1 {
+                let old = Note::Logout { text: b"bye", connection: 7, status: 0 };
+                assert_eq!(Note::decode(&attachment[..cut]), Some(old));
                 continue;
             }
             assert_eq!(Note::decode(&attachment[..cut]), None, "{note:?} cut at {cut}");

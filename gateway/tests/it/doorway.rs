@@ -30,7 +30,7 @@ fn gets_in(desk: &mut Desk, address: &str, number: u32, more: &str) -> Option<Cl
 #[derive(Clone, Default)]
 struct Slow(Arc<Mutex<(Waiting, bool)>>);
 
-type Waiting = VecDeque<(Ticket, bool)>;
+type Waiting = VecDeque<(Ticket, Verdict)>;
 
 impl Slow {
     fn decide(&self) {
@@ -44,12 +44,13 @@ impl Credentials for Slow {
         if waiting.0.len() == 2 {
             return Verdict::Busy;
         }
-        waiting.0.push_back((ticket, claim.password() == b"good"));
+        let good = claim.password() == b"good";
+        waiting.0.push_back((ticket, if good { Verdict::Good } else { Verdict::Bad }));
         waiting.1 = false;
         Verdict::Later
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         self.0.lock().unwrap().0.pop_front()
     }
 
@@ -67,7 +68,7 @@ impl Credentials for Quick {
         if claim.password() == b"good" { Verdict::Good } else { Verdict::Bad }
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         None
     }
 

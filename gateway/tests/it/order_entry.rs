@@ -1301,8 +1301,14 @@ fn what_a_session_speaks_follows_its_logons() {
     for (version, numbering, begins) in logons {
         now.0 += MS;
         let reset = numbering == Numbering::Reset;
-        let logon =
-            Note::Logon { heartbeat_s: 30, reset, connection: 7, version, next_expected: 0 };
+        let logon = Note::Logon {
+            heartbeat_s: 30,
+            reset,
+            connection: 7,
+            version,
+            next_expected: 0,
+            password_changed: false,
+        };
         let len = logon.encode(&mut attachment);
         entry.input(64, &note_of(session, Command::Note(numbering), now), &attachment[..len]);
         let len = Note::Heartbeat { test_req_id: b"x" }.encode(&mut attachment);

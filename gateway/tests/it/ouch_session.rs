@@ -1,12 +1,12 @@
 //! OUCH sessions and time: logins, silence, limits, the end of a day, auctions; and peers that do anything at all.
 
 use gateway::acceptor::{CancelRules, OverRate, RateLimit, Rights, SessionSetup};
-use gateway::fix::ResetTimes;
 use gateway::ouch::{
     AccountQuery, Cancel, DisableOrderEntry, Enter, FromClient, MARKET_PRICE, MassCancel, Modify,
     Options, Replace,
 };
 use gateway::soup::{SoupClient, SoupClientConfig};
+use gateway::zone::{Recurring, Zone};
 use matcher::{
     Bust, Command, InstrumentId, OrderNumber, ParticipantId, Permission, PermissionScope, Phase,
     Price, Qty, SelfTradePrevention, SessionId, Symbol, TradeId,
@@ -164,9 +164,10 @@ fn who_sends_too_much_is_refused_delayed_or_logged_out() {
 #[test]
 fn a_day_ends_and_another_begins() {
     fn setups() -> Vec<SessionSetup> {
-        let resets = ResetTimes {
-            first: matcher::Timestamp(OPEN.0 + 10 * SECOND),
-            every_ns: 86_400 * SECOND,
+        let resets = Recurring {
+            first: (OPEN.0 + 10 * SECOND).cast_signed(),
+            every_ns: (86_400 * SECOND).cast_signed(),
+            zone: Zone::default(),
         };
         let mut setup = setup(1);
         setup.profile.resets = Some(resets);

@@ -1,7 +1,7 @@
 //! Numbers that start again by the clock, over sockets.
 
-use gateway::fix::ResetTimes;
-use matcher::{MsgSeqNum, SessionId, Timestamp};
+use gateway::zone::{Recurring, Zone};
+use matcher::{MsgSeqNum, SessionId};
 
 use crate::desk::{Desk, SECOND, session, settings};
 
@@ -9,7 +9,11 @@ use crate::desk::{Desk, SECOND, session, settings};
 fn desk() -> Desk {
     let (mut first, second) = (session(1), session(2));
     let opened = Desk::new(settings(), Vec::new()).now;
-    let resets = ResetTimes { first: Timestamp(opened.0 + 600 * SECOND), every_ns: 3_600 * SECOND };
+    let resets = Recurring {
+        first: (opened.0 + 600 * SECOND).cast_signed(),
+        every_ns: (3_600 * SECOND).cast_signed(),
+        zone: Zone::default(),
+    };
     first.profile.resets = Some(resets);
     Desk::new(settings(), vec![first, second])
 }

@@ -30,9 +30,10 @@ use std::path::Path;
 
 use gateway::fix::{
     After, CloseReason, Conduct, DecodeError, Fields, Header, Identity, LogonRefusal, Message,
-    Note, Profile, ResetTimes, Session, Shell, Taken, UnknownTags, Version, Versions, decode,
-    decode_as, parse_utc,
+    Note, Profile, Session, Shell, Taken, UnknownTags, Version, Versions, decode, decode_as,
+    parse_utc,
 };
+use gateway::zone::{Recurring, Zone};
 use matcher::{
     Command, Engine, Event, Input, Limits, MsgSeqNum, Numbering, OrderNumber, ParticipantId,
     RefusedRequest, RejectReason, Sequence, SessionId, Timestamp,
@@ -591,7 +592,11 @@ fn step(venue: &mut Venue, line: &str) {
                     "reset" => {
                         let (at, every_s) = value.split_once('/').unwrap();
                         let every_ns = every_s.parse::<u64>().unwrap() * SECOND_NS;
-                        venue.profile.resets = Some(ResetTimes { first: time(at), every_ns });
+                        venue.profile.resets = Some(Recurring {
+                            first: time(at).0.cast_signed(),
+                            every_ns: every_ns.cast_signed(),
+                            zone: Zone::default(),
+                        });
                     }
                     "conduct" => venue.profile.conduct = Conduct::Conformance,
                     "unknown_tags" => venue.profile.unknown_tags = UnknownTags::Ignore,

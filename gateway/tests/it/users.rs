@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use gateway::acceptor::{Change, Changed, Changing, Claim, Credentials, Ticket, Verdict};
-use gateway::fix::Version;
-use matcher::SessionId;
+use gateway::fix::{NewPassword, Version};
+use matcher::{MsgSeqNum, SessionId};
 
 use crate::desk::{Desk, SECOND, session, settings};
 use crate::market::{Play, is_true};
@@ -26,11 +26,20 @@ struct Kept {
 }
 
 impl Credentials for Passwords {
-    fn check(&mut self, _: Ticket, _: &Claim<'_>) -> Verdict {
-        Verdict::Good
+    fn check(&mut self, _: Ticket, claim: &Claim<'_>) -> Verdict {
+        let (Some(new), kept) = (claim.new_password(), &mut *self.0.lock().unwrap()) else {
+            return Verdict::Good;
+        };
+        Verdict::Renewed(match kept.known.get_mut(claim.session.index() - 1) {
+            None => NewPassword::Refused("this venue keeps no passwords"),
+            Some(known) => {
+                *known = String::from_utf8(new.to_vec()).unwrap();
+                NewPassword::Done
+            }
+        })
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         None
     }
 
@@ -189,6 +198,56 @@ fn wrong_passwords_lock_out() {
     assert!(play.get("c1").contains("|926=4|"));
     play.send("c1", "BE|923=e|924=3|553=C1|554=hocus pocus|925=open sesame");
     assert_eq!(play.get("c1"), "BF|553=C1|923=e|926=5");
+}
+
+/// A Logon with NewPassword(925) is answered when that is done; one whose new password is not taken is logged out, with the reason; one
+/// that is not taken for its numbers changes nothing.
+#[test]
+fn a_logon_brings_a_new_password() {
+    for (version, more, changed, refused) in
+        [(Version::Fix44, "", "", ""), (Version::Fix50Sp2, "1137=9 ", "|1137=9|1409=1", "|1409=3")]
+    {
+        let (mut play, passwords) = stage();
+        let logon = |play: &mut Play, number, next_out, fields: &str| {
+            let mut client = play.desk.connect(number);
+            (client.version, client.next_out) = (version, next_out);
+            client.send(play.desk.now, "A", &format!("98=0 108=0 {more}{fields}"));
+            let got = play.desk.read_shown(&mut client, 1_000);
+            (client, got.unwrap_or_default())
+        };
+        let known = |session: usize| passwords.0.lock().unwrap().known[session - 1].clone();
+        let (mut client, got) = logon(&mut play, 1, 1, "554=open_sesame 925=hocus_pocus");
+        assert_eq!(got, format!("A|98=0|108=0{changed}"));
+        assert_eq!(known(1), "hocus_pocus");
+        // Numbers that start again say it once.
+        client.send(play.desk.now, "A", &format!("98=0 108=0 {more}141=Y 554=x 925=y"));
+        let got = play.desk.read_shown(&mut client, 1_000).unwrap();
+        let text =
+            "NewPassword(925) is for the first Logon of a connection, or for UserRequest(BE)";
+        assert_eq!(got, format!("5|58={text}"));
+        drop(client);
+        play.desk.until(|desk| desk.acceptor.connections() == 0);
+        assert_eq!(known(1), "hocus_pocus");
+        for (number, fields) in [(2, "925=abracadabra"), (1_000, "789=999 925=abracadabra")] {
+            let (client, got) = logon(&mut play, 1, number.min(5) - 1, fields);
+            assert!(got.starts_with("5|58=") && !got.contains("1409"), "{got}");
+            assert!(!got.contains("password"), "{got}");
+            assert_eq!(known(1), "hocus_pocus");
+            drop(client);
+            play.desk.until(|desk| desk.acceptor.connections() == 0);
+        }
+        // Session 3 has none that can be changed. Its number counts, so it comes again with the next one.
+        let (client, got) = logon(&mut play, 3, 1, "554=x 925=hocus_pocus");
+        let why = "the new password is refused: this venue keeps no passwords";
+        assert_eq!(got, format!("5|58={why}{refused}"));
+        drop(client);
+        play.desk.until(|desk| desk.acceptor.connections() == 0);
+        assert_eq!(play.desk.numbers(SessionId(3)), (MsgSeqNum(1), MsgSeqNum(1)));
+        let (_, got) = logon(&mut play, 3, 2, "");
+        assert_eq!(got, format!("A|98=0|108=0{}", changed.replace("|1409=1", "")));
+        let texts = ["sesame", "pocus", "cadabra"];
+        assert!(!texts.iter().any(|text| play.desk.has_journaled(text.as_bytes())));
+    }
 }
 
 /// A request that comes too early is not kept, with its password, but comes again in its turn.

@@ -4,7 +4,7 @@ use std::collections::TryReserveError;
 
 use super::{Engine, refuse};
 use crate::book::Sides;
-use crate::command::{Command, Input, Limits, MassCancelScope};
+use crate::command::{Command, Input, Limits, MassCancelScope, Numbering};
 use crate::event::{CancelReason, Event, EventSink, RejectReason};
 use crate::instrument::Instrument;
 use crate::tree;
@@ -58,6 +58,8 @@ impl Engine {
             }
             // What is due went before it: see `Engine::apply`.
             Command::Expire => return,
+            // What the venue notes for whoever reads the journal.
+            Command::Note(Numbering::InboundOnly) => return,
             Command::ExpireDay => return self.expire_day(events),
             Command::MassCancel(MassCancelScope::Instrument(id)) => {
                 return self.clear(*id, events);

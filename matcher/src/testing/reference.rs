@@ -156,6 +156,7 @@ impl Reference {
                 self.mass_cancel(input, *scope);
                 Ok(())
             }
+            Command::Note(Numbering::InboundOnly) if venue => Ok(()),
             Command::New(_)
             | Command::NewSpecial(..)
             | Command::Cancel { .. }

@@ -395,8 +395,22 @@ fn session_message(
     out: &mut Vec<u8>,
 ) -> Option<()> {
     match Note::decode(head.attachment())? {
-        // A client says it as we do.
-        note @ (Note::Logon { .. } | Note::Logout { .. }) => note.write(identity, header, out),
+        // A client says it as we do, but for what is an answer.
+        Note::Logon { heartbeat_s, reset, connection, version, next_expected, .. } => {
+            let password_changed = false;
+            let note = Note::Logon {
+                heartbeat_s,
+                reset,
+                connection,
+                version,
+                next_expected,
+                password_changed,
+            };
+            note.write(identity, header, out);
+        }
+        Note::Logout { text, connection, .. } => {
+            Note::Logout { text, connection, status: 0 }.write(identity, header, out);
+        }
         Note::Heartbeat { test_req_id } if !test_req_id.is_empty() => {
             let mut message = identity.begin(out, b"1", header);
             message.bytes(tag::TEST_REQ_ID, test_req_id);

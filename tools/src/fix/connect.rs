@@ -14,6 +14,7 @@ use gateway::fix::identity::CompId;
 use gateway::fix::version::Version;
 use matcher::MsgSeqNum;
 use venue::clock;
+use venue::credentials::signer;
 use zeroize::Zeroizing;
 
 use super::command::{HELP, Typing};
@@ -63,6 +64,15 @@ pub(super) struct ConnectArgs {
     /// Ask for the password at the terminal.
     #[arg(long, group = "secret")]
     ask_password: bool,
+    /// Sign Logons (HMAC-SHA256) with the key that is the first line of this file, as `vesta password --hmac-key` prints it.
+    #[arg(long, value_name = "FILE", group = "key")]
+    hmac_key_file: Option<PathBuf>,
+    /// The key is in this variable of the environment.
+    #[arg(long, value_name = "VARIABLE", group = "key")]
+    hmac_key_env: Option<String>,
+    /// Ask for the key at the terminal.
+    #[arg(long, group = "key")]
+    ask_hmac_key: bool,
     /// Keep the numbers of the session in this file: what was told while nobody listened is heard at the next Logon. Without
     /// it both sides begin with 1 (ResetSeqNumFlag(141)=Y).
     #[arg(long, value_name = "FILE")]
@@ -129,8 +139,11 @@ fn client(args: &ConnectArgs) -> Result<Client, Failure> {
         Some(file) => read_numbers(file)?,
         None => (1, 1),
     };
-    let password = secret(args)?;
-    Ok(Client::new(ClientConfig {
+    let from = (&args.password_file, &args.password_env, args.ask_password);
+    let password = secret("password", from)?;
+    let from = (&args.hmac_key_file, &args.hmac_key_env, args.ask_hmac_key);
+    let key = secret("key", from)?;
+    let client = Client::new(ClientConfig {
         version: args.fix.version(),
         sender: comp_id(&args.sender)?,
         target: comp_id(&args.target)?,
@@ -140,28 +153,36 @@ fn client(args: &ConnectArgs) -> Result<Client, Failure> {
         reset: args.numbers.is_none(),
         next_out: MsgSeqNum(next_out),
         next_in: MsgSeqNum(next_in),
-    }))
+    });
+    Ok(match key {
+        Some(key) => client.signed_by(signer(&key).map_err(Failure::usage)?),
+        None => client,
+    })
 }
 
-/// The password, from wherever others do not see it: never the command line.
-fn secret(args: &ConnectArgs) -> Result<Option<Zeroizing<String>>, Failure> {
-    let text = if let Some(file) = &args.password_file {
+/// A secret, from wherever others do not see it: never the command line.
+fn secret(
+    what: &str,
+    (file, variable, ask): (&Option<PathBuf>, &Option<String>, bool),
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    let text = if let Some(file) = file {
         let text = fs::read_to_string(file).map(Zeroizing::new);
         text.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?
-    } else if let Some(variable) = &args.password_env {
+    } else if let Some(variable) = variable {
         let text = std::env::var(variable).map(Zeroizing::new);
         text.map_err(|error| Failure::usage(format!("{variable}: {error}")))?
-    } else if args.ask_password {
+    } else if ask {
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::usage("there is no terminal to ask at: --password-file"));
+            let why = format!("there is no terminal to ask for the {what} at: take it from a file");
+            return Err(Failure::usage(why));
         }
-        password::ask()?
+        password::ask(what)?
     } else {
         return Ok(None);
     };
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
-        _ => Err(Failure::usage("the password is empty")),
+        _ => Err(Failure::usage(format!("the {what} is empty"))),
     }
 }
 

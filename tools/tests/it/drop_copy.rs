@@ -8,6 +8,7 @@ use std::{env, fs};
 
 use gateway::fix::decode::{Fields, decode};
 use gateway::fix::{Version, tag};
+use matcher::{Bust, Command, InstrumentId, OrderNumber, Price, Qty, SessionId, TradeId};
 use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 use tools::random::Random;
 use venue::{Config, Venue, clock};
@@ -237,6 +238,78 @@ fn each_is_told_of_whom_it_may_hear_and_the_document_says_so() {
         let beginning = line.trim_start_matches("AE").split("|31=").next().unwrap();
         assert!(capture.contains(beginning), "no {beginning} in the capture");
     }
+}
+
+/// A trade that the venue takes back is told to those that were told of it, again after a restart, and as history.
+#[test]
+fn a_trade_that_is_taken_back_is_told_to_whoever_heard_of_it() {
+    let folder = Folder::new();
+    let file = folder.write("vesta.toml", &(config_text(&folder, &[]) + SESSIONS));
+    let config = Config::load(&file).unwrap();
+    let versions = [Version::Fix44; 5];
+    let venue = Venue::start(&config).unwrap();
+    let mut all = Everybody::log_on(venue.fix_addr(), versions);
+    all.order(ALPHA, "a1", b'2', 3);
+    all.hear(versions, |heard| count(heard, ALPHA) == 1 && count(heard, RISK) == 1);
+    all.order(BETA, "b1", b'1', 2);
+    all.hear(versions, |heard| {
+        count(heard, RISK) == 5 && count(heard, ONE_COPY) == 1 && count(heard, OF_BETA) == 2
+    });
+    let from = all.heard.len();
+    let order = |session| (SessionId(session), OrderNumber(1));
+    let bust = Bust {
+        trade: TradeId(1),
+        instrument: InstrumentId(0),
+        price: Price::from_ticks(10_000),
+        qty: Qty::from_lots(20),
+        buy: order(2),
+        sell: order(1),
+    };
+    assert!(venue.submit(&Command::Bust(bust)));
+    all.hear(versions, |heard| {
+        let now = &heard[from..];
+        let [alpha, beta, risk] = [ALPHA, BETA, RISK].map(|session| count(now, session));
+        (alpha, beta, risk) == (1, 1, 3) && count(now, ONE_COPY) == 1 && count(now, OF_BETA) == 1
+    });
+    is_in_document(
+        "a trade that is taken back",
+        &with_names(&all.heard, from, &[RISK, ONE_COPY, OF_BETA]),
+    );
+    let [told, taken] = all.of(ONE_COPY, "AE")[..] else { panic!("{:?}", all.heard) };
+    assert_eq!([told, taken].map(|line| field(line, 487)), [Some("0"), Some("1")]);
+    assert_eq!(field(taken, 572), field(told, 571));
+    let taken = taken.to_owned();
+    // Nothing is there to be taken back twice.
+    assert!(venue.submit(&Command::Bust(bust)));
+    let asked = all.heard.len();
+    all.order(ALPHA, "a2", b'2', 1);
+    all.hear(versions, |heard| count(&heard[asked..], RISK) == 1);
+    assert!(all.heard[asked..].iter().all(|(_, line)| line.starts_with('8')), "{:?}", all.heard);
+    all.set.logout(Duration::from_secs(10), &mut |_, _| {});
+    venue.stop().unwrap();
+
+    let venue = Venue::start(&config).unwrap();
+    let target = FixTarget {
+        address: venue.fix_addr(),
+        comp_id: "VESTA".into(),
+        reset: true,
+        patience: Duration::from_secs(30),
+    };
+    let set = FixSet::connect(target, &[Login::plain(NAMES[ONE_COPY])]).unwrap();
+    let mut again = Everybody { set, heard: Vec::new() };
+    again.ask(0, "all", None);
+    again.hear(versions, |heard| count(heard, 0) == 4);
+    let history = again.of(0, "AE");
+    let as_before = taken.replace("|487=1", "|487=1|568=all").replace("|570=N", "|570=Y");
+    let [_, last] = history[..] else { panic!("{history:?}") };
+    let sorted = |line: &str| {
+        let mut fields: Vec<String> = line.split('|').map(str::to_owned).collect();
+        fields.sort_unstable();
+        fields
+    };
+    assert_eq!(sorted(last), sorted(&as_before));
+    again.set.logout(Duration::from_secs(10), &mut |_, _| {});
+    venue.stop().unwrap();
 }
 
 /// In FIX 5.0 SP2 and FIX 4.2, whose dictionaries the messages are held against.

@@ -17,6 +17,7 @@ mod importing;
 mod journals;
 mod line;
 mod looking;
+mod operating;
 mod ouching;
 mod play;
 mod python;

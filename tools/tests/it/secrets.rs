@@ -18,7 +18,7 @@ const PASSWORD: &str = "tr0ub4dor-and-3";
 const WRONG: &str = "tr0ub4dor-and-4";
 const NEW: &str = "tr0ub4dor-and-5";
 
-fn password(args: &[&str], input: &str) -> Ended {
+pub(crate) fn password(args: &[&str], input: &str) -> Ended {
     let mut command = vesta();
     command.arg("password").args(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -54,7 +54,7 @@ pub(crate) fn send(stream: &mut TcpStream, number: u64, msg_type: &str, fields: 
 }
 
 /// Reads until a message of this type; `false` if the venue closes first.
-fn read_until(stream: &mut TcpStream, msg_type: &str) -> bool {
+pub(crate) fn read_until(stream: &mut TcpStream, msg_type: &str) -> bool {
     let (mut got, field) = (Vec::new(), format!("\x0135={msg_type}\x01"));
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&got).contains(&field) {
@@ -104,10 +104,11 @@ fn no_secret_of_a_session_reaches_a_log_or_the_journal() {
     let text = text.replacen("[fix]\n", "[fix]\ncredentials = \"credentials.toml\"\n", 1);
     let file = folder.write("vesta.toml", &text);
     let (venue, address) = serve(&file);
-    let logon = |password| [(98, "0"), (108, "30"), (553, "kim"), (554, password), (925, NEW)];
+    let logon = |password| [(98, "0"), (108, "30"), (553, "kim"), (554, password)];
+    let renew = |password, new| [(98, "0"), (108, "30"), (554, password), (925, new)];
 
     let mut refused = connect(&address);
-    send(&mut refused, 1, "A", &logon(WRONG));
+    send(&mut refused, 1, "A", &renew(WRONG, NEW));
     assert!(!read_until(&mut refused, "A"));
     let mut stream = connect(&address);
     send(&mut stream, 1, "A", &logon(PASSWORD));
@@ -118,6 +119,9 @@ fn no_secret_of_a_session_reaches_a_log_or_the_journal() {
     assert!(read_until(&mut stream, "BF"));
     send(&mut stream, 3, "BE", &request(PASSWORD));
     assert!(read_until(&mut stream, "BF"));
+    // What is in the log by the next answer was said before the end.
+    send(&mut stream, 4, "1", &[(112, "logged?")]);
+    assert!(read_until(&mut stream, "0"));
     venue.signal("-KILL");
     let ended = venue.end();
 
@@ -137,19 +141,36 @@ fn no_secret_of_a_session_reaches_a_log_or_the_journal() {
     assert!(ended.err.contains("password of session 1 changed"), "{}", ended.err);
     let (venue, address) = serve(&file);
     let mut refused = connect(&address);
-    send(&mut refused, 4, "A", &logon(PASSWORD));
+    send(&mut refused, 5, "A", &logon(PASSWORD));
     assert!(!read_until(&mut refused, "A"));
     let mut stream = connect(&address);
-    send(&mut stream, 4, "A", &logon(NEW));
+    send(&mut stream, 5, "A", &logon(NEW));
     assert!(read_until(&mut stream, "A"));
     // The answers are told again.
-    send(&mut stream, 5, "2", &[(7, "2"), (16, "3")]);
+    send(&mut stream, 6, "2", &[(7, "2"), (16, "3")]);
     assert!(read_until(&mut stream, "BF"));
-    send(&mut stream, 6, "A", &logon(NEW));
+    send(&mut stream, 7, "A", &logon(NEW));
     assert!(read_until(&mut stream, "5"));
-    venue.signal("-TERM");
+    send(&mut stream, 8, "5", &[]);
+    assert!(!read_until(&mut stream, "A"), "it is closed");
+    // The other way, and back to the old one.
+    let mut stream = connect(&address);
+    send(&mut stream, 9, "A", &renew(NEW, PASSWORD));
+    assert!(read_until(&mut stream, "A"));
+    send(&mut stream, 10, "1", &[(112, "logged?")]);
+    assert!(read_until(&mut stream, "0"));
+    venue.signal("-KILL");
     let again = venue.end();
-    again.assert_good();
+    assert!(again.err.contains("password of session 1 changed"), "{}", again.err);
+    let (venue, address) = serve(&file);
+    let mut refused = connect(&address);
+    send(&mut refused, 11, "A", &logon(NEW));
+    assert!(!read_until(&mut refused, "A"));
+    let mut stream = connect(&address);
+    send(&mut stream, 11, "A", &logon(PASSWORD));
+    assert!(read_until(&mut stream, "A"));
+    venue.signal("-TERM");
+    venue.end().assert_good();
     every_byte_below(folder.path(), &mut look);
     assert!(files > 4, "{files}");
 

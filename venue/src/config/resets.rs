@@ -1,13 +1,12 @@
 //! When the numbers of a FIX session start again by the clock.
 
-use gateway::fix::ResetTimes;
-use matcher::Timestamp;
+use gateway::zone::{Recurring, Zone};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Checker, ConfigError};
 
-const SECOND_NS: u64 = 1_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 const DAY_S: i64 = 86_400;
 const WEEK_S: i64 = 7 * DAY_S;
 
@@ -34,20 +33,19 @@ enum FileDay {
 }
 
 impl Checker<'_> {
-    /// The times of a reset; they are those of clocks that are `east_s` seconds ahead of UTC.
+    /// The times of a reset; they are those of the clocks of `zone`.
     pub(super) fn resets(
         &self,
         from: Option<&Spanned<FileReset>>,
-        east_s: i64,
-    ) -> Result<Option<ResetTimes>, ConfigError> {
+        zone: &Zone,
+    ) -> Result<Option<Recurring>, ConfigError> {
         let Some(file) = from.map(Spanned::get_ref) else { return Ok(None) };
         let of_day_s = i64::from(self.time_of_day(&file.at)?);
         let (local_s, every_s) = match file.day {
             None => (of_day_s, DAY_S),
             Some(day) => (i64::from(day as u8) * DAY_S + of_day_s, WEEK_S),
         };
-        let ns = |s: i64| s.unsigned_abs() * SECOND_NS;
-        let first = Timestamp(ns((local_s - east_s).rem_euclid(every_s)));
-        Ok(Some(ResetTimes { first, every_ns: ns(every_s) }))
+        let (first, every_ns) = (local_s * SECOND_NS, every_s * SECOND_NS);
+        Ok(Some(Recurring { first, every_ns, zone: zone.clone() }))
     }
 }

@@ -1,13 +1,14 @@
 //! What a venue sets beside definitions: phases by the clock, bands, reference prices, owners, risk limits.
 
 use gateway::order_entry::DayEnd;
+use gateway::zone::{Recurring, Zone};
 use matcher::{
     BandAction, Bands, Instrument, InstrumentId, Phase, Price, Qty, RiskLimits, SelfTradePrevention,
 };
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Checker, ConfigError, SessionConfig, spanless};
+use super::{Checker, ConfigError, SessionConfig, spanless, zones};
 
 /// Nothing off the middle in either way.
 pub const NO_BANDS: Bands = Bands { static_ticks: 0, dynamic_ticks: 0, action: BandAction::Reject };
@@ -30,12 +31,21 @@ impl Default for InstrumentRules {
 /// A phase that begins every day at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseEntry {
-    /// Seconds after midnight UTC.
+    /// What the clocks of the schedule's zone show then, in seconds after midnight.
     pub at_s: u32,
     /// What begins.
     pub phase: Phase,
     /// Where; `None`: in every instrument.
     pub instruments: Option<Vec<InstrumentId>>,
+}
+
+impl ScheduleConfig {
+    /// Each day when the clocks show `at_s`.
+    #[must_use]
+    pub fn daily(&self, at_s: u32) -> Recurring {
+        let (first, every_ns) = (i64::from(at_s) * SECOND_NS, i64::from(DAY_S) * SECOND_NS);
+        Recurring { first, every_ns, zone: self.zone.clone() }
+    }
 }
 
 impl PhaseEntry {
@@ -49,7 +59,9 @@ impl PhaseEntry {
 /// What the venue does by the clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleConfig {
-    /// When day orders expire, in seconds after midnight UTC, if ever.
+    /// Whose clocks the times are of.
+    pub zone: Zone,
+    /// When day orders expire, as the clocks show it, in seconds after midnight, if ever.
     pub day_end_s: Option<u32>,
     /// When the trading day of a date ends, for ExpireDate(432): as day orders do, or with the date.
     pub date_end: DayEnd,
@@ -190,6 +202,7 @@ pub(super) struct FileRisk {
 }
 
 const DAY_S: u32 = 86_400;
+const SECOND_NS: i64 = 1_000_000_000;
 
 impl Checker<'_> {
     pub(super) fn schedule(
@@ -197,15 +210,10 @@ impl Checker<'_> {
         file: &FileSchedule,
         instruments: &[Instrument],
     ) -> Result<ScheduleConfig, ConfigError> {
-        let east_s = self.time_zone(file)?;
-        let in_utc = |text: &Spanned<String>| {
-            let of_day_s = self.time_of_day(text)?;
-            let utc_s = (i64::from(of_day_s) - east_s).rem_euclid(DAY_S.into());
-            Ok(u32::try_from(utc_s).unwrap_or_default())
-        };
+        let zone = self.time_zone(file)?;
         let mut phases: Vec<PhaseEntry> = Vec::new();
         for entry in &file.phase {
-            let at_s = in_utc(&entry.at)?;
+            let at_s = self.time_of_day(&entry.at)?;
             let ids = entry.instruments.as_ref().map(|symbols| {
                 symbols.iter().map(|symbol| self.listed(symbol, instruments)).collect()
             });
@@ -224,10 +232,12 @@ impl Checker<'_> {
             }
             phases.push(PhaseEntry { at_s, phase, instruments });
         }
-        let local_end_s = file.day_end.as_ref().map(|text| self.time_of_day(text)).transpose()?;
+        let day_end_s = file.day_end.as_ref().map(|text| self.time_of_day(text)).transpose()?;
+        let zone_of_end = zone.clone();
         Ok(ScheduleConfig {
-            day_end_s: file.day_end.as_ref().map(in_utc).transpose()?,
-            date_end: DayEnd { after_s: i64::from(local_end_s.unwrap_or(DAY_S)) - east_s },
+            zone,
+            day_end_s,
+            date_end: DayEnd { at_s: day_end_s.unwrap_or(DAY_S), zone: zone_of_end },
             phases,
             volatility_auction_s: self.range(
                 &file.volatility_auction_s,
@@ -258,12 +268,15 @@ impl Checker<'_> {
         })
     }
 
-    /// Seconds east of UTC.
-    pub(super) fn time_zone(&self, file: &FileSchedule) -> Result<i64, ConfigError> {
+    /// The zone of the schedule.
+    pub(super) fn time_zone(&self, file: &FileSchedule) -> Result<Zone, ConfigError> {
         let text = &file.time_zone;
         let zone = text.get_ref().as_str();
         if zone == "UTC" {
-            return Ok(0);
+            return Ok(Zone::default());
+        }
+        if zone.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return zones::named(zone).map_err(|what| self.error(text.span().start, what));
         }
         let east = zone.strip_prefix('+');
         let offset = east.or(zone.strip_prefix('-')).and_then(|offset| {
@@ -273,13 +286,16 @@ impl Checker<'_> {
                 good.then(|| digits.parse::<u32>().ok()).flatten()
             };
             let (hours, minutes) = (two(hours)?, two(minutes)?);
-            (hours <= 14 && minutes < 60).then_some(i64::from((hours * 60 + minutes) * 60))
+            let offset_s = i32::try_from((hours * 60 + minutes) * 60).ok()?;
+            (hours <= 14 && minutes < 60).then_some(offset_s)
         });
         match (offset, east) {
-            (Some(offset), Some(_)) => Ok(offset),
-            (Some(offset), None) => Ok(-offset),
+            (Some(offset), Some(_)) => Ok(Zone::fixed(offset)),
+            (Some(offset), None) => Ok(Zone::fixed(-offset)),
             (None, _) => {
-                let what = format!("time_zone {zone:?} is neither \"UTC\" nor like \"+01:00\"");
+                let what = format!(
+                    "time_zone {zone:?} is neither \"UTC\", nor like \"+01:00\", nor a name like \"Europe/London\""
+                );
                 Err(self.error(text.span().start, what))
             }
         }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use argon2::password_hash::phc::PasswordHash;
-use gateway::acceptor::{Change, Changed, Changing};
+use gateway::acceptor::{Change, Changed, Changing, Ticket, Verdict};
 use matcher::SessionId;
 use zeroize::Zeroizing;
 
 use super::{Known, Password, Secret, file, has_hash, index, judge_new};
 
 /// A change that is still to be looked at.
-pub(super) struct Renewal {
+pub(crate) struct Renewal {
     pub(super) session: SessionId,
     comp_id: String,
     file: PathBuf,
@@ -25,9 +25,14 @@ impl Renewal {
         if !has_hash(&self.old, &self.hash) {
             return Err(Changed::WrongPassword);
         }
+        self.store().map_err(Changed::Not)
+    }
+
+    /// The same where the old password is known to be right.
+    pub(super) fn store(&self) -> Result<Password, &'static str> {
         let failed = |why: String| {
             eprintln!("vesta: the password of {} cannot be changed: {why}", self.comp_id);
-            Changed::Not("the new password cannot be stored: ask the venue")
+            "the new password cannot be stored: ask the venue"
         };
         let text = Password::hash(&self.new).map_err(failed)?;
         let password = Password::parse(&text).map_err(|what| failed(what.into()))?;
@@ -86,5 +91,16 @@ impl Known {
             (Err(changed), _) => changed,
         };
         (session, changed)
+    }
+
+    /// A Logon was looked at: the new hash counts from now on, if there is one.
+    pub(super) fn looked(
+        &mut self,
+        (ticket, verdict, password): (Ticket, Verdict, Option<Password>),
+    ) -> (Ticket, Verdict) {
+        if let Some(password) = password {
+            self.changed(ticket.session, Ok(password));
+        }
+        (ticket, verdict)
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Comparer {
 
 /// What takes its time.
 enum Task {
-    Compare(Question),
+    Compare(Box<Question>),
     Renew(Box<Renewal>),
 }
 
@@ -45,15 +45,38 @@ struct Answers {
 
 #[derive(Default)]
 struct Lists {
-    verdicts: VecDeque<(Ticket, bool)>,
+    verdicts: VecDeque<(Ticket, Verdict, Option<Password>)>,
     renewed: VecDeque<(SessionId, Result<Password, Changed>)>,
+    /// What was read again, and whom to tell that it is taken.
+    reload: Option<(Known, SyncSender<usize>)>,
+}
+
+/// The way to the secrets of a venue that runs.
+pub(crate) struct Secrets(Arc<Answers>);
+
+impl Secrets {
+    /// Has what `config` says taken; the answer says for how many sessions it is something else. `None`: the one before is not taken yet.
+    pub(crate) fn renew(&self, config: &Config) -> Option<Receiver<usize>> {
+        // No signature of before the venue's start is good; when that was, is known there.
+        let known = Known::new(config, Timestamp(0));
+        self.0.with(|lists| {
+            if lists.reload.is_some() {
+                return None;
+            }
+            let (taken, answer) = sync_channel(1);
+            lists.reload = Some((known, taken));
+            Some(answer)
+        })
+    }
 }
 
 impl Answers {
     fn with<T>(&self, change: impl FnOnce(&mut Lists) -> T) -> T {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut lists);
-        self.count.store(lists.verdicts.len() + lists.renewed.len(), Ordering::Release);
+        let reload = usize::from(lists.reload.is_some());
+        let count = lists.verdicts.len() + lists.renewed.len() + reload;
+        self.count.store(count, Ordering::Release);
         result
     }
 }
@@ -66,6 +89,19 @@ impl Comparer {
         let known = Known::new(config, now);
         let comparer = Comparer { known, tasks: ask, answers: Arc::clone(&answers) };
         (comparer, Comparing { tasks, answers })
+    }
+
+    /// The way to have its secrets read again.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets(Arc::clone(&self.answers))
+    }
+
+    /// Takes what was read again.
+    fn take_reload(&mut self) {
+        if let Some((read, taken)) = self.answers.with(|lists| lists.reload.take()) {
+            // Whoever asked may have gone.
+            let _ = taken.try_send(self.known.take(read));
+        }
     }
 }
 
@@ -80,8 +116,10 @@ impl Credentials for Comparer {
         }
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
-        self.answers.with(|lists| lists.verdicts.pop_front())
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
+        self.take_reload();
+        let looked = self.answers.with(|lists| lists.verdicts.pop_front())?;
+        Some(self.known.looked(looked))
     }
 
     #[inline]
@@ -141,12 +179,11 @@ impl Credentials for AtOnce {
     fn check(&mut self, ticket: Ticket, claim: &Claim<'_>) -> Verdict {
         match self.0.look(ticket, claim) {
             Ok(verdict) => verdict,
-            Err(question) if question.answer().1 => Verdict::Good,
-            Err(_) => Verdict::Bad,
+            Err(question) => self.0.looked(question.answer()).1,
         }
     }
 
-    fn next_verdict(&mut self) -> Option<(Ticket, bool)> {
+    fn next_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         None
     }
 

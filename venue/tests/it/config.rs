@@ -1,13 +1,15 @@
 //! A configuration is right, or one error that names the line.
 
 use gateway::acceptor::{OverRate, RateLimit};
-use gateway::fix::{ResetTimes, Version, Versions};
+use gateway::fix::{Version, Versions};
 use gateway::order_entry::DayEnd;
+use gateway::zone::{Recurring, Zone};
 use matcher::{BandAction, InstrumentId, Phase, Price, SelfTradePrevention, Timestamp};
 use venue::Config;
 use venue::config::{InstrumentRules, SAMPLE};
 
-const HOUR_NS: u64 = 3_600_000_000_000;
+const HOUR_NS: i64 = 3_600_000_000_000;
+const DAY_NS: u64 = 86_400_000_000_000;
 
 fn error(text: &str) -> String {
     Config::parse("vesta.toml", text).unwrap_err().to_string()
@@ -69,10 +71,10 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     assert_eq!((entry.at_s, entry.phase), (25_200, Phase::PreOpen));
     assert_eq!(entry.instruments, Some(vec![InstrumentId(0)]));
     assert_eq!(config.schedule.day_end_s, Some(79_200));
-    assert_eq!(config.schedule.date_end, DayEnd { after_s: 79_200 });
+    assert_eq!(config.schedule.date_end, DayEnd { at_s: 79_200, zone: Zone::default() });
     let sooner = text.replace("time_zone = \"UTC\"", "time_zone = \"+03:00\"");
     let sooner = Config::parse("vesta.toml", &sooner).unwrap().schedule;
-    assert_eq!(sooner.date_end, DayEnd { after_s: 79_200 - 3 * 3_600 });
+    assert_eq!(sooner.date_end, DayEnd { at_s: 79_200, zone: Zone::fixed(3 * 3_600) });
     let plain = Config::parse("vesta.toml", SAMPLE).unwrap().schedule;
     assert_eq!(plain.date_end, DayEnd::default());
     assert_eq!(config.rules[0].reference, Some(Price::from_ticks(6_000_000)));
@@ -92,8 +94,9 @@ fn what_the_sample_shows_in_comments_is_right_too() {
     assert_eq!(versions, [Versions::of(&[Version::Fix44]), Versions::ALL]);
     assert_eq!([0, 1].map(|index| config.sessions[index].conformance), [true, false]);
     // 1970-01-02, a Friday, at 22:00.
-    let (first, every_ns) = (Timestamp((24 + 22) * HOUR_NS), 168 * HOUR_NS);
-    assert_eq!(config.sessions[0].resets, Some(ResetTimes { first, every_ns }));
+    let (first, every_ns) = ((24 + 22) * HOUR_NS, 168 * HOUR_NS);
+    let resets = Recurring { first, every_ns, zone: Zone::default() };
+    assert_eq!(config.sessions[0].resets, Some(resets));
     assert_eq!(config.sessions[1].resets, None);
     let [risk] = &config.risk[..] else { panic!("{:?}", config.risk) };
     assert_eq!((risk.participant.as_str(), risk.instrument), ("FIRM1", Some(InstrumentId(0))));
@@ -125,7 +128,9 @@ fn a_time_zone_moves_the_times_of_the_day() {
     ] {
         let text = changed("time_zone = \"UTC\" ", &format!("time_zone = \"{zone}\" ")) + MORE;
         let config = Config::parse("vesta.toml", &text).unwrap();
-        let at: Vec<u32> = config.schedule.phases.iter().map(|entry| entry.at_s).collect();
+        let phases = config.schedule.phases.iter();
+        let at = phases.map(|entry| config.schedule.daily(entry.at_s).after(Timestamp(DAY_NS)));
+        let at: Vec<u64> = at.map(|at| (at.0 - DAY_NS) / 1_000_000_000).collect();
         assert_eq!(at, [first, second], "{zone}");
     }
 }
@@ -137,7 +142,7 @@ fn a_time_zone_moves_the_days_of_the_week() {
         let line = "# reset = { at = \"22:00:00\", day = \"friday\" }";
         assert_eq!(text.matches(line).count(), 1);
         let config = Config::parse("vesta.toml", &text.replace(line, reset)).unwrap();
-        config.sessions[0].resets.unwrap()
+        config.sessions[0].resets.clone().unwrap()
     };
     for (zone, reset, first_h, every_h) in [
         ("UTC", "reset = { at = \"01:00:00\" }", 1, 24),
@@ -150,9 +155,10 @@ fn a_time_zone_moves_the_days_of_the_week() {
         ("-05:00", "reset = { at = \"17:00:00\", day = \"sunday\" }", 3 * 24 + 22, 168),
     ] {
         let resets = sample(zone, reset);
-        let wanted =
-            ResetTimes { first: Timestamp(first_h * HOUR_NS), every_ns: every_h * HOUR_NS };
-        assert_eq!(resets, wanted, "{zone} {reset}");
+        assert_eq!(resets.every_ns, every_h * HOUR_NS, "{zone} {reset}");
+        let before = Timestamp(7 * DAY_NS - 1);
+        let wanted = Timestamp(7 * DAY_NS + (first_h * HOUR_NS).unsigned_abs());
+        assert_eq!(resets.after(before), wanted, "{zone} {reset}");
     }
     let wrong = changed("# reset = { at = \"22:00:00\"", "reset = { at = \"24:00:00\"");
     assert!(error(&wrong).contains("HH:MM:SS"));
@@ -163,11 +169,92 @@ fn a_time_zone_moves_the_days_of_the_week() {
     assert!(error(&wrong).contains("friday"), "{}", error(&wrong));
 }
 
+/// Times of the day and of the week in both nights in which the clocks change, in UTC: the day before, the day itself, the day after; a
+/// time that is jumped over comes at the jump, one that is there twice the first time.
+#[test]
+fn a_named_time_zone_knows_daylight_saving() {
+    let resets = |zone: &str, reset: &str| {
+        let text = changed("time_zone = \"UTC\"", &format!("time_zone = \"{zone}\""));
+        let line = "# reset = { at = \"22:00:00\", day = \"friday\" }";
+        let config = Config::parse("vesta.toml", &text.replace(line, reset)).unwrap();
+        config.sessions[0].resets.clone().unwrap()
+    };
+    let utc = |text: &str| gateway::fix::parse_utc(text.as_bytes()).unwrap();
+    let (london, new_york) = ("Europe/London", "America/New_York");
+    for (zone, reset, times) in [
+        (
+            london,
+            "at = \"01:30:00\"",
+            ["20260328-01:30:00", "20260329-01:00:00", "20260330-00:30:00"],
+        ),
+        (
+            london,
+            "at = \"01:30:00\"",
+            ["20261024-00:30:00", "20261025-00:30:00", "20261026-01:30:00"],
+        ),
+        (
+            london,
+            "at = \"22:00:00\"",
+            ["20260328-22:00:00", "20260329-21:00:00", "20260330-21:00:00"],
+        ),
+        (
+            london,
+            "at = \"22:00:00\"",
+            ["20261024-21:00:00", "20261025-22:00:00", "20261026-22:00:00"],
+        ),
+        (
+            new_york,
+            "at = \"02:30:00\"",
+            ["20260307-07:30:00", "20260308-07:00:00", "20260309-06:30:00"],
+        ),
+        (
+            new_york,
+            "at = \"01:30:00\"",
+            ["20261031-05:30:00", "20261101-05:30:00", "20261102-06:30:00"],
+        ),
+        (
+            london,
+            "at = \"01:30:00\", day = \"sunday\"",
+            ["20260322-01:30:00", "20260329-01:00:00", "20260405-00:30:00"],
+        ),
+        (
+            london,
+            "at = \"01:30:00\", day = \"sunday\"",
+            ["20261018-00:30:00", "20261025-00:30:00", "20261101-01:30:00"],
+        ),
+        (
+            new_york,
+            "at = \"17:00:00\", day = \"sunday\"",
+            ["20260301-22:00:00", "20260308-21:00:00", "20260315-21:00:00"],
+        ),
+        (
+            new_york,
+            "at = \"01:30:00\", day = \"sunday\"",
+            ["20261025-05:30:00", "20261101-05:30:00", "20261108-06:30:00"],
+        ),
+        // A year that the file of the zone has no change of its own for: the rule goes on.
+        (
+            london,
+            "at = \"22:00:00\"",
+            ["20900325-22:00:00", "20900326-21:00:00", "20900327-21:00:00"],
+        ),
+    ] {
+        let resets = resets(zone, &format!("reset = {{ {reset} }}"));
+        let [first, second, third] = times.map(utc);
+        let times =
+            [resets.after(Timestamp(first.0 - 1)), resets.after(first), resets.after(second)];
+        assert_eq!(times, [first, second, third], "{zone} {reset}");
+        for (at, last) in [(second.0 - 1, first), (second.0, second), (third.0 - 1, second)] {
+            assert_eq!(resets.last(Timestamp(at)), last, "{zone} {reset}");
+        }
+    }
+}
+
 #[test]
 fn a_schedule_and_rules_that_cannot_be_name_their_line() {
     let sample = SAMPLE.to_owned() + MORE;
     let cases = [
-        ("time_zone = \"UTC\" ", "time_zone = \"Europe/Paris\" ", "+01:00"),
+        ("time_zone = \"UTC\" ", "time_zone = \"Europe/Atlantis\" ", "time zone database"),
         ("time_zone = \"UTC\" ", "time_zone = \"+1\" ", "+01:00"),
         ("volatility_auction_s = 120 ", "volatility_auction_s = 90000 ", "0 to 86400"),
         ("indicative_interval_ms = 1000 ", "indicative_interval_ms = 5 ", "10 to 3600000"),

@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
 use matcher::Timestamp;
 use venue::config::SAMPLE;
 use venue::credentials::{Credentials, Password, new_key};
+use venue::operator::Reloaded;
 use venue::{Config, Layout, Venue, clock};
 
 use crate::folder::Folder;
@@ -372,6 +373,130 @@ fn a_session_changes_its_password_and_a_restart_knows_the_new_one() {
                 assert!(!found, "{} has a password", path.display());
             }
         }
+    }
+}
+
+/// The same by a Logon: what is answered is on the disk, what is refused is logged out with the reason.
+#[test]
+fn a_logon_changes_the_password_and_a_restart_knows_the_new_one() {
+    const NEW: &str = "a new horse, and a staple";
+    for layout in [Layout::Joined, Layout::Split] {
+        let folder = Folder::new();
+        let (config, file) = with_file(&folder, layout);
+        let before = std::fs::read_to_string(&file).unwrap();
+        let venue = Venue::start(&config).unwrap();
+        // Whoever does not know the old one changes nothing, and hears nothing.
+        assert_eq!(log_on(&venue, 1, &[(554, "wrong"), (925, NEW)]).1, None);
+        for (next_out, new, why) in [
+            (1, "short", "a password has 8 characters at least"),
+            (2, SECRET, "the new password is the old one"),
+        ] {
+            let mut peer = Peer::connect(venue.fix_addr(), "CLIENT1", next_out);
+            peer.send("A", &[(98, "0"), (108, "30"), (554, SECRET), (925, new)]);
+            let got = peer.try_read().unwrap();
+            let text = format!("the new password is refused: {why}");
+            assert_eq!([got.msg_type(), got.get(58)], ["5", text.as_str()]);
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        let (peer, answer) = log_on(&venue, 3, &[(554, SECRET), (925, NEW)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        assert_ne!(std::fs::read_to_string(&file).unwrap(), before);
+        let next_out = peer.log_out();
+        assert_eq!(log_on(&venue, next_out, &[(554, SECRET)]).1, None);
+        venue.stop().unwrap();
+
+        let venue = Venue::start(&with_secrets_of(&folder, &file, layout)).unwrap();
+        assert_eq!(log_on(&venue, next_out, &[(554, SECRET)]).1, None);
+        // And back, with numbers that start again.
+        let again = [(141, "Y"), (554, NEW), (925, SECRET)];
+        let (peer, answer) = log_on(&venue, 1, &again);
+        assert_eq!(answer.as_deref(), Some("A"));
+        let next_out = peer.log_out();
+        let (peer, answer) = log_on(&venue, next_out, &[(554, SECRET)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        peer.log_out();
+        venue.stop().unwrap();
+
+        for path in files_under(&config.journal_dir) {
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in [SECRET, NEW] {
+                let found = bytes.windows(secret.len()).any(|it| it == secret.as_bytes());
+                assert!(!found, "{} has a password", path.display());
+            }
+        }
+    }
+    // A folder of the file that cannot be written, and no file at all.
+    let folder = Folder::new();
+    let (config, file) = with_file(&folder, Layout::Joined);
+    let venue = Venue::start(&config).unwrap();
+    std::fs::create_dir(folder.path().join(".credentials.toml.new")).unwrap();
+    let said = |venue: &Venue| {
+        let mut peer = Peer::connect(venue.fix_addr(), "CLIENT1", 1);
+        peer.send("A", &[(98, "0"), (108, "30"), (554, SECRET), (925, NEW)]);
+        peer.try_read().unwrap().get(58).to_owned()
+    };
+    let text = said(&venue);
+    assert_eq!(
+        text,
+        "the new password is refused: the new password cannot be stored: ask the venue"
+    );
+    assert!(file.exists());
+    venue.stop().unwrap();
+    for credentials in
+        [Credentials { password: hashed(1), ..Credentials::default() }, Credentials::default()]
+    {
+        let folder = Folder::new();
+        let venue = start(&folder, Layout::Joined, credentials);
+        let text = said(&venue);
+        assert!(
+            text.ends_with("the venue has no credentials file with its password: ask the venue")
+        );
+        venue.stop().unwrap();
+    }
+}
+
+/// A file that was written anew while the venue runs: it counts from then on, in every layout, and for changes of passwords too.
+#[test]
+fn credentials_that_are_read_again_count_from_then_on() {
+    const OTHER: &str = "a horse of another colour";
+    for layout in [Layout::Joined, Layout::Split] {
+        let folder = Folder::new();
+        let (config, file) = with_file(&folder, layout);
+        let venue = Venue::start(&config).unwrap();
+        let none = Reloaded { sessions: 0, certificate: false };
+        assert_eq!(venue.reload(&config), Ok(none));
+        let (mut peer, answer) = log_on(&venue, 1, &[(554, SECRET)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let hash = text.split('\'').find(|part| part.starts_with("$argon2id")).unwrap();
+        let other = Password::hash(OTHER.as_bytes()).unwrap();
+        credentials_file(&folder, &text.replace(hash, &other));
+        // Nothing of it counts before it is read again, not even for a change.
+        let not_stored = "the new password cannot be stored: ask the venue";
+        assert_eq!(change(&mut peer, "r1", SECRET, "correct again").1, not_stored);
+        let read = with_secrets_of(&folder, &file, layout);
+        assert_eq!(venue.reload(&read), Ok(Reloaded { sessions: 1, ..none }));
+        // Who is there stays.
+        peer.order("a", "1", "1", "100");
+        assert_eq!(peer.report().get(11), "a");
+        assert_eq!(change(&mut peer, "r2", SECRET, "correct again").0, "4");
+        let next_out = peer.log_out();
+        assert_eq!(log_on(&venue, next_out, &[(554, SECRET)]).1, None);
+        let (mut peer, answer) = log_on(&venue, next_out, &[(554, OTHER)]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        assert_eq!(change(&mut peer, "r3", OTHER, "correct again").0, "5");
+        let next_out = peer.log_out();
+        // What was changed over the wire stands in the file, and is what is read.
+        let read = with_secrets_of(&folder, &file, layout);
+        assert_eq!(venue.reload(&read), Ok(none));
+        let (peer, answer) = log_on(&venue, next_out, &[(554, "correct again")]);
+        assert_eq!(answer.as_deref(), Some("A"));
+        peer.log_out();
+        let mut fewer = read.clone();
+        fewer.sessions.pop();
+        let refused = venue.reload(&fewer).unwrap_err().to_string();
+        assert!(refused.contains("another start"), "{refused}");
+        venue.stop().unwrap();
     }
 }
 

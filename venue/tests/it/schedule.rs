@@ -2,6 +2,7 @@
 
 use gateway::fix::Version;
 use gateway::order_entry::DayEnd;
+use gateway::zone::Zone;
 use journal::Reader;
 use matcher::{
     BandAction, Bands, CancelReason, Command, Event, Input, InstrumentId, MsgSeqNum, NewOrder,
@@ -131,6 +132,63 @@ fn phases(config: &Config) -> Vec<(u32, Phase, Timestamp)> {
         }
     }
     phases
+}
+
+/// Clocks that jump, and clocks that are set back: each phase and each end of a day comes once, in the order of the day.
+#[test]
+fn a_night_in_which_the_clocks_change_has_every_phase_once() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let utc = |midnight: u64, minutes: u64| Timestamp(midnight + minutes * 60_000_000_000);
+    // 2026-03-29 and 2026-10-25, midnight UTC. In London they jump from 1 to 2, and go back from 2 to 1, both at 1 UTC.
+    let (spring, autumn) = (1_774_742_400_000_000_000, 1_792_886_400_000_000_000);
+    let phase = |minutes| utc(spring, minutes);
+    let jumped = vec![(Phase::Closed, phase(30)), (Phase::Continuous, phase(60))];
+    let phase = |minutes| utc(autumn, minutes);
+    let twice = vec![
+        (Phase::Closed, utc(autumn - HOUR_NS, 30)),
+        (Phase::PreOpen, phase(15)),
+        (Phase::Continuous, phase(45)),
+    ];
+    for (midnight, begin, changes, day_end) in [
+        (spring, spring, jumped, utc(spring, 60)),
+        (autumn, autumn - HOUR_NS, twice, utc(autumn, 50)),
+    ] {
+        let folder = Folder::new();
+        let mut config = config(&folder);
+        let text = include_str!("../../vesta.toml");
+        let text = text.replace("time_zone = \"UTC\"", "time_zone = \"Europe/London\"");
+        config.schedule.zone = Config::parse("vesta.toml", &text).unwrap().schedule.zone;
+        config.schedule.phases = vec![
+            entry("01:45:00", Phase::Continuous),
+            entry("00:30:00", Phase::Closed),
+            entry("01:15:00", Phase::PreOpen),
+        ];
+        config.schedule.day_end_s = Some(3_600 + 50 * 60);
+        config.schedule.indicative_interval_ms = 0;
+        // A moment of each five minutes of the night; the venue is down in some of them, of which it makes up.
+        let clock = Clock::set_at(Timestamp(begin));
+        let mut venue = Venue::start_by(&config, clock.clone()).unwrap();
+        let mut seen = 0;
+        while clock.now() < utc(midnight, 300) {
+            clock.set(Timestamp(clock.now().0 + 300_000_000_000));
+            venue.look_at_clock();
+            // The schedule has looked once a status is answered behind it.
+            seen += 1;
+            let (peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", seen * 2 - 1);
+            peer.log_out();
+            if seen % 20 == 0 {
+                venue.stop().unwrap();
+                venue = Venue::start_by(&config, clock.clone()).unwrap();
+            }
+        }
+        venue.stop().unwrap();
+        let told: Vec<_> = phases(&config).into_iter().filter(|(id, ..)| *id == 0).collect();
+        let told: Vec<_> = told.into_iter().map(|(_, phase, at)| (phase, at)).collect();
+        assert_eq!(told, changes);
+        let ends = asked(&config).into_iter().filter(|it| it.0 == Command::ExpireDay);
+        assert_eq!(ends.map(|(_, at, _)| at).collect::<Vec<_>>(), [day_end]);
+        replays(&config);
+    }
 }
 
 #[test]
@@ -396,7 +454,7 @@ fn an_order_through_a_date_ends_with_the_day_of_that_date() {
     let folder = Folder::new();
     let mut config = config(&folder);
     config.schedule.day_end_s = Some(17 * 3_600 + 36 * 60);
-    config.schedule.date_end = DayEnd { after_s: 17 * 3_600 + 36 * 60 };
+    config.schedule.date_end = DayEnd { at_s: 17 * 3_600 + 36 * 60, zone: Zone::default() };
     let running = Running::start(&config, "09:00:00");
     let address = running.venue.fix_addr();
     let mut peer = Peer::connect(address, "CLIENT1", 1);

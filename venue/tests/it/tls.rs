@@ -15,8 +15,9 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha2::{Digest, Sha256};
-use venue::config::SAMPLE;
+use venue::config::{Fix, SAMPLE};
 use venue::credentials::Password;
+use venue::operator::Reloaded;
 use venue::{Config, Layout, Venue, clock};
 
 use crate::folder::Folder;
@@ -463,6 +464,43 @@ fn a_certificate_speaks_for_its_session() {
     assert!(plain.try_read().is_none(), "without TLS");
     assert_eq!(answer(Some(&mine)).as_deref(), Some("A"));
     venue.stop().unwrap();
+}
+
+/// A certificate that was renewed is shown to whoever connects from then on; who is there stays; one that cannot be used is not shown.
+#[test]
+fn a_certificate_is_read_again_while_connections_stay() {
+    for layout in [Layout::Joined, Layout::Split] {
+        let (folder, first, second) = (Folder::new(), Issuer::new(), Issuer::new());
+        let text = with_tls(&folder, &first, None, "");
+        let venue = Venue::start(&Config { layout, ..load(&folder, &text).unwrap() }).unwrap();
+        let address = venue.tls_addr().unwrap();
+        let mut there = Under::connect(address, &first, None);
+        assert_eq!(there.log_on().as_deref(), Some("A"));
+        let mut is_there = |id: &str| {
+            let order = there.order(id);
+            there.stream.write_all(&order).unwrap();
+            assert_eq!(there.read(11).as_deref(), Some(id));
+        };
+        let shows = |issuer: &Issuer| {
+            let mut stranger = Under::connect(address, issuer, None);
+            stranger.stream.flush().is_ok() && !stranger.stream.conn.is_handshaking()
+        };
+        assert!(shows(&first) && !shows(&second));
+        let loaded = load(&folder, &with_tls(&folder, &second, None, "")).unwrap();
+        write(&folder, "key.pem", "no key at all");
+        let refused = venue.reload(&loaded).unwrap_err().to_string();
+        assert!(refused.contains("key.pem"), "{refused}");
+        is_there("a");
+        assert!(shows(&first) && !shows(&second));
+        let loaded = load(&folder, &with_tls(&folder, &second, None, "")).unwrap();
+        assert_eq!(venue.reload(&loaded), Ok(Reloaded { sessions: 0, certificate: true }));
+        assert!(shows(&second) && !shows(&first));
+        is_there("b");
+        let without = Config { fix: Fix { tls: None, ..loaded.fix.clone() }, ..loaded };
+        assert!(venue.reload(&without).unwrap_err().to_string().contains("another start"));
+        assert!(shows(&second));
+        venue.stop().unwrap();
+    }
 }
 
 #[test]

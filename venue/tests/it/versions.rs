@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gateway::fix::{ResetTimes, Version};
+use gateway::fix::Version;
+use gateway::zone::{Recurring, Zone};
 use venue::snapshots::SnapshotConfig;
 use venue::{Config, Venue, clock};
 
@@ -114,7 +115,7 @@ fn what_a_session_was_told_is_told_again_in_its_version_after_a_restart() {
 
 #[test]
 fn numbers_whose_time_has_come_start_again_once_also_if_the_venue_was_down() {
-    const DAY_NS: u64 = 86_400_000_000_000;
+    const DAY_NS: i64 = 86_400_000_000_000;
     for every_bytes in [0, 4_096] {
         let folder = Folder::new();
         let snapshots = SnapshotConfig { every_bytes, keep: 2 };
@@ -124,7 +125,9 @@ fn numbers_whose_time_has_come_start_again_once_also_if_the_venue_was_down() {
         assert_eq!(peer.log_out(), 3);
         venue.stop().unwrap();
 
-        config.sessions[0].resets = Some(ResetTimes { first: clock::now(), every_ns: DAY_NS });
+        let first = clock::now().0.cast_signed();
+        let resets = Recurring { first, every_ns: DAY_NS, zone: Zone::default() };
+        config.sessions[0].resets = Some(resets);
         for next_out in [1, 3] {
             let Open { address, venue } = start(&config);
             let (peer, answer) = Peer::log_on(address, "CLIENT1", next_out);

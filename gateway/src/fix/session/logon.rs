@@ -4,13 +4,19 @@ use matcher::{MsgSeqNum, Numbering, Timestamp};
 
 use super::head::Head;
 use super::outbound::{Closing, submit_as};
-use super::{LogonRefusal, Session, Shell};
+use super::{LogonRefusal, NewPassword, Session, Shell};
 use crate::fix::decimal::parse_uint;
 use crate::fix::decode::{Fault, Message};
 use crate::fix::dictionary::UnknownTags;
 use crate::fix::note::Note;
 use crate::fix::tag::{self, SessionRejectReason};
 use crate::fix::version::{APPL_VER_ID, Version};
+
+/// SessionStatus(1409).
+mod status {
+    pub(super) const PASSWORD_CHANGED: u8 = 1;
+    pub(super) const NEW_PASSWORD_REFUSED: u8 = 3;
+}
 
 impl Session {
     /// Whether a connection whose first message is `logon` may speak for this session.
@@ -54,6 +60,25 @@ impl Session {
         self.check_terms(&head, logon)
     }
 
+    /// Whether a Logon that [`Session::check_logon`] accepts would be answered by a Logout, for its numbers.
+    #[must_use]
+    pub fn has_wrong_numbers(&self, logon: &Message<'_>) -> bool {
+        let number = Head::read(logon).number;
+        let next_out = self.last_out.saturating_add(1);
+        let is_low = number.is_none_or(|number| number < self.next_in);
+        !is_reset(logon) && (is_low || next_expected(logon).is_some_and(|next| next > next_out))
+    }
+
+    /// The text of a Logout in answer to a Logon, with what has become of its NewPassword(925).
+    fn with_new_password(&self, text: String) -> (String, u8) {
+        match self.link.as_ref().and_then(|link| link.new_password) {
+            Some(NewPassword::Done) => {
+                (text + "; the new password counts", status::PASSWORD_CHANGED)
+            }
+            _ => (text, 0),
+        }
+    }
+
     /// What a Logon must say, at the start of a connection and in the middle of one.
     fn check_terms(&self, head: &Head<'_>, logon: &Message<'_>) -> Result<(), LogonRefusal> {
         if logon.get(tag::ENCRYPT_METHOD) != Some(b"0") {
@@ -95,11 +120,20 @@ impl Session {
         link.heartbeat_s = heartbeat_s(message).unwrap_or(0);
         let expects = next_expected(message);
         link.peer_expects = expects;
+        if let Some(NewPassword::Refused(why)) = link.new_password {
+            // FIX 4.4 has no other word for it: a Logon that is answered is done, all of it.
+            let inbound = if is_reset(message) { MsgSeqNum::NONE } else { self.count(number) };
+            let text = format!("the new password is refused: {why}");
+            let said = (text.as_bytes(), status::NEW_PASSWORD_REFUSED);
+            return self.log_out_as(now, inbound, said, Closing::WhenWritten, shell);
+        }
         if is_reset(message) {
             return self.reset(shell);
         }
         if number < self.next_in {
-            return self.log_out_too_low(now, number, shell);
+            let (text, status) = self.with_new_password(self.number_too_low(number));
+            let said = (text.as_bytes(), status);
+            return self.log_out_as(now, MsgSeqNum::NONE, said, Closing::WhenWritten, shell);
         }
         let inbound = self.count(number);
         let next_out = self.last_out.saturating_add(1);
@@ -108,7 +142,9 @@ impl Session {
             let text = format!(
                 "NextExpectedMsgSeqNum(789) too high, expecting at most {next_out} but received {expects}"
             );
-            return self.log_out(now, inbound, text.as_bytes(), Closing::WhenWritten, shell);
+            let (text, status) = self.with_new_password(text);
+            let said = (text.as_bytes(), status);
+            return self.log_out_as(now, inbound, said, Closing::WhenWritten, shell);
         }
         self.answer_logon(inbound, Numbering::Next, shell);
         if number > self.next_in {
@@ -130,6 +166,12 @@ impl Session {
         message: &Message<'_>,
         shell: &mut impl Shell,
     ) {
+        if message.get(tag::NEW_PASSWORD).is_some() {
+            let inbound = self.count(number);
+            let text =
+                b"NewPassword(925) is for the first Logon of a connection, or for UserRequest(BE)";
+            return self.log_out(now, inbound, text, Closing::AfterAnswer, shell);
+        }
         let reset = is_reset(message)
             && self.dictionary().check(message, UnknownTags::Ignore).is_ok()
             && self.check_terms(head, message).is_ok();
@@ -163,7 +205,18 @@ impl Session {
         let expects = self.link.as_ref().and_then(|link| link.peer_expects);
         let next_expected = expects.map_or(0, |_| self.next_in);
         let (connection, version) = (self.connection, self.version());
-        let note = Note::Logon { heartbeat_s, reset, connection, version, next_expected };
+        let password_changed = self
+            .link
+            .as_ref()
+            .is_some_and(|link| !link.active && link.new_password == Some(NewPassword::Done));
+        let note = Note::Logon {
+            heartbeat_s,
+            reset,
+            connection,
+            version,
+            next_expected,
+            password_changed,
+        };
         submit_as(shell, inbound, numbering, &note);
     }
 }

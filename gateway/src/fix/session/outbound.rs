@@ -105,18 +105,34 @@ impl Session {
         closing: Closing,
         shell: &mut impl Shell,
     ) {
+        self.log_out_as(now, inbound, (text, 0), closing, shell);
+    }
+
+    /// The same, with a SessionStatus(1409).
+    pub(super) fn log_out_as(
+        &mut self,
+        now: Timestamp,
+        inbound: MsgSeqNum,
+        (text, status): (&[u8], u8),
+        closing: Closing,
+        shell: &mut impl Shell,
+    ) {
         let Some(link) = &mut self.link else { return };
         if link.logout.is_some() {
             return;
         }
         let close_when_written = closing == Closing::WhenWritten;
         link.logout = Some(Logout { asked_at: now, written: false, close_when_written });
-        submit(shell, inbound, &Note::Logout { text, connection: self.connection });
+        submit(shell, inbound, &Note::Logout { text, connection: self.connection, status });
     }
 
     pub(super) fn log_out_too_low(&mut self, now: Timestamp, number: u32, shell: &mut impl Shell) {
-        let text = format!("MsgSeqNum too low, expecting {} but received {number}", self.next_in);
+        let text = self.number_too_low(number);
         self.log_out(now, MsgSeqNum::NONE, text.as_bytes(), Closing::WhenWritten, shell);
+    }
+
+    pub(super) fn number_too_low(&self, number: u32) -> String {
+        format!("MsgSeqNum too low, expecting {} but received {number}", self.next_in)
     }
 
     /// Answers Reject(3); the number counts if it was the expected one.

@@ -4,10 +4,11 @@ use std::fmt;
 
 use matcher::{Command, MsgSeqNum};
 
-use super::{ResetTimes, UnknownTags};
+use super::UnknownTags;
 use crate::fix::decode::{Fault, Message};
 use crate::fix::identity::Identity;
 use crate::fix::version::Versions;
+use crate::zone::Recurring;
 
 /// Which rules count where those of the FIX session test cases are worse for both sides than ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub struct Profile {
     /// Ours, or the test cases'.
     pub conduct: Conduct,
     /// When numbers start again by the clock, `None`: never.
-    pub resets: Option<ResetTimes>,
+    pub resets: Option<Recurring>,
 }
 
 impl fmt::Debug for Profile {
@@ -124,6 +125,15 @@ impl fmt::Display for LogonRefusal {
 }
 
 impl std::error::Error for LogonRefusal {}
+
+/// What has become of NewPassword(925) of a Logon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewPassword {
+    /// It is the password now.
+    Done,
+    /// It is not, for this reason.
+    Refused(&'static str),
+}
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

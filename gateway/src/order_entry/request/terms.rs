@@ -95,7 +95,7 @@ impl Asks {
         asked: &Asked<'_>,
         (ord_type, time_in_force): (u8, Option<u8>),
         instrument: Option<&Instrument>,
-        day_end: DayEnd,
+        day_end: &DayEnd,
     ) -> Result<Asks, BadField> {
         let trigger = Activates::new(&asked.trigger)?;
         let ord_type = match ord_type {
@@ -280,7 +280,7 @@ fn stop_price(judged: Judged<Price>) -> Judged<Price> {
 }
 
 /// ExpireTime(126), or the end of ExpireDate(432).
-fn expire_at(asked: &Asked<'_>, day_end: DayEnd) -> Result<Option<Judged<Timestamp>>, BadField> {
+fn expire_at(asked: &Asked<'_>, day_end: &DayEnd) -> Result<Option<Judged<Timestamp>>, BadField> {
     let wrong = |tag| BadField { tag, reason: SessionRejectReason::IncorrectDataFormat };
     let time = match asked.expire_time {
         None => None,
