@@ -58,7 +58,7 @@ pub use rights::{OverRate, RateLimit, Rights};
 use serve::{Border, FixShell};
 use share::Share;
 use strangers::{STRANGER_GAP_NS, STRANGERS_AT_ONCE};
-use timers::{TICK_NS, Timers};
+use timers::{Dues, TICK_NS, Timers};
 use users::UserRequests;
 pub use users::{Change, Changed, Changing};
 
@@ -309,8 +309,8 @@ pub struct Acceptor<N: Network = Sockets> {
     waiting: Vec<usize>,
     serials: u64,
     networks: Networks,
-    /// When orders are canceled next that nobody asks for, or earlier.
-    cancels_at: Option<Timestamp>,
+    /// When to look whether a session's orders are to be canceled without being asked for.
+    cancels_due: Dues,
     /// Connections that are not read before a time of theirs, and the first of these times.
     delayed: Vec<usize>,
     delayed_until: Option<Timestamp>,
@@ -324,8 +324,8 @@ pub struct Acceptor<N: Network = Sockets> {
     stats: AcceptorStats,
     stopping: bool,
     joined_ready: bool,
-    /// When the numbers of a session start again next.
-    resets_at: Option<Timestamp>,
+    /// When to look whether a session's numbers start again.
+    resets_due: Dues,
     /// Somebody may want to connect …
     knocks: bool,
     /// … and is not heard before this.
@@ -373,7 +373,7 @@ impl<N: Network> Acceptor<N> {
             waiting: Vec::new(),
             serials: 0,
             networks: Networks::default(),
-            cancels_at: None,
+            cancels_due: Dues::default(),
             delayed: Vec::new(),
             delayed_until: None,
             logged_on: 0,
@@ -384,7 +384,7 @@ impl<N: Network> Acceptor<N> {
             stats: AcceptorStats::default(),
             stopping: false,
             joined_ready: false,
-            resets_at: None,
+            resets_due: Dues::default(),
             knocks: false,
             accept_at: Timestamp(0),
             accepted_last: false,
@@ -419,7 +419,7 @@ impl<N: Network> Acceptor<N> {
             let ouch = setup.ouch.map(|ouch| Box::new(OuchSession::new(ouch, numbers)));
             if setup.profile.resets.is_some() {
                 // Something may have been due while nobody looked.
-                acceptor.resets_at = Some(Timestamp(0));
+                acceptor.resets_due.look_at(setup.id, Timestamp(0));
             }
             let begun_at = acceptor.entry.begun_at(setup.id);
             let mut session = Session::new(setup.profile, setup.last_inbound, setup.last_outbound);
@@ -519,7 +519,8 @@ impl<N: Network> Acceptor<N> {
     pub fn deadline(&self) -> Option<Timestamp> {
         let strangers = self.strangers_next();
         let resends = (self.resends_held > 0).then(|| self.resends_share.next());
-        let (timers, cancels, resets) = (self.timers.first(), self.cancels_at, self.resets_at);
+        let timers = self.timers.first();
+        let (cancels, resets) = (self.cancels_due.first(), self.resets_due.first());
         let all = [timers, strangers, resends, self.delayed_until, cancels, resets];
         all.into_iter().flatten().min()
     }
@@ -617,24 +618,18 @@ impl<N: Network> Acceptor<N> {
     pub fn tick(&mut self, now: Timestamp, requests: &mut impl Requests) {
         self.cancel_what_is_due(now);
         self.cancel_for_disconnects(requests);
-        if self.resets_at.is_some_and(|at| at <= now) {
-            self.reset_sessions(now, requests);
-        }
+        self.reset_sessions(now, requests);
         self.look_at_peers(now, requests);
     }
 
     /// Numbers of sessions that nobody is logged on to start again, if their time has come.
     fn reset_sessions(&mut self, now: Timestamp, requests: &mut impl Requests) {
-        let (mut next, later) = (None, Timestamp(now.0 + TICK_NS));
-        for index in 0..self.slots.len() {
-            if requests.room() < ROOM_MIN {
-                next = Some(now);
-                break;
-            }
-            #[allow(clippy::cast_possible_truncation)] // Session ids are u32.
-            let id = SessionId(index as u32);
+        let later = Timestamp(now.0 + TICK_NS);
+        while requests.room() >= ROOM_MIN
+            && let Some(id) = self.resets_due.take(now)
+        {
             if self.ends_day(id, now, requests) {
-                next = next.into_iter().chain([later]).min();
+                self.resets_due.look_at(id, later);
                 continue;
             }
             let (slots, entry) = (&mut self.slots, &mut self.entry);
@@ -646,14 +641,16 @@ impl<N: Network> Acceptor<N> {
                 due = if waits { Some(later) } else { session.next_reset(now) };
             });
             // Whoever is logged on to it is told that the session is over.
-            let index = self.slots[index].as_ref().and_then(|slot| slot.peer);
+            let slot = self.slots.get(id.index()).and_then(Option::as_ref);
+            let index = slot.and_then(|slot| slot.peer);
             let told = index.filter(|_| due == Some(later));
             if let Some((index, Some(peer))) = told.map(|index| (index, &mut self.peers[index])) {
                 self.timers.look_at(index, peer, now);
             }
-            next = next.into_iter().chain(due).min();
+            if let Some(at) = due {
+                self.resets_due.look_at(id, at);
+            }
         }
-        self.resets_at = next;
     }
 
     /// The venue stops: every session is told, no more connections are taken.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::cancels::CancelTerms;
 use super::lockout::{Failures, Lockout, Networks};
+use super::timers::Dues;
 use super::users::{Change, Changed, Changing};
 use super::{Acceptor, Peer, Slot};
 use crate::fix::{LogonRefusal, Message, NewPassword, parse_utc, tag};
@@ -285,7 +286,8 @@ pub(super) struct Doorway<'a> {
     pub(super) networks: &'a mut Networks,
     pub(super) lockout: &'a Lockout,
     pub(super) logged_on: &'a mut usize,
-    pub(super) cancels_at: &'a mut Option<Timestamp>,
+    pub(super) cancels_due: &'a mut Dues,
+    pub(super) resets_due: &'a mut Dues,
 }
 
 impl Doorway<'_> {
@@ -345,7 +347,12 @@ impl Doorway<'_> {
         };
         let (id, slot) = match self.slot_of(session, address, now, ask) {
             Ok(found) => found,
-            Err(refusal) => return Admitted::Refused(refusal),
+            Err(refusal) => {
+                if let (Refusal::Logon(LogonRefusal::Resetting), Some(id)) = (refusal, session) {
+                    self.resets_due.look_at(id, now);
+                }
+                return Admitted::Refused(refusal);
+            }
         };
         let verdict = match peer.admission {
             Admission::Decided(verdict) => verdict,
@@ -381,8 +388,9 @@ impl Doorway<'_> {
                 }
                 slot.peer = Some(index);
                 *self.logged_on += 1;
-                let due = slot.cancels.due();
-                *self.cancels_at = [*self.cancels_at, due].into_iter().flatten().min();
+                if let Some(due) = slot.cancels.due() {
+                    self.cancels_due.look_at(id, due);
+                }
                 Admitted::In(id)
             }
             Verdict::Bad => Admitted::Refused(LogonRefusal::Credentials.into()),
@@ -475,10 +483,7 @@ impl<N: Network> Acceptor<N> {
                 NotIn::Waits
             }
             // It waits, like whoever is behind it, until the numbers are 1 again.
-            Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => {
-                self.resets_at = Some(now);
-                NotIn::Again
-            }
+            Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => NotIn::Again,
             Admitted::Refused(refusal) => {
                 self.stats.logons_refused += 1;
                 self.notice(now, peer.address, format_args!("logon refused: {refusal}"));

@@ -260,28 +260,33 @@ impl<N: Network> Acceptor<N> {
     pub(super) fn look_at_cancels(&mut self, id: SessionId) {
         let slot = self.slots.get(id.index()).and_then(Option::as_ref);
         if let Some(due) = slot.and_then(|slot| slot.cancels.due()) {
-            self.cancels_at = Some(self.cancels_at.map_or(due, |first| first.min(due)));
+            self.cancels_due.look_at(id, due);
         }
     }
 
     /// Puts sessions in line whose orders are to be canceled by now.
+    #[inline]
     pub(super) fn cancel_what_is_due(&mut self, now: Timestamp) {
-        if self.cancels_at.is_none_or(|first| first > now) {
-            return;
+        if self.cancels_due.first().is_some_and(|first| first <= now) {
+            self.cancel_of_those_that_are_due(now);
         }
-        let mut next = None;
-        for (index, slot) in (0..).zip(&mut self.slots) {
-            let Some(Slot { cancels, .. }) = slot else { continue };
+    }
+
+    #[cold]
+    fn cancel_of_those_that_are_due(&mut self, now: Timestamp) {
+        while let Some(id) = self.cancels_due.take(now) {
+            let Some(Some(Slot { cancels, .. })) = self.slots.get_mut(id.index()) else { continue };
             match cancels.due() {
                 Some(due) if due <= now => {
                     cancels.act();
-                    self.disconnects.push_back(SessionId(index));
+                    self.disconnects.push_back(id);
+                    self.look_at_cancels(id);
                 }
-                Some(due) => next = Some(next.map_or(due, |next: Timestamp| next.min(due))),
+                // It has said something since.
+                Some(due) => self.cancels_due.look_at(id, due),
                 None => {}
             }
         }
-        self.cancels_at = next;
     }
 }
 

@@ -421,7 +421,8 @@ impl<N: Network> Acceptor<N> {
                     networks: &mut self.networks,
                     lockout: &self.config.lockout,
                     logged_on: &mut self.logged_on,
-                    cancels_at: &mut self.cancels_at,
+                    cancels_due: &mut self.cancels_due,
+                    resets_due: &mut self.resets_due,
                 };
                 let ask = Ask::Soup { username, password };
                 match doorway.admit((index, &*peer), now, ask) {

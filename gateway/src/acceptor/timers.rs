@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use matcher::Timestamp;
+use matcher::{SessionId, Timestamp};
 
 use super::serve::Border;
 use super::{Acceptor, Peer, ROOM_MIN, Requests};
@@ -60,6 +60,50 @@ impl Timers {
     /// Forgets times that `counts` says no to.
     fn retain(&mut self, counts: impl Fn(Timestamp, usize, u64) -> bool) {
         self.times.retain(|Reverse((at, index, serial))| counts(*at, *index, *serial));
+    }
+}
+
+/// Times of sessions at which something may be due: the first of all is known without looking at the others.
+#[derive(Default)]
+pub(super) struct Dues {
+    /// The first on top. One that came nearer is in it twice; the other is passed over when its time comes.
+    times: BinaryHeap<Reverse<(Timestamp, SessionId)>>,
+    /// Of each session the time that counts.
+    next: Vec<Timestamp>,
+}
+
+impl Dues {
+    /// When to look at a session next. It may turn out then that nothing is due yet.
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        self.times.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Looks at a session at `at`, if that is not to be done before anyway.
+    pub(super) fn look_at(&mut self, id: SessionId, at: Timestamp) {
+        if self.next.len() <= id.index() {
+            self.next.resize(id.index() + 1, NEVER);
+        }
+        if at >= self.next[id.index()] {
+            return;
+        }
+        self.next[id.index()] = at;
+        self.times.push(Reverse((at, id)));
+        if self.times.len() > 4 * self.next.len() + LOOKS_A_ROUND {
+            let next = &self.next;
+            self.times.retain(|Reverse((at, id))| next[id.index()] == *at);
+        }
+    }
+
+    /// The next session whose time has come. It is not looked at again unless somebody says when.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<SessionId> {
+        loop {
+            let Reverse((at, id)) = *self.times.peek().filter(|Reverse((at, _))| *at <= now)?;
+            self.times.pop();
+            if self.next[id.index()] == at {
+                self.next[id.index()] = NEVER;
+                return Some(id);
+            }
+        }
     }
 }
 
@@ -140,5 +184,51 @@ impl<N: Network> Acceptor<N> {
             return None;
         }
         Some(deadline.min(slow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn xorshift(state: &mut u64) -> u64 {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state
+    }
+
+    /// Against a list that is gone through each time: the same sessions at the same times, each once.
+    #[test]
+    fn the_first_of_many_is_known() {
+        for seed in 1..=50_u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let (mut dues, mut model) = (Dues::default(), [NEVER; 40]);
+            for step in 0..2_000_u64 {
+                let now = Timestamp(step * 10);
+                for _ in 0..xorshift(&mut state) % 8 {
+                    let index = usize::try_from(xorshift(&mut state) % 40).unwrap();
+                    let at = Timestamp(now.0 + xorshift(&mut state) % 500);
+                    dues.look_at(SessionId(u32::try_from(index).unwrap()), at);
+                    model[index] = model[index].min(at);
+                }
+                let (mut taken, mut due) = (Vec::new(), Vec::new());
+                while let Some(id) = dues.take(now) {
+                    taken.push(id.index());
+                }
+                for (index, at) in model.iter_mut().enumerate() {
+                    if *at <= now {
+                        due.push((*at, index));
+                        *at = NEVER;
+                    }
+                }
+                due.sort_unstable();
+                let due: Vec<usize> = due.into_iter().map(|(_, index)| index).collect();
+                assert_eq!(taken, due, "seed {seed}, step {step}");
+                let first = model.iter().copied().min().filter(|at| *at != NEVER);
+                assert!(dues.first() <= first || first.is_none(), "seed {seed}, step {step}");
+                assert!(dues.times.len() <= 4 * dues.next.len() + LOOKS_A_ROUND + 1);
+            }
+        }
     }
 }
