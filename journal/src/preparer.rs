@@ -51,7 +51,7 @@ pub(crate) fn ahead_for(turn_bytes: u64, segment_bytes: u32) -> u32 {
 /// The memory of an old live segment is used again for a new one if nobody reads it any more: pages that are mapped and there
 /// need only be zeroed, which takes no kernel, where new ones hold up others. Whoever still reads one
 /// keeps its mapping, with the bytes it had: it is unlinked then, and never written again. In this process the segment's `Arc` says
-/// so, of other processes the lock on its file ([`hold_live`]). So no byte of a mapping ever means two things to who reads it.
+/// so, of other processes the lock on its file (`FORMAT.md`). So no byte of a mapping ever means two things to who reads it.
 #[derive(Debug)]
 pub struct Preparer {
     shared: Arc<Shared>,

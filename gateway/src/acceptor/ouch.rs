@@ -377,7 +377,7 @@ impl<N: Network> Acceptor<N> {
                     continue;
                 }
             }
-            if let Some(served) = self.fill(peer, &mut filled, now) {
+            if let Some(served) = self.fill(index, peer, &mut filled, now) {
                 return served;
             }
         }

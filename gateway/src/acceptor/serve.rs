@@ -255,7 +255,7 @@ impl<N: Network> Acceptor<N> {
                     self.notice(now, peer.address, format_args!("closed: {error}"));
                     return Served::Gone;
                 }
-                Err(DecodeError::Incomplete) => match self.fill(peer, &mut filled, now) {
+                Err(DecodeError::Incomplete) => match self.fill(index, peer, &mut filled, now) {
                     Some(served) => return served,
                     None => 0,
                 },
@@ -271,6 +271,7 @@ impl<N: Network> Acceptor<N> {
     #[inline]
     pub(super) fn fill(
         &mut self,
+        index: usize,
         peer: &mut Peer<N::Stream>,
         filled: &mut Option<Fill>,
         now: Timestamp,
@@ -285,6 +286,9 @@ impl<N: Network> Acceptor<N> {
             // It has sent nothing that counts: others have their turn.
             Ok(Fill::Data) if peer.connection.input().len() == len => Some(Served::More),
             Ok(fill) => {
+                if peer.connection.input().len() > len {
+                    self.network.came_from(index);
+                }
                 *filled = Some(fill);
                 None
             }
