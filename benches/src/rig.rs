@@ -142,7 +142,7 @@ impl Helpers {
     /// for it.
     #[must_use]
     pub fn start_lazy(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
-        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(10))
+        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(50))
     }
 
     fn start_resting(

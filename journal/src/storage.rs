@@ -2,11 +2,11 @@
 //! that a test can make any of it fail, tear or vanish.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 
 /// Files that survive the machine. [`Disk`] is the real one.
 pub trait Storage: Send + Sync + std::fmt::Debug {
@@ -74,6 +74,21 @@ pub trait StorageFile: Send + std::fmt::Debug {
     ///
     /// Those of the operating system; what the file then holds is not known.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes all of `first` at `offset` and all of `then` behind it, if it can by one call.
+    ///
+    /// # Errors
+    ///
+    /// As [`StorageFile::write_at`].
+    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
+        if !first.is_empty() {
+            self.write_at(offset, first)?;
+        }
+        if !then.is_empty() {
+            self.write_at(offset + first.len() as u64, then)?;
+        }
+        Ok(())
+    }
 
     /// Makes everything written before durable.
     ///
@@ -160,7 +175,11 @@ impl Storage for Disk {
         #[allow(clippy::cast_possible_wrap)] // Flags.
         let direct = options.clone().custom_flags(OFlags::DIRECT.bits() as i32).open(path);
         match direct {
-            Ok(file) if is_direct(&file) => Ok(Box::new(file)),
+            Ok(file) if is_direct(&file) => {
+                // Each write past the cache would look for its pages there. Only a hint.
+                let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+                Ok(Box::new(file))
+            }
             // Not here: as every other file. What is really wrong shows itself again.
             _ => Ok(Box::new(options.open(path)?)),
         }
@@ -180,6 +199,25 @@ impl Storage for Disk {
 impl StorageFile for File {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
+        let written = if first.is_empty() || then.is_empty() {
+            0
+        } else {
+            // What is left of it, if it was interrupted or cut short, is for the calls below.
+            let both = [IoSlice::new(first), IoSlice::new(then)];
+            match rustix::io::pwritev(self, &both, offset) {
+                Ok(written) => written,
+                Err(rustix::io::Errno::INTR) => 0,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let of_first = written.min(first.len());
+        let (first, then) = (&first[of_first..], &then[written - of_first..]);
+        let offset = offset + written as u64;
+        self.write_all_at(first, offset)?;
+        self.write_all_at(then, offset + first.len() as u64)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -52,9 +52,9 @@ const SYNC_LANES: usize = 2;
 /// How long the syncer lets records gather when nobody waits for the disk: what a venue with `durability = "memory"` loses
 /// with its machine, beside what the disk is slow to take.
 ///
-/// Each round takes 20 to 40 µs of a CPU, which may be the one of who is measured: at 2 ms that was more than a hundredth of the time, so
-/// it was the p99.
-const LAZY_SYNC: Duration = Duration::from_millis(10);
+/// Each round is two or three requests to the disk, and each of those may cost whoever else is on the CPU, or a virtual machine as a whole, 100 µs: every 2 ms
+/// that was the p99 of orders that take 8 µs.
+const LAZY_SYNC: Duration = Duration::from_millis(50);
 
 /// After a piece of a segment the preparer rests so many times as long as it took, if it is early: whoever shares its CPU has
 /// most of it.
