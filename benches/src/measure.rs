@@ -138,8 +138,6 @@ impl Bench {
     /// figures by a part of their names.
     #[must_use]
     pub fn new(name: &str) -> Bench {
-        // As the program does it.
-        venue::huge_pages::take_large_steps();
         let filters = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
         println!("\n## {name}: {}\n", machine::line());
         println!("| figure | median | smallest … largest | rounds |");

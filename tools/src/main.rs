@@ -7,7 +7,7 @@ use tools::{
     book, check_config, demo, diff, explain, export, fix, import, journal, load, news, output,
     password, play, reload, replay, serve, simulate,
 };
-use venue::huge_pages::{self, HugePages};
+use venue::huge_pages::HugePages;
 
 #[global_allocator]
 static MEMORY: HugePages = HugePages;
@@ -44,7 +44,6 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    huge_pages::take_large_steps();
     let command = Cli::parse().command;
     // What a venue says of itself is not what it was run for.
     let is_for_its_output = !matches!(command, Command::Serve(_));

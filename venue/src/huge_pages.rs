@@ -19,30 +19,6 @@ const HUGE_MIN: usize = 4 << 20;
 /// not begin at one, and nothing is lost.
 const PAGE: usize = 4096;
 
-/// Memory is taken from the system in steps of so much. Unit: bytes.
-#[cfg(target_env = "gnu")]
-const STEP: i32 = 16 << 20;
-
-/// Lets glibc take memory from the system in large steps, for all threads from one place. To be called before there are
-/// others.
-///
-/// What it keeps for each further thread grows by a page or two at a time, with a system call that waits for every other that
-/// looks at the process's memory: a core whose tables of orders grew stood still while the journal's next segment was made ready.
-/// Does nothing with another C library.
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // 4 MiB.
-pub fn take_large_steps() {
-    // SAFETY: sets numbers; there is no other thread yet, says the caller.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_TOP_PAD, STEP);
-        // Given back late too, so that the same is not taken again and again.
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 4 * STEP);
-        // What is large has a mapping of its own, which grows without being copied. Having set the others it would stay at 128 KiB.
-        libc::mallopt(libc::M_MMAP_THRESHOLD, HUGE_MIN as i32);
-    }
-}
-
 /// The system's allocator, with huge pages asked for under what takes 4 MiB and more.
 ///
 /// It touches nothing: a table that has room for a million orders and holds ten still costs the memory
