@@ -2,7 +2,7 @@
 //! that a test can make any of it fail, tear or vanish.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -74,21 +74,6 @@ pub trait StorageFile: Send + std::fmt::Debug {
     ///
     /// Those of the operating system; what the file then holds is not known.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-
-    /// Writes all of `first` at `offset` and all of `then` behind it, if it can by one call.
-    ///
-    /// # Errors
-    ///
-    /// As [`StorageFile::write_at`].
-    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
-        if !first.is_empty() {
-            self.write_at(offset, first)?;
-        }
-        if !then.is_empty() {
-            self.write_at(offset + first.len() as u64, then)?;
-        }
-        Ok(())
-    }
 
     /// Makes everything written before durable.
     ///
@@ -199,25 +184,6 @@ impl Storage for Disk {
 impl StorageFile for File {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
-    }
-
-    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
-        let written = if first.is_empty() || then.is_empty() {
-            0
-        } else {
-            // What is left of it, if it was interrupted or cut short, is for the calls below.
-            let both = [IoSlice::new(first), IoSlice::new(then)];
-            match rustix::io::pwritev(self, &both, offset) {
-                Ok(written) => written,
-                Err(rustix::io::Errno::INTR) => 0,
-                Err(error) => return Err(error.into()),
-            }
-        };
-        let of_first = written.min(first.len());
-        let (first, then) = (&first[of_first..], &then[written - of_first..]);
-        let offset = offset + written as u64;
-        self.write_all_at(first, offset)?;
-        self.write_all_at(then, offset + first.len() as u64)
     }
 
     fn sync_data(&self) -> io::Result<()> {
