@@ -2,7 +2,7 @@
 //! that a test can make any of it fail, tear or vanish.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -74,6 +74,22 @@ pub trait StorageFile: Send + std::fmt::Debug {
     ///
     /// Those of the operating system; what the file then holds is not known.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes all of `first` at `offset` and all of `then` behind it, if it can by one call. One thread at a time: it may use
+    /// the file's position.
+    ///
+    /// # Errors
+    ///
+    /// As [`StorageFile::write_at`].
+    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
+        if !first.is_empty() {
+            self.write_at(offset, first)?;
+        }
+        if !then.is_empty() {
+            self.write_at(offset + first.len() as u64, then)?;
+        }
+        Ok(())
+    }
 
     /// Makes everything written before durable.
     ///
@@ -184,6 +200,27 @@ impl Storage for Disk {
 impl StorageFile for File {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
+        let written = if first.is_empty() || then.is_empty() {
+            0
+        } else {
+            // What is left of it, if it was interrupted or cut short, is for the calls below. Not one call of rustix, which has it:
+            // that goes past the C library, where `tools/test power` has its disk that forgets.
+            let mut file = self;
+            file.seek(SeekFrom::Start(offset))?;
+            match file.write_vectored(&[IoSlice::new(first), IoSlice::new(then)]) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error),
+            }
+        };
+        let of_first = written.min(first.len());
+        let (first, then) = (&first[of_first..], &then[written - of_first..]);
+        let offset = offset + written as u64;
+        self.write_all_at(first, offset)?;
+        self.write_all_at(then, offset + first.len() as u64)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -85,7 +85,8 @@ struct Writing {
     batches: u64,
     /// The segment being copied.
     source: Option<(u64, Window)>,
-    blocks: Blocks,
+    /// For the last block of a batch.
+    block: Blocks,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +98,7 @@ struct Batch {
 }
 
 /// A batch is written in pieces of this size. Unit: bytes.
-const PIECE_BYTES: usize = 256 << 10;
+const PIECE_BYTES: u32 = 1 << 20;
 
 impl Syncer {
     pub(crate) fn new(shared: Arc<Shared>, storage: Arc<dyn Storage>) -> Syncer {
@@ -106,7 +107,7 @@ impl Syncer {
             writing: Mutex::new(Writing {
                 batches: 0,
                 source: None,
-                blocks: Blocks::zeroed(PIECE_BYTES),
+                block: Blocks::zeroed(BLOCK_BYTES),
             }),
             synced: Mutex::new(0),
             one_more: Condvar::new(),
@@ -275,15 +276,26 @@ impl Syncer {
         let (from, to) = ((written - base) as u32, to as u32);
         if from < to {
             assert!(source.readable(to) >= to);
-            let first = from / BLOCK_BYTES as u32 * BLOCK_BYTES as u32;
-            for at in (first..to).step_by(PIECE_BYTES) {
-                let bytes = source.bytes(at, to.min(at + PIECE_BYTES as u32));
-                let whole = bytes.len().next_multiple_of(BLOCK_BYTES);
-                let blocks = &mut writing.blocks.get_mut()[..whole];
-                blocks[..bytes.len()].copy_from_slice(bytes);
-                // What follows in the last block is not written yet.
-                blocks[bytes.len()..].fill(0);
-                file.write_at(u64::from(at), blocks).map_err(|error| io("write", error))?;
+            const BLOCK: u32 = BLOCK_BYTES as u32;
+            // Whole blocks as they are in memory: they never change again, and the disk fetches them itself. Copied they would be
+            // fetched from the core's cache, line by line: that was two thirds of this thread's time.
+            let (first, whole) = (from / BLOCK * BLOCK, to / BLOCK * BLOCK);
+            // What follows in the last block is not written yet.
+            let rest = source.bytes(whole, to);
+            let block = writing.block.get_mut();
+            block[..rest.len()].copy_from_slice(rest);
+            block[rest.len()..].fill(0);
+            let last: &[u8] = if rest.is_empty() { &[] } else { block };
+            let mut at = first;
+            loop {
+                let end = whole.min(at + PIECE_BYTES);
+                let then = if end == whole { last } else { &[] };
+                let wrote = file.write_both_at(u64::from(at), source.bytes(at, end), then);
+                wrote.map_err(|error| io("write", error))?;
+                if end == whole {
+                    break;
+                }
+                at = end;
             }
         }
         Ok((end, turn_end))
@@ -303,4 +315,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const _: () = assert!(PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!((PIECE_BYTES as usize).is_multiple_of(BLOCK_BYTES));

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ static int (*real_open)(const char *, int, ...);
 static int (*real_close)(int), (*real_fsync)(int), (*real_unlink)(const char *);
 static int (*real_ftruncate)(int, off_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t), (*real_write)(int, const void *, size_t);
+static ssize_t (*real_writev)(int, const struct iovec *, int);
 
 __attribute__((constructor)) static void begin(void) {
     real_open = dlsym(RTLD_NEXT, "open64");
@@ -60,6 +62,7 @@ __attribute__((constructor)) static void begin(void) {
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
     real_write = dlsym(RTLD_NEXT, "write");
+    real_writev = dlsym(RTLD_NEXT, "writev");
     folder = getenv("VESTA_POWER_DIR");
     const char *seed = getenv("VESTA_POWER_SEED"), *log = getenv("VESTA_POWER_LOG");
     state = (seed ? strtoull(seed, 0, 10) : 1) * 0x9e3779b97f4a7c15u | 1;
@@ -203,6 +206,20 @@ ssize_t write(int fd, const void *data, size_t len) {
     }
     pthread_mutex_unlock(&lock);
     return file ? (ssize_t)len : real_write(fd, data, len);
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count) {
+    pthread_mutex_lock(&lock);
+    struct file *file = file_of(fd);
+    ssize_t len = 0;
+    if (file) {
+        off_t at = lseek(fd, 0, SEEK_CUR);
+        for (int i = 0; i < count; len += pieces[i++].iov_len)
+            hold_write(fd, file, pieces[i].iov_base, pieces[i].iov_len, at + len);
+        lseek(fd, at + len, SEEK_SET);
+    }
+    pthread_mutex_unlock(&lock);
+    return file ? len : real_writev(fd, pieces, count);
 }
 
 int ftruncate64(int fd, off_t len) {
