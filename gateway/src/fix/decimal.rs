@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::message::Value;
+
 /// Why text is not a decimal with so many places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecimalError {
@@ -80,10 +82,45 @@ pub fn parse_scaled(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
     Ok(if negative { -value } else { value })
 }
 
-/// Whether `text` is a FIX float, of any size and precision.
-#[must_use]
+/// The highest bit of each byte that is no digit.
 #[inline]
-pub(super) fn is_float(text: &[u8]) -> bool {
+pub(super) const fn no_digits(word: u64) -> u64 {
+    const ZEROES: u64 = 0x3030_3030_3030_3030;
+    const TO_HIGH: u64 = 0x7676_7676_7676_7676;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let digits = word ^ ZEROES;
+    // Nothing is carried from one byte to the next.
+    (((digits & !HIGH) + TO_HIGH) | digits) & HIGH
+}
+
+/// Whether `value` is a number that [`parse_uint`] reads.
+#[inline]
+pub(super) fn is_uint(value: Value<'_>) -> bool {
+    match value.word() {
+        Some((word, below)) => no_digits(word) >> below == 0,
+        None => parse_uint(value.text()).is_some(),
+    }
+}
+
+/// Whether `value` is a FIX float, of any size and precision.
+#[inline]
+pub(super) fn is_float(value: Value<'_>) -> bool {
+    if let Some((word, below)) = value.word() {
+        let others = no_digits(word) >> below;
+        if others == 0 {
+            return true;
+        }
+        // One byte is none, and there are others: it is the point.
+        let at = others.trailing_zeros() & !7;
+        if others & (others - 1) == 0 && below < 56 && word >> below >> at & 0xff == u64::from(b'.')
+        {
+            return true;
+        }
+    }
+    is_any_float(value.text())
+}
+
+pub(super) fn is_any_float(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let mut points = 0;
     let mut any = false;

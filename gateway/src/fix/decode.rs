@@ -4,17 +4,20 @@
 //! CheckSum(10), and the sum is right. Fields that break a rule inside a good frame do not stop it:
 //! the first one is the message's [`Fault`], because its answer needs the message's number.
 
+mod ends;
 mod garbled;
+mod split;
 
 use std::fmt;
 
-use super::dictionary::data_tag_of;
 use super::message::Field;
 pub use super::message::{Fields, Message};
 use super::tag;
 use super::tag::SessionRejectReason;
+pub(super) use ends::Ends;
 pub use garbled::BadLength;
 use garbled::{garbled, skip_bad_length, skip_message};
+use split::split_body;
 
 /// Bytes of one message at most, frame included. A message that says it is longer ends the connection.
 pub const MESSAGE_BYTES_MAX: usize = 8192;
@@ -116,13 +119,13 @@ pub fn decode_as<'a>(
     fields: &'a mut Fields,
     bad_length: BadLength,
 ) -> Result<(Message<'a>, usize), DecodeError> {
-    let frame = find_frame(bytes, bad_length)?;
+    let Fields { fields: slots, ends } = fields;
+    let frame = find_frame(bytes, bad_length, ends)?;
     let bytes = &bytes[..frame.end];
-    let slots = &mut fields.fields;
     slots[0] = Field { tag: tag::BEGIN_STRING, start: 2, end: frame.begin_end };
     slots[1] =
         Field { tag: tag::BODY_LENGTH, start: frame.begin_end + 3, end: frame.body_start - 1 };
-    let (count, fault) = split_body(bytes, &frame, slots);
+    let (count, fault) = split_body(bytes, &frame, ends, slots);
     Ok((Message { bytes, fields: &slots[..count], fault }, frame.end))
 }
 
@@ -141,24 +144,8 @@ struct Frame {
 const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 16);
 
 #[inline]
-fn find_frame(bytes: &[u8], bad_length: BadLength) -> Result<Frame, DecodeError> {
-    if !bytes.starts_with(START) {
-        return Err(if START.starts_with(bytes) {
-            DecodeError::Incomplete
-        } else {
-            garbled(bytes)
-        });
-    }
-    let head = &bytes[2..bytes.len().min(3 + BEGIN_STRING_BYTES_MAX)];
-    let Some(begin_len) = head.iter().position(|byte| *byte == SOH) else {
-        let may_grow = head.len() <= BEGIN_STRING_BYTES_MAX;
-        return Err(if may_grow { DecodeError::Incomplete } else { garbled(bytes) });
-    };
-    let begin_end = 2 + begin_len;
-    if begin_len == 0 || !head[..begin_len].iter().all(u8::is_ascii_graphic) {
-        return Err(garbled(bytes));
-    }
-
+fn find_frame(bytes: &[u8], bad_length: BadLength, ends: &mut Ends) -> Result<Frame, DecodeError> {
+    let begin_end = begin_string(bytes)?;
     let (body_bytes, body_start) = body_length(bytes, begin_end + 1)?;
     let known = &bytes[body_start..bytes.len().min(body_start + 3)];
     let msg_type_third = b"35=".starts_with(known);
@@ -184,7 +171,9 @@ fn find_frame(bytes: &[u8], bad_length: BadLength) -> Result<Frame, DecodeError>
         });
     }
     let stated = sum_digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    if !msg_type_third || body_bytes < 4 || stated != u32::from(check_sum(&bytes[..trailer])) {
+    // The trailer was looked at with the rest, and is not part of the sum.
+    let sum = ends.mark(&bytes[..end]).wrapping_sub(check_sum(rest));
+    if !msg_type_third || body_bytes < 4 || stated != u32::from(sum) {
         return Err(DecodeError::Garbled { resume_at: end });
     }
     Ok(Frame {
@@ -193,6 +182,37 @@ fn find_frame(bytes: &[u8], bad_length: BadLength) -> Result<Frame, DecodeError>
         trailer: trailer as u16,
         end,
     })
+}
+
+/// Where the SOH behind BeginString(8) is.
+#[inline]
+fn begin_string(bytes: &[u8]) -> Result<usize, DecodeError> {
+    // What almost every message begins with is seen at a glance.
+    match bytes {
+        [b'8', b'=', b'F', b'I', b'X', b'.', b'4', b'.', b'2' | b'4', SOH, ..] => Ok(9),
+        [b'8', b'=', b'F', b'I', b'X', b'T', b'.', b'1', b'.', b'1', SOH, ..] => Ok(10),
+        _ => begin_string_of_another(bytes),
+    }
+}
+
+#[cold]
+fn begin_string_of_another(bytes: &[u8]) -> Result<usize, DecodeError> {
+    if !bytes.starts_with(START) {
+        return Err(if START.starts_with(bytes) {
+            DecodeError::Incomplete
+        } else {
+            garbled(bytes)
+        });
+    }
+    let head = &bytes[2..bytes.len().min(3 + BEGIN_STRING_BYTES_MAX)];
+    let Some(begin_len) = head.iter().position(|byte| *byte == SOH) else {
+        let may_grow = head.len() <= BEGIN_STRING_BYTES_MAX;
+        return Err(if may_grow { DecodeError::Incomplete } else { garbled(bytes) });
+    };
+    if begin_len == 0 || !head[..begin_len].iter().all(u8::is_ascii_graphic) {
+        return Err(garbled(bytes));
+    }
+    Ok(2 + begin_len)
 }
 
 /// Reads `9=n|` at `at`; returns n and where the body starts.
@@ -225,102 +245,5 @@ pub(super) fn check_sum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))
 }
 
-/// Writes the positions of the fields from `35=` on into `slots`; returns how many there are now.
-#[inline]
-fn split_body(
-    bytes: &[u8],
-    frame: &Frame,
-    slots: &mut [Field; FIELDS_MAX],
-) -> (usize, Option<Fault>) {
-    let mut count = 2;
-    let mut fault = None;
-    let mut data: Option<(u32, usize)> = None;
-    let mut at = usize::from(frame.body_start);
-    while at < bytes.len() {
-        let tag_start = at;
-        let mut number = 0u32;
-        let separator = loop {
-            let byte = bytes[at];
-            at += 1;
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break byte;
-            }
-            number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
-        };
-        let tag_bytes = at - 1 - tag_start;
-        let good = separator == b'=' && (1..=9).contains(&tag_bytes) && bytes[tag_start] != b'0';
-        if !good {
-            let end = find_soh(bytes, at - 1);
-            fault = fault.or(Some(bad_tag(&bytes[tag_start..end])));
-            at = end + 1;
-            continue;
-        }
-
-        let mut end = find_soh(bytes, at);
-        if let Some((data_tag, len)) = data.take()
-            && data_tag == number
-        {
-            // The SOH in front of 10= is the last that a value may end with.
-            let stated = at + len;
-            if stated < usize::from(frame.trailer) && bytes[stated] == SOH {
-                end = stated;
-            } else {
-                fault = fault.or(Some(Fault::of(number, SessionRejectReason::IncorrectDataFormat)));
-            }
-        }
-        if at == end {
-            fault = fault.or(Some(Fault::of(number, SessionRejectReason::TagWithoutValue)));
-        }
-        if let Some(data_tag) = data_tag_of(number) {
-            data = parse_len(&bytes[at..end]).map(|len| (data_tag, len));
-        }
-        if count == FIELDS_MAX {
-            return (
-                count,
-                fault.or(Some(Fault { tag: None, reason: SessionRejectReason::Other })),
-            );
-        }
-        slots[count] = Field { tag: number, start: at as u16, end: end as u16 };
-        count += 1;
-        at = end + 1;
-    }
-    (count, fault)
-}
-
-/// Length of a data field; longer than a message is no length.
-fn parse_len(text: &[u8]) -> Option<usize> {
-    if text.is_empty() || text.len() > 5 || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(text.iter().fold(0, |len, digit| len * 10 + usize::from(digit - b'0')))
-}
-
-/// `field` has no usable tag: what to call it in the Reject.
-#[cold]
-fn bad_tag(field: &[u8]) -> Fault {
-    let text = field.split(|byte| *byte == b'=').next().unwrap_or(field);
-    let tag = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i32>().ok());
-    Fault { tag, reason: SessionRejectReason::InvalidTag }
-}
-
-/// Position of the first SOH at or after `at`. There is one: the message ends with it.
-#[inline]
-fn find_soh(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let mut word = [0; 8];
-        word.copy_from_slice(chunk);
-        // A byte of `x` is zero where `chunk` has a SOH; the lowest marked byte is exact.
-        let x = u64::from_le_bytes(word) ^ ONES;
-        let marked = x.wrapping_sub(ONES) & !x & (ONES << 7);
-        if marked != 0 {
-            return at + (marked.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while bytes[at] != SOH {
-        at += 1;
-    }
-    at
-}
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,9 @@ mod compile;
 mod names;
 mod quickfix;
 
-use super::decimal::{is_float, parse_uint};
+use super::decimal::{is_float, is_uint, parse_uint};
 use super::decode::{Fault, Message};
+use super::message::Value;
 use super::tag::{self, SessionRejectReason};
 use super::time::{is_date, is_month, is_utc};
 use super::version::Version;
@@ -71,6 +72,7 @@ enum Part {
 }
 
 #[derive(Clone, Copy)]
+#[repr(align(8))]
 struct Rule {
     format: Format,
     part: Part,
@@ -160,10 +162,27 @@ struct Definition {
     name: &'static [u8],
     kind: MsgKind,
     required: TagSet,
+    /// `required`, and what stands in every header.
+    wanted: TagSet,
     tags: TagSet,
+    /// `tags`, and what may stand in every header and trailer.
+    places: TagSet,
     /// The first tag of an entry, where the tag that counts has more than one group.
     entries_begin: u16,
 }
+
+/// What becomes of a field that is not among those of its message.
+enum Other {
+    /// It is a good one, in the part of the message that it stands in.
+    Passed,
+    /// Nothing.
+    ReadOver,
+    /// Nothing of the rest matters.
+    End,
+}
+
+/// What every message begins with.
+const BEGIN: [u32; 3] = [tag::BEGIN_STRING, tag::BODY_LENGTH, tag::MSG_TYPE];
 
 /// A version of FIX as tables.
 pub struct Dictionary {
@@ -177,6 +196,10 @@ pub struct Dictionary {
     values: [Values; VALUES],
     /// What stands in every header.
     always: TagSet,
+    /// [`BEGIN`].
+    begin: TagSet,
+    /// What may stand in every header.
+    header: TagSet,
     /// What session-layer messages can have, where FIXT.1.1 is a standard of its own.
     transport: Option<TagSet>,
     /// Types of the other messages that the version has, separated by space.
@@ -302,55 +325,80 @@ impl Dictionary {
         if let Some(fault) = message.fault() {
             return Err(fault);
         }
-        let entries_begin = definition.map_or(0, |definition| definition.entries_begin);
-        let mut seen = TagSet::EMPTY;
+        let (required, entries_begin, places) = match definition {
+            Some(it) => (&it.wanted, it.entries_begin, &it.places),
+            None => (&self.always, 0, &self.header),
+        };
+        // The first three have been looked at by whoever found the message.
+        let mut seen = self.begin;
         let mut part = Part::Header;
         let count = message.field_count();
-        let mut i = 0;
+        let mut i = BEGIN.len();
         while i < count {
-            let (tag, value) = message.field(i);
+            let (tag, value) = message.field_from(i);
             i += 1;
             let rule = self.rule(tag);
-            if rule.format == Format::Unknown {
-                if definition.is_none() {
-                    break;
+            if !places.has(rule.place) || rule.part < part {
+                match self.check_other(
+                    (tag, value, rule),
+                    (definition, part),
+                    &mut seen,
+                    unknown_tags,
+                )? {
+                    Other::Passed => part = rule.part,
+                    Other::ReadOver => {}
+                    Other::End => break,
                 }
-                match unknown_tags {
-                    UnknownTags::Reject => return Err(fault(tag, SessionRejectReason::InvalidTag)),
-                    UnknownTags::Ignore => continue,
-                }
-            }
-            if rule.part < part {
-                return Err(fault(tag, SessionRejectReason::TagOutOfOrder));
+                continue;
             }
             part = rule.part;
-            let of_message = match (definition, part) {
-                (_, Part::Header) => true,
-                (None, _) => break,
-                (Some(_), Part::Trailer) => true,
-                (Some(definition), Part::Body) => definition.tags.has(rule.place),
-            };
             if seen.insert(rule.place) {
                 return Err(fault(tag, SessionRejectReason::TagRepeated));
             }
-            self.check_value(tag, value, rule)?;
-            if !of_message {
-                match unknown_tags {
-                    UnknownTags::Reject => {
-                        return Err(fault(tag, self.misplaced(definition, rule)));
-                    }
-                    UnknownTags::Ignore => continue,
-                }
+            if let Some(reason) = self.refusal(value, rule) {
+                return Err(fault(tag, reason));
             }
             if rule.group > 0 {
                 i = self.check_group(message, i, (rule, value), entries_begin)?;
             }
         }
-        let required = definition.map_or(&TagSet::EMPTY, |definition| &definition.required);
-        if self.always.is_in(&seen) && required.is_in(&seen) {
-            return Ok(());
+        match (definition, required.is_in(&seen)) {
+            (_, true) => Ok(()),
+            (Some(definition), false) => Err(self.first_missing(&definition.required, &seen)),
+            (None, false) => Err(self.first_missing(&TagSet::EMPTY, &seen)),
         }
-        Err(self.first_missing(required, &seen))
+    }
+
+    /// A field that has no place in its message, or not there.
+    #[inline(never)]
+    fn check_other(
+        &self,
+        (tag, value, rule): (u32, Value<'_>, &Rule),
+        (definition, part): (Option<&Definition>, Part),
+        seen: &mut TagSet,
+        unknown_tags: UnknownTags,
+    ) -> Result<Other, Fault> {
+        if rule.format == Format::Unknown {
+            return match unknown_tags {
+                _ if definition.is_none() => Ok(Other::End),
+                UnknownTags::Reject => Err(fault(tag, SessionRejectReason::InvalidTag)),
+                UnknownTags::Ignore => Ok(Other::ReadOver),
+            };
+        }
+        if rule.part < part {
+            return Err(fault(tag, SessionRejectReason::TagOutOfOrder));
+        }
+        if definition.is_none() {
+            return Ok(Other::End);
+        }
+        if seen.insert(rule.place) {
+            return Err(fault(tag, SessionRejectReason::TagRepeated));
+        }
+        self.check_value(tag, value, rule)?;
+        if unknown_tags == UnknownTags::Reject {
+            return Err(fault(tag, self.misplaced(definition, rule)));
+        }
+        Ok(Other::Passed)
     }
 
     /// 34 49 52 56 stand in every header, and are missed first.
@@ -362,7 +410,7 @@ impl Dictionary {
 
     /// Why a tag that the version has cannot stand in a message.
     #[cold]
-    fn misplaced(&self, definition: Option<&Definition>, rule: Rule) -> SessionRejectReason {
+    fn misplaced(&self, definition: Option<&Definition>, rule: &Rule) -> SessionRejectReason {
         let is_admin = definition.is_some_and(|it| it.kind == MsgKind::Admin);
         match &self.transport {
             Some(transport) if is_admin && !transport.has(rule.place) => {
@@ -374,7 +422,7 @@ impl Dictionary {
 
     /// The group that a tag counts in a message whose entries begin so.
     #[inline]
-    fn group(&self, counted: Rule, entries_begin: u16) -> &Group {
+    fn group(&self, counted: &Rule, entries_begin: u16) -> &Group {
         let group = &self.groups[usize::from(counted.group) - 1];
         match usize::from(group.other).checked_sub(1) {
             Some(other) if group.delimiter != entries_begin => &self.groups[other],
@@ -387,7 +435,7 @@ impl Dictionary {
         &self,
         message: &Message<'_>,
         mut i: usize,
-        (counted, count): (Rule, &[u8]),
+        (counted, count): (&Rule, Value<'_>),
         entries_begin: u16,
     ) -> Result<usize, Fault> {
         let group = self.group(counted, entries_begin);
@@ -395,7 +443,7 @@ impl Dictionary {
         let mut entries = 0u32;
         let mut seen = TagSet::EMPTY;
         while i < message.field_count() {
-            let (tag, value) = message.field(i);
+            let (tag, value) = message.field_from(i);
             let rule = self.rule(tag);
             if !group.members.has(rule.place) {
                 break;
@@ -415,7 +463,7 @@ impl Dictionary {
                 i = self.check_group(message, i, (rule, value), entries_begin)?;
             }
         }
-        if parse_uint(count) != Some(entries) {
+        if parse_uint(count.text()) != Some(entries) {
             return Err(fault(group.count.into(), SessionRejectReason::GroupCount));
         }
         Ok(i)
@@ -424,35 +472,61 @@ impl Dictionary {
     /// Whether a field of this version may have this value.
     #[must_use]
     pub fn allows(&self, tag: u32, value: &[u8]) -> bool {
-        self.check_value(tag, value, self.rule(tag)).is_ok()
+        self.check_value(tag, Value::alone(value), self.rule(tag)).is_ok()
     }
 
     #[inline]
-    fn rule(&self, tag: u32) -> Rule {
-        self.rules.get(row(tag as usize)).copied().unwrap_or(Rule::UNKNOWN)
+    fn rule(&self, tag: u32) -> &Rule {
+        match self.rules.get(tag as usize) {
+            Some(rule) if row(tag as usize) == tag as usize => rule,
+            _ => self.rule_of_own(tag),
+        }
     }
 
+    /// No version has a tag of such a number.
+    #[cold]
+    fn rule_of_own(&self, tag: u32) -> &Rule {
+        const UNKNOWN: &Rule = &Rule::UNKNOWN;
+        self.rules.get(row(tag as usize)).unwrap_or(UNKNOWN)
+    }
+
+    fn check_value(&self, tag: u32, value: Value<'_>, rule: &Rule) -> Result<(), Fault> {
+        self.refusal(value, rule).map_or(Ok(()), |reason| Err(fault(tag, reason)))
+    }
+
+    /// What is wrong with a value.
     #[inline]
-    fn check_value(&self, tag: u32, value: &[u8], rule: Rule) -> Result<(), Fault> {
+    fn refusal(&self, value: Value<'_>, rule: &Rule) -> Option<SessionRejectReason> {
         let well_formed = match rule.format {
             Format::Unknown | Format::Elsewhere | Format::Text => true,
-            Format::Char => value.len() == 1,
-            Format::Chars => value.split(|byte| *byte == b' ').all(|one| one.len() == 1),
-            Format::Bool => matches!(value, b"Y" | b"N"),
-            Format::Int => parse_uint(value.strip_prefix(b"-").unwrap_or(value)).is_some(),
-            Format::Uint => parse_uint(value).is_some(),
+            Format::Char => value.one().is_some(),
+            Format::Uint => is_uint(value),
             Format::Float => is_float(value),
-            Format::Utc => is_utc(value),
-            Format::Date => is_date(value),
-            Format::Month => is_month(value),
+            Format::Utc => is_utc(value.text()),
+            Format::Chars | Format::Bool | Format::Int | Format::Date | Format::Month => {
+                is_rare(value.text(), rule.format)
+            }
         };
         if !well_formed {
-            return Err(fault(tag, SessionRejectReason::IncorrectDataFormat));
+            return Some(SessionRejectReason::IncorrectDataFormat);
         }
         if rule.values > 0 && !allowed(value, &self.values[usize::from(rule.values) - 1]) {
-            return Err(fault(tag, SessionRejectReason::ValueIncorrect));
+            return Some(SessionRejectReason::ValueIncorrect);
         }
-        Ok(())
+        None
+    }
+}
+
+/// The formats that few fields of an order have.
+#[inline(never)]
+fn is_rare(value: &[u8], format: Format) -> bool {
+    match format {
+        Format::Chars => value.split(|byte| *byte == b' ').all(|one| one.len() == 1),
+        Format::Bool => matches!(value, b"Y" | b"N"),
+        Format::Int => parse_uint(value.strip_prefix(b"-").unwrap_or(value)).is_some(),
+        Format::Date => is_date(value),
+        Format::Month => is_month(value),
+        _ => true,
     }
 }
 
@@ -463,17 +537,21 @@ fn fault(tag: u32, reason: SessionRejectReason) -> Fault {
 
 /// Whether a value of the right format is one of those.
 #[inline]
-fn allowed(value: &[u8], values: &Values) -> bool {
-    match values {
-        Values::Chars(set) => {
-            let has = |byte: u8| byte < 128 && set >> byte & 1 == 1;
-            // Some have a space between.
-            value.iter().enumerate().all(|(i, byte)| if i % 2 == 0 { has(*byte) } else { true })
+fn allowed(value: Value<'_>, values: &Values) -> bool {
+    let has = |set: u128, number: u32| {
+        let half = if number < 64 { set as u64 } else { (set >> 64) as u64 };
+        number < 128 && half >> (number % 64) & 1 == 1
+    };
+    match (values, value.one()) {
+        (Values::Chars(set), Some(byte)) => has(*set, byte.into()),
+        // Those of several have a space between.
+        (Values::Chars(set), None) => {
+            value.text().iter().step_by(2).all(|byte| has(*set, (*byte).into()))
         }
-        Values::Ints(set) => {
-            parse_uint(value).is_some_and(|number| number < 128 && set >> number & 1 == 1)
+        (Values::Ints(set), _) => parse_uint(value.text()).is_some_and(|number| has(*set, number)),
+        (Values::Words(words), _) => {
+            words.split(|byte| *byte == b',').any(|word| word == value.text())
         }
-        Values::Words(words) => words.split(|byte| *byte == b',').any(|word| word == value),
     }
 }
 

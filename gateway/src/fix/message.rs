@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::decode::{FIELDS_MAX, Fault};
+use super::decode::{Ends, FIELDS_MAX, Fault};
 
 /// Where one field of a message is.
 #[derive(Clone, Copy, Debug)]
@@ -12,16 +12,59 @@ pub(super) struct Field {
     pub(super) end: u16,
 }
 
+/// A value, with what stands behind it: eight bytes can be looked at together although it is shorter.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    from: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Value<'a> {
+    /// A value that nothing is known to stand behind.
+    pub(super) fn alone(text: &'a [u8]) -> Value<'a> {
+        Value::new(text, text.len())
+    }
+
+    /// The first `len` bytes of these.
+    #[inline]
+    pub(super) fn new(from: &'a [u8], len: usize) -> Value<'a> {
+        Value { from, len }
+    }
+
+    #[inline]
+    pub(super) fn text(self) -> &'a [u8] {
+        &self.from[..self.len]
+    }
+
+    /// The only byte.
+    #[inline]
+    pub(super) fn one(self) -> Option<u8> {
+        if self.len == 1 { self.from.first().copied() } else { None }
+    }
+
+    /// The bytes of a value of one to eight, the last one highest; and how many bits below them are not its.
+    #[inline]
+    pub(super) fn word(self) -> Option<(u64, u32)> {
+        let word = u64::from_le_bytes(*self.from.first_chunk()?);
+        if !(1..=8).contains(&self.len) {
+            return None;
+        }
+        let others = 64 - 8 * self.len as u32;
+        Some((word << others, others))
+    }
+}
+
 /// Room for the positions of the fields of one message; used again for the next.
 pub struct Fields {
     pub(super) fields: [Field; FIELDS_MAX],
+    pub(super) ends: Ends,
 }
 
 impl Fields {
-    /// Room for [`FIELDS_MAX`] fields, 4 KiB.
+    /// Room for [`FIELDS_MAX`] fields, 5 KiB.
     #[must_use]
     pub const fn new() -> Fields {
-        Fields { fields: [Field { tag: 0, start: 0, end: 0 }; FIELDS_MAX] }
+        Fields { fields: [Field { tag: 0, start: 0, end: 0 }; FIELDS_MAX], ends: Ends::new() }
     }
 }
 
@@ -109,6 +152,13 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn field(&self, index: usize) -> (u32, &'a [u8]) {
         (self.fields[index].tag, self.value(index))
+    }
+
+    /// The same, for a look at more bytes than the value has.
+    #[inline]
+    pub(super) fn field_from(&self, index: usize) -> (u32, Value<'a>) {
+        let Field { tag, start, end } = self.fields[index];
+        (tag, Value::new(&self.bytes[usize::from(start)..], usize::from(end - start)))
     }
 
     #[inline]

@@ -112,21 +112,55 @@ pub fn parse_date(text: &[u8]) -> Option<Timestamp> {
 /// Whether [`parse_utc`] reads `text`.
 #[inline]
 pub(super) fn is_utc(text: &[u8]) -> bool {
+    const COLONS: u64 = 0x0000_ff00_00ff_0000;
+    // As numbers of two digits, in the bytes where they begin: 23, 59, 60, and how far each is below 128.
+    const OF_DAY: u64 = 0x00ff_0000_ff00_00ff;
+    const ROOM: u64 = (0x80 + 23) | (0x80 + 59) << 24 | (0x80 + 60) << 48;
+    const LATE: u64 = 0x0080_0000_8000_0080;
     let Some((date_time, fraction)) = text.split_first_chunk::<17>() else { return false };
     let (Some(first), Some(last)) = (date_time.first_chunk(), date_time.last_chunk()) else {
         return false;
     };
-    let is_fraction = match fraction {
-        [] => true,
-        [b'.', digits @ ..] => {
-            (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    let (date, time) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    // Where a colon has to be is a zero for one, and too much for anything else.
+    let (date, time) =
+        (date ^ u64::from_le_bytes(*b"00000000"), time ^ u64::from_le_bytes(*b"00:00:00"));
+    if (above_nine(date) | above_nine(time)) != 0 || time & COLONS != 0 || date_time[8] != b'-' {
+        return false;
+    }
+    let time = time * 10 + (time >> 8);
+    if (ROOM - (time & OF_DAY)) & LATE != LATE {
+        return false;
+    }
+    let date = date * 10 + (date >> 8);
+    let year = (date & 0xff) * 100 + (date >> 16 & 0xff);
+    (1970..=2553).contains(&year)
+        && valid_day(year, date >> 32 & 0xff, date >> 48 & 0xff)
+        && is_fraction(text, fraction)
+}
+
+/// The highest bit of each byte that is above 9.
+#[inline]
+const fn above_nine(bytes: u64) -> u64 {
+    const TO_HIGH: u64 = 0x7676_7676_7676_7676;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    (((bytes & !HIGH) + TO_HIGH) | bytes) & HIGH
+}
+
+/// Whether the end of a time is nothing, or a point and one to nine digits.
+#[inline]
+fn is_fraction(text: &[u8], fraction: &[u8]) -> bool {
+    let [point, digits @ ..] = fraction else { return true };
+    let Some(last) = text.last_chunk() else { return false };
+    match digits.len() {
+        // The highest bytes are the digits.
+        len @ 1..=8 => {
+            let digits = u64::from_le_bytes(*last) ^ u64::from_le_bytes(*b"00000000");
+            *point == b'.' && above_nine(digits) >> (64 - 8 * len) == 0
         }
+        9 => *point == b'.' && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    is_fraction
-        && date_time[8] == b'-'
-        && date(first).is_some_and(|(year, ..)| (1970..=2553).contains(&year))
-        && time_of_day(last).is_some()
+    }
 }
 
 /// The two-digit numbers in eight digits, each in the low byte of a 16-bit lane, the first lowest.

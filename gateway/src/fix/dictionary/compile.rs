@@ -1,7 +1,7 @@
 //! `fields.dict`, `messages.dict` and `market.dict` to tables, while the crate is compiled: a mistake in them is an error of the
 //! compiler that says what is wrong.
 
-use super::{Definition, Dictionary, Format, Group, MsgKind, Part, Rule, TagSet, Values};
+use super::{BEGIN, Definition, Dictionary, Format, Group, MsgKind, Part, Rule, TagSet, Values};
 use crate::fix::tag;
 use crate::fix::version::Version;
 
@@ -261,7 +261,9 @@ pub(super) const fn compile(version: Version) -> Dictionary {
         name: b"",
         kind: MsgKind::Unknown,
         required: TagSet::EMPTY,
+        wanted: TagSet::EMPTY,
         tags: TagSet::EMPTY,
+        places: TagSet::EMPTY,
         entries_begin: 0,
     };
     let mut dictionary = Dictionary {
@@ -274,6 +276,8 @@ pub(super) const fn compile(version: Version) -> Dictionary {
         transport: None,
         others: b"",
         always: TagSet::EMPTY,
+        begin: TagSet::EMPTY,
+        header: TagSet::EMPTY,
     };
     let mut words = section(MESSAGES, version);
     numbers(&mut words, &mut dictionary);
@@ -285,12 +289,46 @@ pub(super) const fn compile(version: Version) -> Dictionary {
         dictionary.always.insert(place);
         i += 1;
     }
+    let mut i = 0;
+    while i < BEGIN.len() {
+        let place = place(&dictionary, BEGIN[i] as usize);
+        dictionary.begin.insert(place);
+        i += 1;
+    }
     let mut blocks = [const { Block { name: b"", tags: TagSet::EMPTY } }; BLOCKS];
     let mut counts = (0, 0, 0);
     rest_of_section(&mut words, &mut dictionary, &mut blocks, &mut counts);
     let mut words = section(MARKET, version);
     rest_of_section(&mut words, &mut dictionary, &mut blocks, &mut counts);
+    add_header_and_trailer(&mut dictionary);
     dictionary
+}
+
+/// To the fields of each message.
+const fn add_header_and_trailer(dictionary: &mut Dictionary) {
+    let mut everywhere = TagSet::EMPTY;
+    let mut row = 0;
+    while row < TAGS {
+        let rule = dictionary.rules[row];
+        if matches!(rule.part, Part::Header) {
+            dictionary.header.insert(rule.place);
+        }
+        if !matches!(rule.part, Part::Body) {
+            everywhere.insert(rule.place);
+        }
+        row += 1;
+    }
+    let mut i = 0;
+    while i < DEFINITIONS {
+        let definition = &mut dictionary.definitions[i];
+        let mut k = 0;
+        while k < SET_WORDS {
+            definition.places.0[k] = definition.tags.0[k] | everywhere.0[k];
+            definition.wanted.0[k] = definition.required.0[k] | dictionary.always.0[k];
+            k += 1;
+        }
+        i += 1;
+    }
 }
 
 /// What a text says of a version.
@@ -512,5 +550,6 @@ const fn message(
     } else {
         words.at = before;
     }
-    Definition { msg_type, name, kind, required, tags, entries_begin }
+    let (wanted, places) = (TagSet::EMPTY, TagSet::EMPTY);
+    Definition { msg_type, name, kind, required, wanted, tags, places, entries_begin }
 }

@@ -106,7 +106,7 @@ struct File {
 
 impl File {
     fn rule(&self, tag: u32) -> Rule {
-        self.dictionary.rule(tag)
+        *self.dictionary.rule(tag)
     }
 
     fn name(&self, tag: u32) -> &'static str {
@@ -170,7 +170,7 @@ impl File {
             return writeln!(f, "{space}<field name=\"{name}\" required=\"{must}\"/>");
         }
         writeln!(f, "{space}<group name=\"{name}\" required=\"{must}\">")?;
-        let group = self.dictionary.group(rule, entries_begin);
+        let group = self.dictionary.group(&rule, entries_begin);
         let inside = (depth + 1, entries_begin);
         let first = u32::from(group.delimiter);
         // The first of them is what QuickFIX takes for the beginning of an entry.

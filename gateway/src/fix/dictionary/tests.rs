@@ -96,14 +96,72 @@ fn a_list_of_values_is_what_it_says() {
     ] {
         for (values_in, expected) in [(good, true), (bad, false)] {
             for byte in values_in.bytes() {
-                let is = allowed(&[byte], values(version, tag));
+                let is = allowed(Value::alone(&[byte]), values(version, tag));
                 assert_eq!(is, expected, "{version:?} {tag}={}", char::from(byte));
             }
         }
     }
     let encrypt = values(Version::Fix44, tag::ENCRYPT_METHOD);
     for (value, expected) in [("0", true), ("06", true), ("6", true), ("7", false), ("-1", false)] {
-        assert_eq!(allowed(value.as_bytes(), encrypt), expected, "{value}");
+        assert_eq!(allowed(Value::alone(value.as_bytes()), encrypt), expected, "{value}");
     }
-    assert!(!allowed(b"340282366920938463463374607431768211456", encrypt));
+    assert!(!allowed(Value::alone(b"340282366920938463463374607431768211456"), encrypt));
+}
+
+/// What stands behind a value changes nothing, however many bytes are looked at together.
+#[test]
+fn values_are_read_alike_with_and_without_what_is_behind_them() {
+    use crate::fix::decimal::{is_any_float, is_float, is_uint, parse_uint};
+    let mut seed = 0x1234_5678_9abc_def1_u64;
+    let mut next = |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    let bytes = b"0123456789012345678901234567899.-+x\xb0\x01";
+    for _ in 0..200_000 {
+        let len = next(12) as usize;
+        let mut text: Vec<u8> =
+            (0..len).map(|_| bytes[next(bytes.len() as u64) as usize]).collect();
+        let rest = [&b"10=000|"[..], b"", b"5", b".5.5.5.5"][next(4) as usize];
+        text.extend_from_slice(rest);
+        let (value, alone) = (Value::new(&text, len), &text[..len]);
+        assert_eq!(is_uint(value), parse_uint(alone).is_some(), "{text:?} {len}");
+        assert_eq!(is_float(value), is_any_float(alone), "{text:?} {len}");
+    }
+}
+
+/// A UTCTimestamp is one if it can be read.
+#[test]
+fn times_are_those_that_can_be_read() {
+    use crate::fix::time::parse_utc;
+    let mut seed = 0x0dd0_5eed_u64;
+    let mut next = |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    let mut good = 0;
+    for _ in 0..300_000 {
+        let pair = |next: &mut dyn FnMut(u64) -> u64, of: u64| next(of);
+        let (year, month, day) = (1968 + next(590), pair(&mut next, 14), pair(&mut next, 33));
+        let (hour, minute, second) = (next(25), next(61), next(62));
+        let mut text =
+            format!("{year:04}{month:02}{day:02}-{hour:02}:{minute:02}:{second:02}").into_bytes();
+        let digits = next(11);
+        if digits > 0 {
+            text.push(b'.');
+            text.extend((1..digits).map(|_| b'0' + next(10) as u8));
+        }
+        if next(3) == 0 {
+            let at = next(text.len() as u64) as usize;
+            text[at] = b"0:9-. /x\xb1"[next(9) as usize];
+        }
+        let is = is_utc(&text);
+        good += u32::from(is);
+        assert_eq!(is, parse_utc(&text).is_some(), "{}", text.escape_ascii());
+    }
+    assert!(good > 50_000, "{good}");
 }
