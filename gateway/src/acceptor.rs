@@ -11,6 +11,7 @@ mod copies;
 mod lockout;
 mod ouch;
 mod passing;
+mod quotes_watched;
 mod quoting;
 mod rights;
 mod serve;

@@ -1,4 +1,4 @@
-//! What a session is told and is never told again: what can be traded, in which state it is, market data.
+//! What a session is told and is never told again: what can be traded, in which state it is, market data, changes of its quotes.
 //!
 //! Only the numbers of these messages are in the journal ([`Note::Passing`]). A number is asked for when there is
 //! something to say; when it comes, the message is made of what is known then. So what waits here is small and its
@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{Command, InstrumentId, MsgSeqNum, Numbering, SessionId};
 
+use super::quotes_watched::{QuoteNews, QuoteSubscriptions};
 use super::serve::FixShell;
 use super::{Acceptor, ROOM_FOR_ORDERS, Requests};
 use crate::fix::{Header, Identity, Message, Note, Taken, Version};
 use crate::market_data::{Ask, Client, Parsed, Refusal, Said, Wanted, parse, refused};
 use crate::network::Network;
-use crate::order_entry::Directory;
+use crate::order_entry::OrderEntry;
 use crate::reference::{Answer, Asked, Known, Refused, Topic, asked, id_of, trading_session};
 
 /// Numbers that one session may have asked for and not yet got.
@@ -68,6 +69,8 @@ enum Waiting {
         /// Whoever made it wants to know when it is taken.
         counts: bool,
     },
+    /// It is made then.
+    Quote(QuoteNews),
 }
 
 /// A subscription to a state.
@@ -108,6 +111,7 @@ pub(super) struct Passing {
     taken: u32,
     /// Which connection of the session it is.
     connection: u64,
+    pub(super) quotes: QuoteSubscriptions,
 }
 
 impl Passing {
@@ -143,6 +147,22 @@ impl Passing {
         self.waiting.push_back(Waiting::Body { msg_type, body, counts });
     }
 
+    /// What there is to tell of quotes gets in line for its numbers.
+    pub(super) fn queue_quote_news(&mut self, news: Vec<QuoteNews>) {
+        for news in news {
+            self.needed = self.needed.saturating_add(1);
+            self.waiting.push_back(Waiting::Quote(news));
+        }
+    }
+
+    /// Nobody wants to be told what a subscription has in line.
+    pub(super) fn drop_quote_news(&mut self, subscription: u64) {
+        let before = self.waiting.len();
+        self.waiting.retain(|it| !matches!(it, Waiting::Quote(news) if news.is_of(subscription)));
+        let dropped = u32::try_from(before - self.waiting.len()).unwrap_or(u32::MAX);
+        self.needed = self.needed.saturating_sub(dropped);
+    }
+
     /// The connection is gone. Gives its name if whoever has the books knows it.
     pub(super) fn end(&mut self) -> Option<u64> {
         let connection = self.connection;
@@ -166,11 +186,12 @@ impl Passing {
     /// A number has come: appends its message.
     pub(super) fn say(
         &mut self,
-        directory: &Directory,
+        (session, entry): (SessionId, &OrderEntry),
         identity: &Identity,
         header: &Header,
         out: &mut Vec<u8>,
     ) {
+        let directory = entry.directory();
         self.lost();
         self.needed = self.needed.saturating_sub(1);
         let answer = match self.waiting.front_mut() {
@@ -183,7 +204,15 @@ impl Passing {
                 self.waiting.pop_front();
                 return;
             }
-            // Numbers were counted twice around a reset: something has to be said under this one.
+            Some(Waiting::Quote(news)) => {
+                let (news, of) = (*news, (session, entry));
+                self.waiting.pop_front();
+                if !self.quotes.say(news, of, (identity, header), out) {
+                    Note::Heartbeat { test_req_id: b"" }.write(identity, header, out);
+                }
+                return;
+            }
+            // Numbers were counted twice around a reset, or a subscription has ended: something has to be said under this one.
             None => return Note::Heartbeat { test_req_id: b"" }.write(identity, header, out),
         };
         Known { directory, identity, header }.say(answer, out);
@@ -279,7 +308,7 @@ impl<R: Requests> FixShell<'_, R> {
     }
 
     /// The number of a message counts, also after a restart.
-    fn count<'m>(&mut self, inbound: MsgSeqNum) -> Taken<'m> {
+    pub(super) fn count<'m>(&mut self, inbound: MsgSeqNum) -> Taken<'m> {
         let command = Command::Note(Numbering::InboundOnly);
         self.requests.submit(self.session, inbound, &command, &[]);
         Taken::Submitted

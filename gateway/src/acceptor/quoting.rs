@@ -34,6 +34,10 @@ impl<R: Requests> FixShell<'_, R> {
             let ref_id = message.get(tag::QUOTE_ID).unwrap_or_default();
             return Taken::BusinessReject { reason, text, ref_id };
         }
+        let watches = matches!(message.get(tag::SUBSCRIPTION_REQUEST_TYPE), Some(b"1" | b"2"));
+        if message.msg_type() == b"a" && watches {
+            return self.watch_quotes(inbound, message, poss_resend);
+        }
         let again = poss_resend || message.get(tag::POSS_DUP_FLAG) == Some(b"Y");
         let room = self.requests.room().saturating_sub(ROOM_FOR_ORDERS);
         let rights = self.rights;

@@ -44,6 +44,7 @@ impl<N: Network> Acceptor<N> {
             self.phase_changed(*instrument);
         }
         for (session, msg) in told.event.recipients().into_iter().flatten() {
+            self.look_at_quotes(session, told.input, told.event);
             let Some(Some(slot)) = self.slots.get_mut(session.index()) else { continue };
             slot.session.numbered(msg);
             let Some(index) = slot.peer else { continue };
@@ -204,7 +205,8 @@ fn tell<S: Stream>(
         if note == Note::Passing {
             if slot.session.is_active() {
                 let header = Header { msg, sending_time: turn_time, resend: false, now };
-                slot.passing.say(books.entry.directory(), slot.session.identity(), &header, out);
+                let (of, identity) = ((told.session, books.entry), slot.session.identity());
+                slot.passing.say(of, identity, &header, out);
                 slot.session.wrote(now);
             }
             return Ok(());

@@ -25,6 +25,7 @@ use crate::saved::{NotSaved, Saved};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 
 use ask::{Asks, Entry, Whole};
+pub(crate) use standing::{QuotesAsked, QuotesWatched, Standings, instrument_of};
 
 /// Entries of one MassQuote(i), at most.
 pub const QUOTE_ENTRIES_MAX: usize = 64;

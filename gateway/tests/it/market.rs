@@ -91,7 +91,7 @@ impl Play {
         &mut found.unwrap_or_else(|| panic!("no session {name}")).1
     }
 
-    fn read(&mut self, name: &str, rounds: u32) -> Option<String> {
+    pub(crate) fn read(&mut self, name: &str, rounds: u32) -> Option<String> {
         let at = self.clients.iter().position(|(known, _)| known == name).unwrap();
         self.desk.read_shown(&mut self.clients[at].1, rounds)
     }

@@ -16,7 +16,7 @@ use crate::random::Random;
 
 #[test]
 fn the_document_is_true() {
-    is_true("FIX-QUOTES.md", Play::at(Desk::new(settings(), (1..=6).map(session).collect())));
+    is_true("FIX-QUOTES.md", Play::at(Desk::new(settings(), (1..=7).map(session).collect())));
 }
 
 const QUOTE: &str = "i|117=a|296=1|302=s|304=1|295=1|299=1|55=BTC-USD|132=1.00|134=1";
@@ -76,6 +76,132 @@ fn what_is_malformed_is_rejected_and_changes_nothing() {
     play.send("mm", "i|117=a|301=2|296=0");
     assert_eq!(play.get("mm"), "b|117=a|297=0|301=2");
     assert_eq!(play.desk.commands(), []);
+}
+
+const ENTER: &str = "54=1|38=1|40=2|44=9.00|59=3|60=20260105-09:30:00";
+
+/// Everything that a session gets until nothing comes.
+fn all(play: &mut Play, name: &str) -> Vec<String> {
+    let mut got = Vec::new();
+    while let Some(line) = play.read(name, 20) {
+        got.push(line);
+    }
+    got
+}
+
+#[test]
+fn subscriptions_to_quotes_are_bounded_and_end_with_their_connection() {
+    let mut play = Play::at(Desk::new(settings(), vec![session(1), session(2)]));
+    play.log_on("mm", Version::Fix44);
+    play.log_on("taker", Version::Fix44);
+    play.send("mm", "i|117=a|296=1|302=s|304=1|295=1|299=1|55=BTC-USD|133=9.00|135=9");
+    for n in 1..=17 {
+        play.send("mm", &format!("a|649=s{n}|55=BTC-USD|263=1"));
+    }
+    let got = all(&mut play, "mm");
+    let told = |got: &[String], with: &str| {
+        got.iter().filter(|line| line.starts_with("AI|") && line.contains(with)).count()
+    };
+    assert_eq!(told(&got, "|297=16"), 16, "{got:?}");
+    assert_eq!(told(&got, "649=s17|117=NONE|55=BTC-USD|"), 1, "{got:?}");
+    assert!(got.iter().any(|line| line.ends_with("|297=5|58=too many subscriptions")), "{got:?}");
+    // One that is over makes room, and what had been taken is not taken twice.
+    play.send("mm", "a|649=s3|55=BTC-USD|263=2");
+    play.send("mm", "a|649=s17|55=[N/A]|263=1");
+    play.send("mm", "a|97=Y|649=s17|55=[N/A]|263=1");
+    let got = all(&mut play, "mm");
+    assert_eq!((told(&got, "|297=16"), told(&got, "|297=5")), (1, 0), "{got:?}");
+    play.send("taker", &format!("D|11=t1|55=BTC-USD|{ENTER}"));
+    assert_eq!(told(&all(&mut play, "mm"), "|135=8|"), 16);
+
+    play.hang_up("mm");
+    play.send("taker", &format!("D|11=t2|55=BTC-USD|{ENTER}"));
+    all(&mut play, "taker");
+    play.come_back("mm", 23);
+    play.send("taker", &format!("D|11=t3|55=BTC-USD|{ENTER}"));
+    let got = all(&mut play, "mm");
+    assert!(got.iter().any(|line| line.contains("|11=a|")) && told(&got, "") == 0, "{got:?}");
+    play.send("mm", "a|649=s1|55=BTC-USD|263=1");
+    assert_eq!(told(&all(&mut play, "mm"), "|135=6|"), 1);
+}
+
+/// Whatever happens to quotes: what a subscription has told is what an answer tells.
+#[test]
+fn a_subscription_tells_what_stands() {
+    let mut play = Play::at(Desk::new(settings(), vec![session(1), session(2)]));
+    play.log_on("mm", Version::Fix44);
+    play.log_on("taker", Version::Fix50Sp2);
+    let mut random = Random::new(0x0901_57a7);
+    play.send("mm", "a|649=all|55=[N/A]|263=1");
+    all(&mut play, "mm");
+    let mut shown: BTreeMap<String, String> = BTreeMap::new();
+    let mut changes = 0;
+    for step in 0..120 {
+        for _ in 0..1 + random.below(3) {
+            let symbol = ["BTC-USD", "ETH-USD"][random.below(2) as usize];
+            let price = |random: &mut Random| 900 + random.below(5);
+            match random.below(8) {
+                0..4 => {
+                    let (bid, offer) = (price(&mut random) - 5, price(&mut random));
+                    let sides = match random.below(4) {
+                        0 => format!("132={}.{:02}|134=3", bid / 100, bid % 100),
+                        1 => format!("133={}.{:02}|135=4", offer / 100, offer % 100),
+                        _ => format!(
+                            "132={}.{:02}|133={}.{:02}|134=3|135=4",
+                            bid / 100,
+                            bid % 100,
+                            offer / 100,
+                            offer % 100
+                        ),
+                    };
+                    play.send(
+                        "mm",
+                        &format!("i|117=q{step}|296=1|302=s|304=1|295=1|299=1|55={symbol}|{sides}"),
+                    );
+                }
+                4..7 => {
+                    let (side, price) = [(1, "9.04"), (2, "8.95")][random.below(2) as usize];
+                    let qty = 1 + random.below(5);
+                    let id = format!("t{step}-{}", random.below(1 << 40));
+                    play.send(
+                        "taker",
+                        &format!(
+                            "D|11={id}|55={symbol}|54={side}|38={qty}|40=2|44={price}|59=3|60=20260105-09:30:00"
+                        ),
+                    );
+                }
+                _ => play.send("mm", &format!("Z|117=z{step}|298=4")),
+            }
+        }
+        all(&mut play, "taker");
+        // What an AI says of a symbol, without ids.
+        let told = |line: &str| {
+            let field = |tag: &str| {
+                line.split('|').find(|it| it.starts_with(&format!("{tag}="))).map(str::to_owned)
+            };
+            let standing: Vec<String> =
+                ["117", "132", "133", "134", "135", "297"].into_iter().filter_map(field).collect();
+            (field("55").unwrap(), standing.join("|"))
+        };
+        let reports = |got: &[String], id: &str| -> Vec<(String, String)> {
+            let of = |line: &&String| line.starts_with(&format!("AI|649={id}|"));
+            got.iter().filter(of).map(|line| told(line)).collect()
+        };
+        let got = all(&mut play, "mm");
+        for (symbol, standing) in reports(&got, "all") {
+            changes += 1;
+            match standing.ends_with("297=16") {
+                true => shown.insert(symbol, standing),
+                false => shown.remove(&symbol),
+            };
+        }
+        play.send("mm", "a|649=now|55=[N/A]");
+        let got = all(&mut play, "mm");
+        let mut now: BTreeMap<String, String> = reports(&got, "now").into_iter().collect();
+        now.retain(|_, standing| standing.ends_with("297=16"));
+        assert_eq!(shown, now, "step {step}");
+    }
+    assert!(changes > 100, "{changes}");
 }
 
 /// The core and the fold, without sockets.

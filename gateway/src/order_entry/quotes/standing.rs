@@ -1,10 +1,13 @@
-//! What quotes of a session there are: QuoteStatusRequest(a) → a QuoteStatusReport(AI) for each.
+//! What quotes of a session there are: QuoteStatusRequest(a) → a QuoteStatusReport(AI) for each, and for each change.
 
-use matcher::{Instrument, InstrumentId, Price, Qty, RejectReason, SessionId};
+use matcher::{
+    Command, Event, Input, Instrument, InstrumentId, OrderNumber, Price, Qty, RejectReason,
+    SessionId,
+};
 
 use super::{LAST, QUOTE_ID_BYTES_MAX, Quoted, Quotes, note};
 use crate::fix::note::QuoteStatus;
-use crate::fix::{Message, Note, tag};
+use crate::fix::{Header, Identity, Message, Note, tag};
 use crate::order_entry::request::fields::{BadField, text};
 use crate::order_entry::{Directory, OrderEntry, SYMBOL_BYTES_MAX};
 use crate::orders::{Orders, Standing};
@@ -34,8 +37,6 @@ struct Question<'m> {
     quote_id: Option<&'m [u8]>,
     /// In this instrument only.
     symbol: Option<&'m [u8]>,
-    /// It asks to be told of changes.
-    subscribes: bool,
 }
 
 impl<'m> Question<'m> {
@@ -43,10 +44,9 @@ impl<'m> Question<'m> {
         let field = |tag, most| message.get(tag).map(|it| text(it, tag, most)).transpose();
         let request_id = field(tag::QUOTE_STATUS_REQ_ID, REQUEST_ID_BYTES_MAX)?;
         let symbol = field(tag::SYMBOL, SYMBOL_BYTES_MAX)?.filter(|symbol| *symbol != ALL);
-        let subscribes = message.get(tag::SUBSCRIPTION_REQUEST_TYPE).is_some_and(|it| it != b"0");
         let quote_id = field(tag::QUOTE_ID, QUOTE_ID_BYTES_MAX)?;
         let request_id = request_id.unwrap_or_default();
-        Ok(Question { request_id, quote_id, symbol, subscribes })
+        Ok(Question { request_id, quote_id, symbol })
     }
 
     /// That there is nothing to tell.
@@ -68,6 +68,15 @@ struct Known<'o> {
 impl Known<'_> {
     /// The quote in an instrument, with what of it works now. `None`: there never was one by that name.
     fn of<'a>(&'a self, id: InstrumentId, question: &Question<'a>) -> Option<QuoteStatus<'a>> {
+        Some(self.of_number(id, question)?.0)
+    }
+
+    /// The same, and the number of the newer side.
+    fn of_number<'a>(
+        &'a self,
+        id: InstrumentId,
+        question: &Question<'a>,
+    ) -> Option<(QuoteStatus<'a>, OrderNumber)> {
         let instrument = self.directory.instrument(id)?;
         let both = [false, true].map(|sells| {
             let quote = self.quotes.last.get(&(id, sells));
@@ -93,7 +102,7 @@ impl Known<'_> {
             _ if is_pending => status::PENDING,
             _ => status::ACTIVE,
         };
-        Some(QuoteStatus {
+        let known = QuoteStatus {
             request_id: question.request_id,
             quote_id: &newest.id,
             symbol: instrument.symbol.as_str().as_bytes(),
@@ -101,7 +110,8 @@ impl Known<'_> {
             sides,
             decimals: [instrument.price_decimals, instrument.qty_decimals],
             text: b"",
-        })
+        };
+        Some((known, newest.number))
     }
 }
 
@@ -113,7 +123,167 @@ fn units(price: Price, qty: Qty, instrument: &Instrument) -> (i64, i64) {
     (price, i64::try_from(qty).unwrap_or(i64::MAX))
 }
 
+/// A subscription to what stands of the quotes of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QuotesWatched {
+    /// QuoteStatusReqID(649), which names it.
+    pub(crate) request_id: Vec<u8>,
+    quote_id: Option<Vec<u8>>,
+    /// `None`: all.
+    instrument: Option<InstrumentId>,
+}
+
+impl QuotesWatched {
+    fn question<'a>(&'a self, directory: &'a Directory) -> Question<'a> {
+        let instrument = self.instrument.and_then(|id| directory.instrument(id));
+        Question {
+            request_id: &self.request_id,
+            quote_id: self.quote_id.as_deref(),
+            symbol: instrument.map(|it| it.symbol.as_bytes()),
+        }
+    }
+
+    /// Whether it is about an instrument.
+    pub(crate) fn has(&self, instrument: InstrumentId) -> bool {
+        self.instrument.is_none_or(|id| id == instrument)
+    }
+
+    /// Why there will be no such subscription: what to say of it.
+    pub(crate) fn refused(&self, directory: &Directory, text: &'static str) -> (Command, Vec<u8>) {
+        let question = self.question(directory);
+        note(&Note::QuoteStatus(question.none(status::REJECTED, text.as_bytes())))
+    }
+}
+
+/// What a QuoteStatusRequest(a) with SubscriptionRequestType(263) 1 or 2 asks for.
+pub(crate) enum QuotesAsked {
+    /// To be told.
+    Begin(QuotesWatched),
+    /// To be told no more.
+    End(QuotesWatched),
+    /// What cannot be: this is said.
+    Refused(Command, Vec<u8>),
+    /// Answer Reject(3).
+    Reject {
+        /// RefTagID(371).
+        tag: u32,
+        /// SessionRejectReason(373).
+        reason: u16,
+    },
+}
+
+/// What of a quote works: what a subscriber was told last, and what there is now. `None`: nothing does.
+pub(crate) type Standings = Option<(OrderNumber, [Option<(i64, i64)>; 2])>;
+
+/// Where something of a session's quotes may be another after an Event.
+#[inline]
+pub(crate) fn instrument_of(input: &Input, event: &Event) -> Option<InstrumentId> {
+    match (event, &input.command) {
+        (Event::Accepted(_) | Event::Rejected(_), Command::New(new)) => Some(new.instrument),
+        (Event::Traded(traded), _) => Some(traded.instrument),
+        (Event::Canceled(canceled), _) => Some(canceled.instrument),
+        _ => None,
+    }
+}
+
 impl OrderEntry {
+    fn known(&self, session: SessionId) -> Option<Known<'_>> {
+        let orders = self.sessions.get(session.index())?.as_ref()?;
+        let quotes = self.quotes.get(session.index())?;
+        Some(Known { directory: &self.directory, orders, quotes })
+    }
+
+    /// What a QuoteStatusRequest(a) with SubscriptionRequestType(263) 1 or 2 asks for.
+    pub(crate) fn quotes_asked(&self, message: &Message<'_>) -> QuotesAsked {
+        let question = match Question::read(message) {
+            Ok(question) => question,
+            Err(bad) => return QuotesAsked::Reject { tag: bad.tag, reason: bad.reason.code() },
+        };
+        let refused = |status, text: &'static str| {
+            let (command, attachment) =
+                note(&Note::QuoteStatus(question.none(status, text.as_bytes())));
+            QuotesAsked::Refused(command, attachment)
+        };
+        if question.request_id.is_empty() {
+            return refused(status::REJECTED, "a subscription needs QuoteStatusReqID(649)");
+        }
+        let (request_id, quote_id) = (question.request_id.to_vec(), question.quote_id);
+        let of = |instrument| QuotesWatched {
+            request_id,
+            quote_id: quote_id.map(<[u8]>::to_vec),
+            instrument,
+        };
+        let found = question.symbol.map(|symbol| self.directory.find(symbol));
+        match (message.get(tag::SUBSCRIPTION_REQUEST_TYPE), found) {
+            // Only the name counts.
+            (Some(b"2"), found) => QuotesAsked::End(of(found.flatten())),
+            (_, Some(None)) => refused(status::NOT_FOUND, RejectReason::UnknownInstrument.text()),
+            (_, found) => QuotesAsked::Begin(of(found.flatten())),
+        }
+    }
+
+    /// The instruments that a new subscription is told of at first; empty: that there is nothing.
+    pub(crate) fn quotes_at_first(
+        &mut self,
+        session: SessionId,
+        watched: &QuotesWatched,
+    ) -> Vec<InstrumentId> {
+        if let Some(instrument) = watched.instrument {
+            return vec![instrument];
+        }
+        self.quotes_mut(session);
+        let Some(orders) = self.sessions.get(session.index()).and_then(Option::as_ref) else {
+            return Vec::new();
+        };
+        self.quotes[session.index()].prune(0, orders);
+        let Some(known) = self.known(session) else { return Vec::new() };
+        let question = watched.question(&self.directory);
+        let works = |id: &InstrumentId| {
+            known.of(*id, &question).is_some_and(|it| it.status != status::REMOVED)
+        };
+        known.quotes.live.iter().copied().filter(works).collect()
+    }
+
+    /// What of a quote works, if the core has answered for all of it: else it will soon.
+    pub(crate) fn quote_standings(
+        &self,
+        session: SessionId,
+        watched: &QuotesWatched,
+        instrument: InstrumentId,
+    ) -> Option<Standings> {
+        let question = watched.question(&self.directory);
+        let known = self.known(session)?;
+        let Some((quote, number)) = known.of_number(instrument, &question) else {
+            return Some(None);
+        };
+        match quote.status {
+            status::PENDING => None,
+            status::ACTIVE => Some(Some((number, quote.sides))),
+            _ => Some(None),
+        }
+    }
+
+    /// Says what of a quote works; with no instrument, that there is none. `was`: the subscriber knows of a quote there.
+    pub(crate) fn say_quote(
+        &self,
+        (session, watched): (SessionId, &QuotesWatched),
+        instrument: Option<InstrumentId>,
+        was: bool,
+        (identity, header): (&Identity, &Header),
+        out: &mut Vec<u8>,
+    ) {
+        let question = watched.question(&self.directory);
+        let known = self.known(session);
+        let quote = known.as_ref().zip(instrument).and_then(|(it, id)| it.of(id, &question));
+        let symbol = instrument.and_then(|id| self.directory.instrument(id));
+        let gone = if was { status::REMOVED } else { status::NOT_FOUND };
+        let none = || QuoteStatus {
+            symbol: symbol.map_or(ALL, |it| it.symbol.as_bytes()),
+            ..question.none(gone, b"")
+        };
+        Note::QuoteStatus(quote.unwrap_or_else(none)).write(identity, header, out);
+    }
+
     /// A QuoteStatusRequest(a) of `session` → its answers, no more than `room`.
     pub fn quote_status(
         &mut self,
@@ -134,9 +304,7 @@ impl OrderEntry {
         let known = Known { directory: &self.directory, orders, quotes };
         let directory = &self.directory;
         let mut answers = Vec::new();
-        if question.subscribes {
-            answers.push(unsaid(status::REJECTED, "changes are not told: ask with 263=0"));
-        } else if let Some(symbol) = question.symbol {
+        if let Some(symbol) = question.symbol {
             answers.push(match directory.find(symbol) {
                 Some(id) => {
                     let known = known.of(id, &question);
