@@ -29,6 +29,9 @@
 
 namespace {
 
+// How long nothing may come before it is given up.
+constexpr std::chrono::minutes PATIENCE(4);
+
 class Trader : public FIX::NullApplication {
 public:
     Trader(const std::string& version, const std::string& comp_id, int orders) : version_(version) {
@@ -38,8 +41,12 @@ public:
     // Empty if every order was filled, else what went wrong.
     std::string wait() {
         std::unique_lock<std::mutex> lock(mutex_);
+        // As long as something comes, however slowly, it goes on.
         const auto done = [this] { return unfilled_.empty() || !wrong_.empty(); };
-        if (!changed_.wait_for(lock, std::chrono::seconds(60), done)) return "not all orders were filled in time";
+        while (!done()) {
+            const auto more = [this, before = heard_] { return heard_ != before; };
+            if (!changed_.wait_for(lock, PATIENCE, more)) return "nothing comes, and not all orders were filled";
+        }
         return wrong_;
     }
 
@@ -78,6 +85,7 @@ public:
     void fromApp(const FIX::Message& message, const FIX::SessionID&) EXCEPT(
         FIX::FieldNotFound, FIX::IncorrectDataFormat, FIX::IncorrectTagValue, FIX::UnsupportedMessageType) override {
         const std::lock_guard<std::mutex> lock(mutex_);
+        heard_++;
         if (message.getHeader().getField(35) != "8") {
             wrong_ = message.toString();
         } else {
@@ -93,6 +101,7 @@ private:
         if (message.getHeader().getField(35) != "3") return;
         const std::lock_guard<std::mutex> lock(mutex_);
         wrong_ = message.toString();
+        heard_++;
         changed_.notify_all();
     }
 
@@ -101,6 +110,8 @@ private:
     std::condition_variable changed_;
     std::set<std::string> unfilled_;
     std::string wrong_;
+    // Messages that say something of the orders.
+    unsigned heard_ = 0;
     bool sent_ = false;
 };
 

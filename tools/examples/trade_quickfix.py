@@ -79,7 +79,7 @@ def main():
     unfilled = {f"{comp_id}-{n}" for n in range(int(orders))}
     sent = False
     while unfilled:
-        what, of = application.heard.get(timeout=30)
+        what, of = application.heard.get(timeout=240)
         if what == "logon":
             # Once: a message that is sent without a line is kept under its number, and asked for.
             for cl_ord_id in sorted(unfilled) if not sent else []:

@@ -6,6 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use std::{panic, thread};
 
 use gateway::fix::tag;
 use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
@@ -27,47 +28,73 @@ const CUTS: &[Cut] = &[Cut::Asked(9_999), Cut::Told(20_001)];
 
 const VERSIONS: [&str; 3] = ["4.2", "4.4", "5.0sp2"];
 
-/// A venue where somebody sells as much as all orders buy, and a client trades with it over a line that breaks. `client`
+/// Who sells as much as all orders buy.
+struct Maker {
+    set: FixSet,
+    rests: bool,
+    /// ExecID(17) of each fill.
+    sold: BTreeSet<Vec<u8>>,
+}
+
+impl Maker {
+    /// Logs on, and enters the order.
+    fn new(target: FixTarget) -> Maker {
+        let mut set = FixSet::connect(target, &[Login::plain("MAKER")]).unwrap();
+        let now = clock::now();
+        set.send(0, now, b"D", |order| {
+            order.bytes(tag::CL_ORD_ID, b"all").bytes(tag::SYMBOL, b"BTC-USD");
+            order.char(tag::SIDE, b'2').utc(tag::TRANSACT_TIME, now);
+            order.uint(tag::ORDER_QTY, ORDERS as u64).char(tag::ORD_TYPE, b'2');
+            order.uint(tag::PRICE, 100).char(tag::TIME_IN_FORCE, b'1');
+        });
+        Maker { set, rests: false, sold: BTreeSet::new() }
+    }
+
+    /// Hears what comes within `most`, and says what is due: a client may take longer than the venue waits for that.
+    fn hear(&mut self, most: Duration) {
+        let (rests, sold) = (&mut self.rests, &mut self.sold);
+        let mut heard = |_: usize, heard: Heard<'_>| {
+            let Heard::Application(report) = heard else { return };
+            match report.get(tag::EXEC_TYPE) {
+                Some(b"0") => *rests = true,
+                Some(b"F") => {
+                    let new = sold.insert(report.get(tag::EXEC_ID).unwrap().to_vec());
+                    assert!(new, "{report:?} twice");
+                }
+                _ => panic!("{report:?}"),
+            }
+        };
+        if self.set.poll(Some(most), &mut heard).is_err() {
+            // The machine stood still for so long that one took the other for dead.
+            self.set.reconnect(&mut heard).unwrap();
+        }
+    }
+}
+
+/// A venue with a maker, and a client trades with it over a line that breaks. `client`
 /// gets the address and its CompID and gives what the client said, `None` if there is no such client.
-fn trades(version: &str, client: impl FnOnce(&Line, &str) -> Option<String>) {
+fn trades(version: &str, client: impl FnOnce(&Line, &str) -> Option<String> + Send) {
     let folder = Folder::new();
     let file = folder.write("vesta.toml", &config_text(&folder, &["MAKER", "CLIENT"]));
     let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
-    let target = FixTarget {
+    let mut maker = Maker::new(FixTarget {
         address: venue.fix_addr(),
         comp_id: "VESTA".into(),
         reset: false,
-        patience: Duration::from_secs(10),
-    };
-    let mut maker = FixSet::connect(target, &[Login::plain("MAKER")]).unwrap();
-    let now = clock::now();
-    maker.send(0, now, b"D", |order| {
-        order.bytes(tag::CL_ORD_ID, b"all").bytes(tag::SYMBOL, b"BTC-USD");
-        order.char(tag::SIDE, b'2').utc(tag::TRANSACT_TIME, now);
-        order.uint(tag::ORDER_QTY, ORDERS as u64).char(tag::ORD_TYPE, b'2');
-        order.uint(tag::PRICE, 100).char(tag::TIME_IN_FORCE, b'1');
+        patience: Duration::from_secs(60),
     });
-    let mut sold = BTreeSet::new();
-    let mut rests = false;
-    let mut hear = |maker: &mut FixSet, done: &dyn Fn(bool, usize) -> bool| {
-        while !done(rests, sold.len()) {
-            let mut heard = |_: usize, heard: Heard<'_>| {
-                let Heard::Application(report) = heard else { panic!("{heard:?}") };
-                match report.get(tag::EXEC_TYPE) {
-                    Some(b"0") => rests = true,
-                    Some(b"F") => {
-                        let new = sold.insert(report.get(tag::EXEC_ID).unwrap().to_vec());
-                        assert!(new, "{report:?} twice");
-                    }
-                    _ => panic!("{report:?}"),
-                }
-            };
-            maker.poll(Some(Duration::from_secs(20)), &mut heard).unwrap();
-        }
-    };
-    hear(&mut maker, &|rests, _| rests);
+    while !maker.rests {
+        maker.hear(Duration::from_secs(20));
+    }
     let line = Line::new(venue.fix_addr(), CUTS);
-    if let Some(said) = client(&line, "CLIENT") {
+    let said = thread::scope(|scope| {
+        let client = scope.spawn(|| client(&line, "CLIENT"));
+        while !client.is_finished() {
+            maker.hear(Duration::from_millis(50));
+        }
+        client.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+    });
+    if let Some(said) = said {
         let fill = if version == "4.2" { "2" } else { "F" };
         let (mut told, mut exec_ids) = (BTreeMap::<&str, Vec<&str>>::new(), BTreeSet::new());
         for report in said.lines() {
@@ -80,7 +107,9 @@ fn trades(version: &str, client: impl FnOnce(&Line, &str) -> Option<String>) {
         assert_eq!(told.len(), ORDERS);
         assert!(told.values().all(|types| *types == ["0", fill]), "{told:?}");
         assert!(line.connections() > CUTS.len(), "{} connections", line.connections());
-        hear(&mut maker, &|_, sold| sold >= ORDERS);
+        while maker.sold.len() < ORDERS {
+            maker.hear(Duration::from_secs(20));
+        }
     }
     venue.stop().unwrap();
 }

@@ -378,17 +378,21 @@ fn kill_9_in_the_middle_and_each_trade_is_told_once() {
         heard.iter().any(|(who, it)| *who == ALPHA && it.contains("last-a"))
     });
     all.order(BETA, "last-b", b'1', 1);
-    let is_last = |(who, line): &(usize, String), whom: usize| {
-        *who == whom && line.contains("|11=last-b") && line.contains("|32=1")
+    // Their own last fills too: each hears over a line of its own, and none is behind another's.
+    let fills = |heard: &[(usize, String)], whom: usize, id: &str| {
+        let is_fill = |line: &str| field(line, 150) == Some("F") && field(line, 11) == Some(id);
+        heard.iter().filter(|(who, line)| *who == whom && is_fill(line)).count()
     };
     all.hear(versions, |heard| {
-        let told = |whom| heard.iter().any(|it| is_last(it, whom));
-        let last = |msg_type: &str| {
-            let of = heard.iter().filter(|(who, line)| *who == RISK && line.starts_with(msg_type));
-            of.filter(|(_, line)| line.contains("=last-b") && line.contains("|32=1")).count()
+        let trade = |whom: usize, id: &str| {
+            let of = |line: &str| line.starts_with("AE|") && line.contains(id);
+            heard.iter().any(|(who, line)| *who == whom && of(line))
         };
-        let one = heard.iter().any(|(who, line)| *who == ONE_COPY && line.contains("=last-a"));
-        told(OF_BETA) && last("AE|") == 1 && last("8|") == 1 && one
+        let own = [(ALPHA, "last-a"), (BETA, "last-b")];
+        let copies = [(RISK, "last-a"), (RISK, "last-b"), (OF_BETA, "last-b")];
+        own.into_iter().chain(copies).all(|(whom, id)| fills(heard, whom, id) == 1)
+            && trade(RISK, "=last-b")
+            && trade(ONE_COPY, "=last-a")
     });
 
     let mut traded = BTreeSet::new();
