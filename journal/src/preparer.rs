@@ -14,7 +14,8 @@ use crate::mmap::{Fresh, LiveMap};
 use crate::segment;
 use crate::storage::{BLOCK_BYTES, Blocks, Storage, StorageFile};
 
-/// Segments made ahead of the one being written, if no turn may need more ([`crate::Writer::want`]).
+/// Segments made ahead of the one being written, if no turn may need more ([`crate::Writer::want`]) and nobody asked for more
+/// ([`Preparer::keep_ahead`]).
 ///
 /// Two: while one is being made, which takes some 50 ms for 64 MiB, another one is ready.
 const AHEAD: u32 = 2;
@@ -67,6 +68,8 @@ pub struct Preparer {
     /// An old one that nobody reads, for the next but one.
     spare: Option<Spare>,
     live_segments_kept: u32,
+    /// How many are made ahead, if no turn may need more.
+    least: u32,
     /// A segment is written before it is handed over even if none is ready.
     pub(crate) is_patient: bool,
 }
@@ -75,7 +78,12 @@ pub struct Preparer {
 ///
 /// Each is some 40 µs of a CPU, in the kernel, where nobody else gets it: where threads are more than CPUs that is how long the
 /// core may wait. Pieces of 1 MiB, 0.8 to 2.4 ms each, were the p99 of a venue at 100,000 orders a second.
-const TOUCH_BYTES: usize = 64 << 10;
+const TOUCH_BYTES: u32 = 64 << 10;
+
+/// Small segments are made in four pieces at least: what happens between two is seen with them too.
+fn touch_bytes(segment_bytes: u32) -> u32 {
+    TOUCH_BYTES.min((segment_bytes / 4).next_multiple_of(4096))
+}
 
 /// Zeroes are written in pieces of this size. Unit: bytes.
 ///
@@ -130,6 +138,7 @@ impl Preparer {
             touching: None,
             spare: None,
             live_segments_kept,
+            least: AHEAD,
             is_patient,
         }
     }
@@ -140,10 +149,20 @@ impl Preparer {
         self.shared.ready_count()
     }
 
+    /// Makes so many segments ahead from now on, or as many as a turn may need: two at least, and at most three quarters of the live
+    /// segments there may be. While the disk takes nothing none is made, so the writer goes on for as long as it needs for these.
+    pub fn keep_ahead(&mut self, segments: u32) {
+        self.least = segments.clamp(AHEAD, ahead_max(self.shared.geometry.segment_bytes));
+    }
+
+    fn wanted(&self) -> u32 {
+        self.shared.ahead().max(self.least)
+    }
+
     /// Whether a segment is missing among those made ahead.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.shared.ready_count() < self.shared.ahead().max(AHEAD)
+        self.shared.ready_count() < self.wanted()
     }
 
     /// Whether a rest before the next [`step`](Preparer::step) costs the writer nothing: all segments but one are ready, and
@@ -153,7 +172,7 @@ impl Preparer {
         let used = self.shared.committed.get() % u64::from(self.shared.geometry.segment_bytes);
         let made = self.touching.as_ref().map_or(0, |touching| u64::from(touching.at));
         let ready = self.shared.ready_count();
-        ready > 0 && ready + 1 >= self.shared.ahead().max(AHEAD) && made > used
+        ready > 0 && ready + 1 >= self.wanted() && made > used
     }
 
     /// Makes one segment or a part of it, or drops one.
@@ -211,8 +230,7 @@ impl Preparer {
             }
         }
         let file = segment::path(&self.shared.live_dir, self.next);
-        #[allow(clippy::cast_possible_truncation)] // 64 KiB.
-        let pieces = if in_good_time { TOUCH_BYTES as u32 } else { segment_bytes };
+        let pieces = if in_good_time { touch_bytes(segment_bytes) } else { segment_bytes };
         match self.touch(&file, segment_bytes, pieces) {
             Ok(()) => {}
             Err(error) if is_full(&error) => {
@@ -235,9 +253,8 @@ impl Preparer {
             return Ok(Prepared::Made);
         };
         self.filling = None;
-        let Ok(fresh) = touching.named(&self.shared.live_dir, &file) else {
+        let Some(fresh) = touching.named(&file) else {
             // The next step makes one that is new.
-            let _ = std::fs::remove_file(spare_path(&self.shared.live_dir));
             return Ok(Prepared::Made);
         };
         let (map, writer) = fresh.share(self.next, 0, Arc::clone(&self.shared.committed));
@@ -276,9 +293,9 @@ impl Preparer {
         };
         let Some(oldest) = oldest else { return Ok(false) };
         let file = segment::path(&self.shared.live_dir, oldest.index());
-        // For the one who asks for room there is none in a spare one.
+        // For the one who asks for room there is none in a spare one. One waits at most; another may be on its way to its next name.
         if kept > 0 && self.spare.is_none() {
-            self.spare = Spare::of(oldest, &file, &self.shared.live_dir);
+            self.spare = Spare::of(oldest, &file);
             if self.spare.is_some() {
                 return Ok(true);
             }
@@ -293,37 +310,37 @@ impl Preparer {
 
     /// Gives back the memory of the spare segment.
     fn give_up_spare(&mut self) {
-        if self.spare.take().is_some() {
+        if let Some(spare) = self.spare.take() {
             // If it stays, the next start removes it.
-            let _ = std::fs::remove_file(spare_path(&self.shared.live_dir));
+            let _ = std::fs::remove_file(spare.file);
         }
     }
 }
 
-/// An old live segment that nobody reads and nobody finds: its file has no segment's name.
+/// An old live segment that nobody reads and nobody finds: its file has no segment's name, and one that no other has.
 #[derive(Debug)]
 struct Spare {
     fresh: Fresh,
+    file: PathBuf,
     /// Its bytes from here on are zero.
     used: u32,
 }
 
-/// The file of the spare segment.
-pub(crate) fn spare_path(live_dir: &Path) -> PathBuf {
-    live_dir.join("spare")
-}
+/// What the name of a spare segment's file ends with; it begins with the number that the segment had.
+pub(crate) const SPARE: &str = "spare";
 
 impl Spare {
     /// Takes `map`, whose file is `file`, out of the log; `None` if somebody reads it, or it cannot be had: then it is as it was.
-    fn of(map: Arc<LiveMap>, file: &Path, live_dir: &Path) -> Option<Spare> {
+    fn of(map: Arc<LiveMap>, file: &Path) -> Option<Spare> {
         // It is not in the list any more: nobody in this process gets another `Arc`.
         let map = Arc::into_inner(map)?;
         let named = File::open(file).ok()?;
         // Held until it has its new name: who locks it later looks whether it still has the old one.
         rustix::fs::flock(&named, FlockOperation::NonBlockingLockExclusive).ok()?;
-        std::fs::rename(file, spare_path(live_dir)).ok()?;
+        let spare = file.with_extension(SPARE);
+        std::fs::rename(file, &spare).ok()?;
         let (fresh, used) = map.into_fresh();
-        Some(Spare { fresh, used })
+        Some(Spare { fresh, file: spare, used })
     }
 }
 
@@ -355,12 +372,18 @@ const _: () = assert!(PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
 /// A live segment on its way from a name to memory that is there, or from what it was before to zeroes.
 #[derive(Debug)]
 struct Touching {
-    /// `None` if its memory is that of a spare one.
-    file: Option<File>,
+    source: Source,
     fresh: Fresh,
     at: u32,
-    /// Bytes of the spare one that are to be zeroed.
-    used: u32,
+}
+
+/// Where the memory of a live segment comes from.
+#[derive(Debug)]
+enum Source {
+    /// It is new, in this file, which has its name already.
+    New(File),
+    /// It is that of a spare one in the file of this name, of which so many bytes are to be zeroed.
+    Spare(PathBuf, u32),
 }
 
 impl Touching {
@@ -374,32 +397,35 @@ impl Touching {
         }
         let file = private_file(path)?;
         let fresh = Fresh::map(&file, segment_bytes)?;
-        Ok(Touching { file: Some(file), fresh, at: 0, used: 0 })
+        Ok(Touching { source: Source::New(file), fresh, at: 0 })
     }
 
     fn again(spare: Spare) -> Touching {
-        Touching { file: None, fresh: spare.fresh, at: 0, used: spare.used }
+        Touching { source: Source::Spare(spare.file, spare.used), fresh: spare.fresh, at: 0 }
     }
 
-    /// The segment, under its name `file`.
-    fn named(self, live_dir: &Path, file: &Path) -> io::Result<Fresh> {
-        if self.file.is_none() {
-            std::fs::rename(spare_path(live_dir), file)?;
+    /// The segment, under its name `file`; `None` if it cannot have that: then it is gone.
+    fn named(self, file: &Path) -> Option<Fresh> {
+        if let Source::Spare(spare, _) = &self.source
+            && std::fs::rename(spare, file).is_err()
+        {
+            let _ = std::fs::remove_file(spare);
+            return None;
         }
-        Ok(self.fresh)
+        Some(self.fresh)
     }
 
     /// Reserves and touches `piece` bytes more, or the rest; of a spare one it zeroes them.
     fn step(&mut self, segment_bytes: u32, piece: u32) -> io::Result<()> {
         let len = piece.min(segment_bytes - self.at);
         if len > 0 {
-            match &self.file {
-                Some(file) => {
+            match &self.source {
+                Source::New(file) => {
                     reserve(file, self.at, len)?;
                     self.fresh.touch(self.at, len)?;
                 }
-                None => {
-                    let (from, to) = (self.at.min(self.used), (self.at + len).min(self.used));
+                Source::Spare(_, used) => {
+                    let (from, to) = (self.at.min(*used), (self.at + len).min(*used));
                     self.fresh.bytes_mut()[from as usize..to as usize].fill(0);
                 }
             }

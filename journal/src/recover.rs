@@ -988,10 +988,12 @@ fn clear_live(live_dir: &Path, keep: Option<u64>) -> Result<(), OpenError> {
         let result = std::fs::remove_file(segment::path(live_dir, index));
         result.map_err(|error| OpenError::Dir { dir: live_dir.to_path_buf(), error })?;
     }
-    match std::fs::remove_file(preparer::spare_path(live_dir)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(OpenError::Dir { dir: live_dir.to_path_buf(), error })
+    let failed = |error| OpenError::Dir { dir: live_dir.to_path_buf(), error };
+    for file in std::fs::read_dir(live_dir).map_err(failed)? {
+        let file = file.map_err(failed)?.path();
+        if file.extension().is_some_and(|end| end == preparer::SPARE) {
+            std::fs::remove_file(file).map_err(failed)?;
         }
-        _ => Ok(()),
     }
+    Ok(())
 }

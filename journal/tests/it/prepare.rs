@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use journal::{Opened, Options, Prepared, Reader};
 
-use crate::support::{TempDir, Turns, append, prepare, read_log, read_tail, sync, try_read};
+use crate::support::{
+    Random, TempDir, Turns, append, prepare, read_log, read_tail, sync, try_read,
+};
 
 const PIECE: u64 = 64 << 10;
 const SEGMENT: u32 = 4 << 20;
@@ -18,6 +20,11 @@ fn live(options: &Options, index: u64) -> PathBuf {
 /// Which file it is, whatever its name.
 fn inode(file: &Path) -> u64 {
     std::fs::metadata(file).unwrap().ino()
+}
+
+/// Everything in the live folder.
+fn files(options: &Options) -> Vec<PathBuf> {
+    std::fs::read_dir(&options.live_dir).unwrap().map(|file| file.unwrap().path()).collect()
 }
 
 #[test]
@@ -67,6 +74,31 @@ fn a_live_segment_is_made_at_once_when_none_is_ready() {
     // Now that one is ready, the one after it comes by pieces.
     assert_eq!(preparer.step().unwrap(), Prepared::Made);
     assert_eq!(std::fs::metadata(live(&options, 4)).unwrap().len(), PIECE);
+}
+
+#[test]
+fn as_many_segments_as_are_asked_for_are_ahead_and_the_writer_has_them_all() {
+    const ASKED: u32 = 5;
+    let temp = TempDir::new();
+    let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+    let Opened { log, mut writer, mut preparer, .. } = journal::open(&options).unwrap();
+    preparer.keep_ahead(ASKED);
+    assert!(preparer.is_wanted());
+    assert!(prepare(&mut preparer));
+    assert_eq!(preparer.ready(), ASKED);
+    assert!(!preparer.is_wanted());
+    // Neither preparer nor syncer takes another step, as with a disk that stalls.
+    let mut sequence = 0;
+    while log.committed().0 <= u64::from(ASKED) * u64::from(SEGMENT) {
+        sequence += 1;
+        append(&mut writer, sequence, 60_000, 60_000);
+    }
+    assert_eq!(preparer.ready(), 0);
+    assert!(preparer.is_wanted());
+    // Fewer than two, and more than there may ever be, are not possible.
+    preparer.keep_ahead(0);
+    assert!(prepare(&mut preparer));
+    assert_eq!(preparer.ready(), 2);
 }
 
 /// A log whose segment 0 is behind and may go, and how many turns there are in it.
@@ -128,8 +160,7 @@ fn a_segment_that_another_process_reads_is_not_used_again() {
     turns.take(&reader.next().unwrap().expect("a frame"));
     assert!(prepare(&mut opened.preparer));
     assert!(!live(&options, 0).exists());
-    let names = (0..=6).map(|index| live(&options, index)).chain([options.live_dir.join("spare")]);
-    assert!(names.filter(|file| file.exists()).all(|file| inode(&file) != old));
+    assert!(files(&options).iter().all(|file| inode(file) != old));
     // It reads what was there.
     while let Some(frame) = reader.next().unwrap() {
         turns.take(&frame);
@@ -149,8 +180,7 @@ fn a_segment_that_is_read_here_is_not_used_again() {
     let mut turns = Turns::default();
     turns.take(&tail.next(until).unwrap().expect("a frame"));
     assert!(prepare(&mut opened.preparer));
-    let names = (0..=6).map(|index| live(&options, index)).chain([options.live_dir.join("spare")]);
-    assert!(names.filter(|file| file.exists()).all(|file| inode(&file) != old));
+    assert!(files(&options).iter().all(|file| inode(file) != old));
     while let Some(frame) = tail.next(until).unwrap() {
         turns.take(&frame);
     }
@@ -162,7 +192,7 @@ fn a_spare_segment_that_a_killed_venue_left_goes_with_the_next_start() {
     let temp = TempDir::new();
     let options = Options { segment_bytes: SEGMENT, ..temp.options() };
     let (mut opened, sequence) = two_segments_on(&options);
-    let spare = options.live_dir.join("spare");
+    let spare = live(&options, 0).with_extension("spare");
     while !spare.exists() {
         assert_eq!(opened.preparer.step().unwrap(), Prepared::Made);
     }
@@ -170,4 +200,59 @@ fn a_spare_segment_that_a_killed_venue_left_goes_with_the_next_start() {
     let opened = journal::open(&options).unwrap();
     assert_eq!(opened.recovery.last_sequence, sequence);
     assert!(!spare.exists());
+}
+
+/// Steps of all threads in an order of chance, with ends of the process in between: what the writer committed is in the files that
+/// bear the segments' names, whatever becomes of the memory of old ones.
+#[test]
+fn in_whatever_order_the_threads_get_on_a_killed_process_loses_nothing() {
+    const SEGMENT: u32 = 64 << 10;
+    let mut used_again = 0;
+    for seed in 1..=40 {
+        let mut random = Random::new(seed);
+        let temp = TempDir::new();
+        let options = Options { segment_bytes: SEGMENT, ..temp.options() };
+        let mut sequence = 0;
+        for _ in 0..4 {
+            let mut opened = journal::open(&options).unwrap();
+            assert_eq!(opened.recovery.last_sequence, sequence, "seed {seed}");
+            // How often the preparer comes for each step of the others.
+            let pace = 1 + random.below(12);
+            let mut others: Vec<Reader> = Vec::new();
+            for _ in 0..random.below(600) {
+                match random.below(4 + pace) {
+                    0 if opened.writer.room() > 60_000 => {
+                        sequence += 1;
+                        let bytes = 8 * usize::try_from(1 + random.below(5_000)).unwrap();
+                        append(&mut opened.writer, sequence, bytes, bytes);
+                    }
+                    1 => {
+                        opened.syncer.step().unwrap();
+                    }
+                    2 if random.below(20) == 0 => {
+                        others.push(Reader::open(&options.dir, Some(&options.live_dir)).unwrap());
+                    }
+                    3 if random.below(10) == 0 => others.clear(),
+                    _ => {
+                        let before = spares(&options);
+                        opened.preparer.step().unwrap();
+                        used_again += before.saturating_sub(spares(&options));
+                    }
+                }
+                for other in &mut others {
+                    other.next().unwrap();
+                }
+            }
+            // As kill -9 leaves it: the live files as they are, synced or not.
+            drop(opened);
+        }
+        let opened = journal::open(&options).unwrap();
+        let told: Vec<u64> = read_log(&opened.log).iter().map(|turn| turn.sequence).collect();
+        assert_eq!(told, (1..=sequence).collect::<Vec<u64>>(), "seed {seed}");
+    }
+    assert!(used_again > 100, "memory was used again {used_again} times only");
+}
+
+fn spares(options: &Options) -> usize {
+    files(options).iter().filter(|file| file.extension().is_some_and(|end| end == "spare")).count()
 }
