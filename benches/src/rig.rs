@@ -138,11 +138,10 @@ impl Helpers {
         Helpers::start_resting(syncer, preparer, cpu, 2, Duration::ZERO)
     }
 
-    /// The same, but with one lane, which rests for 2 ms after a sync, as the venue's does where nobody waits
-    /// for it.
+    /// The same, but with one lane, which rests after a sync, as the venue's does where nobody waits for it.
     #[must_use]
     pub fn start_lazy(syncer: Syncer, preparer: Preparer, cpu: Option<usize>) -> Helpers {
-        Helpers::start_resting(syncer, preparer, cpu, 1, Duration::from_millis(50))
+        Helpers::start_resting(syncer, preparer, cpu, 1, venue::LAZY_SYNC)
     }
 
     fn start_resting(
@@ -187,7 +186,8 @@ impl Helpers {
                 if preparer.step().expect("a segment") != Prepared::Made {
                     me.park(SLEEP_MAX, || preparer.is_wanted());
                 } else if preparer.may_rest() {
-                    let rest = (begun.elapsed() * 4).min(Duration::from_millis(2));
+                    let rest =
+                        (begun.elapsed() * venue::PREPARE_RESTS).min(venue::PREPARE_REST_MAX);
                     me.park(rest, || !preparer.may_rest());
                 }
             }

@@ -48,6 +48,8 @@ pub struct Config {
     pub live_dir: Option<PathBuf>,
     /// Bytes of a journal segment.
     pub segment_bytes: u32,
+    /// Segments made ahead of the one being written: what the venue still writes while the disk takes nothing.
+    pub segments_ahead: u32,
     /// What must be true of a record before anybody is told of it.
     pub durability: Durability,
     /// When snapshots of the journal are made, and how many stay.
@@ -301,6 +303,7 @@ struct FileVenue {
     journal_dir: PathBuf,
     live_dir: Option<PathBuf>,
     segment_mib: Spanned<u32>,
+    segments_ahead: Spanned<u32>,
     durability: Durability,
 }
 
@@ -311,6 +314,7 @@ impl Default for FileVenue {
             journal_dir: "vesta-journal".into(),
             live_dir: None,
             segment_mib: spanless(64),
+            segments_ahead: spanless(2),
             durability: Durability::Disk,
         }
     }
@@ -818,6 +822,12 @@ impl Checker<'_> {
             live_dir: file.venue.live_dir,
             segment_bytes: (1 << 20)
                 * self.range(&file.venue.segment_mib, "venue.segment_mib", 1, 1_024)?,
+            segments_ahead: self.range(
+                &file.venue.segments_ahead,
+                "venue.segments_ahead",
+                2,
+                16,
+            )?,
             durability: file.venue.durability,
             snapshots: SnapshotConfig {
                 every_bytes: (1 << 20)

@@ -37,4 +37,6 @@ pub use crate::clock::Clock;
 pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
 pub use crate::core::{Core, Space, Turned};
 pub use crate::recovery::{Names, RecoveryError};
-pub use crate::run::{StartError, Venue, default_live_dir};
+pub use crate::run::{
+    LAZY_SYNC, PREPARE_REST_MAX, PREPARE_RESTS, StartError, Venue, default_live_dir,
+};

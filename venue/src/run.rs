@@ -54,14 +54,14 @@ const SYNC_LANES: usize = 2;
 ///
 /// Each round is two or three requests to the disk, and each of those may cost whoever else is on the CPU, or a virtual machine as a whole, 100 µs: every 2 ms
 /// that was the p99 of orders that take 8 µs.
-const LAZY_SYNC: Duration = Duration::from_millis(50);
+pub const LAZY_SYNC: Duration = Duration::from_millis(50);
 
 /// After a piece of a segment the preparer rests so many times as long as it took, if it is early: whoever shares its CPU has
 /// most of it.
-const PREPARE_RESTS: u32 = 4;
+pub const PREPARE_RESTS: u32 = 4;
 
 /// It rests so long at most.
-const PREPARE_REST_MAX: Duration = Duration::from_millis(2);
+pub const PREPARE_REST_MAX: Duration = Duration::from_millis(2);
 
 /// How long a thread sleeps at most; a lost wake-up would cost this much and no more.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -597,8 +597,9 @@ impl Venue {
         for file in files.flatten() {
             let name = file.file_name();
             if name == "control"
-                || name == "spare"
-                || std::path::Path::new(&name).extension().is_some_and(|e| e == "seg")
+                || std::path::Path::new(&name)
+                    .extension()
+                    .is_some_and(|end| end == "seg" || end == "spare")
             {
                 let _ = std::fs::remove_file(file.path());
             }
@@ -718,7 +719,7 @@ impl Helpers {
         config: &Config,
         taken: &[usize],
         syncer: Syncer,
-        preparer: Preparer,
+        mut preparer: Preparer,
         log: &Log,
         readers: &Readers,
         fate: &Arc<Fate>,
@@ -730,6 +731,7 @@ impl Helpers {
         // A turn longer than what is ready would wait for the preparer's next look otherwise.
         let woken = Arc::clone(&preparer_sleeper);
         log.on_segment_taken(move || woken.wake());
+        preparer.keep_ahead(config.segments_ahead);
         let prepare = PrepareLoop {
             preparer,
             me: Arc::clone(&preparer_sleeper),
