@@ -24,6 +24,9 @@ use crate::folder::Folder;
 use crate::loopback::config;
 use crate::peer::Peer;
 
+/// How long client and venue wait for each other.
+const PATIENCE_S: u32 = 120;
+
 /// Somebody who signs certificates.
 struct Issuer(CertifiedIssuer<'static, KeyPair>);
 
@@ -100,6 +103,8 @@ fn load(folder: &Folder, text: &str) -> Result<Config, String> {
     (loaded.segment_bytes, loaded.durability) = (small.segment_bytes, small.durability);
     (loaded.fix.listen, loaded.soup) = (small.fix.listen, None);
     loaded.limits = small.limits;
+    // The thread that compares passwords has the lowest priority: on a machine full of tests that takes more than 10 s.
+    loaded.fix.logon_timeout_s = PATIENCE_S;
     Ok(loaded)
 }
 
@@ -128,7 +133,7 @@ impl Under {
         let name = ServerName::try_from("localhost").unwrap();
         let tls = ClientConnection::new(Arc::new(config), name).unwrap();
         let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(PATIENCE_S.into()))).unwrap();
         socket.set_nodelay(true).unwrap();
         Under { stream: StreamOwned::new(tls, socket), bytes: Vec::new(), next_out: 1 }
     }
