@@ -10,7 +10,8 @@
 //!
 //! No sockets, no threads, no clock: the venue owns them, `now` is an argument.
 //!
-//! The three types to know: [`Publisher`], [`Message`], [`Mirror`].
+//! The four types to know: [`Publisher`], [`Message`], [`Mirror`], and for who reads the multicast
+//! [`Receiver`](receiver::Receiver).
 //!
 //! ```
 //! use feed::{Message, Mirror, Publisher, decode};
@@ -43,10 +44,12 @@
 mod decode;
 mod depth;
 mod encode;
+pub mod glimpse;
 pub mod message;
 mod mirror;
 pub mod mold;
 mod publisher;
+pub mod receiver;
 mod scale;
 mod window;
 

@@ -134,6 +134,8 @@ pub struct MoldSender {
     /// Number of the first message in `packet`.
     first: u64,
     packet: Packet,
+    /// When the first message in `packet` was pushed.
+    packed_at: Timestamp,
     sent_at: Option<Timestamp>,
     ended: bool,
 }
@@ -142,7 +144,14 @@ impl MoldSender {
     /// A sender whose next message has number `next`; the first of a session is 1.
     #[must_use]
     pub fn new(session: MoldSession, next: u64) -> MoldSender {
-        MoldSender { session, first: next, packet: Packet::new(), sent_at: None, ended: false }
+        MoldSender {
+            session,
+            first: next,
+            packet: Packet::new(),
+            packed_at: Timestamp(0),
+            sent_at: None,
+            ended: false,
+        }
     }
 
     /// Number of the next message.
@@ -161,7 +170,20 @@ impl MoldSender {
         if !self.packet.fits(message) {
             self.flush(now, send);
         }
+        if self.packet.count == 0 {
+            self.packed_at = now;
+        }
         self.packet.push(message);
+    }
+
+    /// Sends what is packed if the first message in it was pushed `wait_ns` ago, or the clock went back behind
+    /// that. Call it often between messages: so long one waits at most for others to share its packet.
+    #[inline]
+    pub fn flush_older(&mut self, now: Timestamp, wait_ns: u64, send: impl FnMut(&[u8])) {
+        let waited = now.0.checked_sub(self.packed_at.0);
+        if self.packet.count > 0 && waited.is_none_or(|waited| waited >= wait_ns) {
+            self.flush(now, send);
+        }
     }
 
     /// Sends what is packed, if anything is. Call it when nothing more is to be pushed for now.
@@ -385,31 +407,50 @@ impl MoldReceiver {
         bytes: &[u8],
         mut deliver: impl FnMut(u64, &[u8]),
     ) -> Result<(), MoldError> {
-        let packet = MoldPacket::parse(bytes)?;
-        if *self.session.get_or_insert(packet.session) != packet.session {
-            return Err(MoldError::OtherSession { found: packet.session });
-        }
-        if packet.kind == MoldKind::End {
-            self.ended = true;
-        } else if packet.next() > self.known {
-            self.ended = false;
-        }
-        self.known = self.known.max(packet.next());
+        let packet = self.hear(bytes)?;
         if packet.sequence > self.next {
             self.hold(&packet, bytes);
             return Ok(());
         }
         self.deliver(&packet, &mut deliver);
-        while let Some(entry) = self.held.first_entry() {
-            if *entry.key() > self.next {
-                break;
-            }
-            let bytes = entry.remove();
-            if let Ok(packet) = MoldPacket::parse(&bytes) {
-                self.deliver(&packet, &mut deliver);
-            }
+        self.deliver_held(&mut deliver);
+        Ok(())
+    }
+
+    /// Takes a packet while it is not known with which message to go on: what it has is held, and if there is too much
+    /// the oldest of it goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`MoldReceiver::receive`].
+    pub fn hold_only(&mut self, bytes: &[u8]) -> Result<(), MoldError> {
+        let packet = self.hear(bytes)?;
+        self.keep(&packet, bytes);
+        if self.held.len() > self.held_max {
+            self.held.pop_first();
         }
         Ok(())
+    }
+
+    /// Goes on with message `next`, whatever was given out before, and gives what is held of it to `deliver`.
+    pub fn go_on(&mut self, next: u64, mut deliver: impl FnMut(u64, &[u8])) {
+        self.next = next;
+        let last = self.held.last_key_value().and_then(|(_, bytes)| MoldPacket::parse(bytes).ok());
+        self.known = last.map_or(next, |packet| packet.next().max(next));
+        self.deliver_held(&mut deliver);
+    }
+
+    /// Forgets what came before its turn, and that later messages are known of: a damaged packet may have told of some that
+    /// nobody has. What there is will be told again.
+    pub fn forget_held(&mut self) {
+        self.held.clear();
+        self.known = self.next;
+    }
+
+    /// How many messages are known of that were not given out.
+    #[must_use]
+    pub const fn behind(&self) -> u64 {
+        self.known.saturating_sub(self.next)
     }
 
     /// What to ask for now: the first messages that are missing although later ones are known of.
@@ -423,6 +464,21 @@ impl MoldReceiver {
         Some(MoldRequest { session, sequence: self.next, count })
     }
 
+    /// What a packet says of how far the session is.
+    fn hear<'b>(&mut self, bytes: &'b [u8]) -> Result<MoldPacket<'b>, MoldError> {
+        let packet = MoldPacket::parse(bytes)?;
+        if *self.session.get_or_insert(packet.session) != packet.session {
+            return Err(MoldError::OtherSession { found: packet.session });
+        }
+        if packet.kind == MoldKind::End {
+            self.ended = true;
+        } else if packet.next() > self.known {
+            self.ended = false;
+        }
+        self.known = self.known.max(packet.next());
+        Ok(packet)
+    }
+
     fn deliver(&mut self, packet: &MoldPacket<'_>, deliver: &mut impl FnMut(u64, &[u8])) {
         for (sequence, message) in packet.messages() {
             if sequence == self.next {
@@ -432,16 +488,32 @@ impl MoldReceiver {
         }
     }
 
+    fn deliver_held(&mut self, deliver: &mut impl FnMut(u64, &[u8])) {
+        while let Some(entry) = self.held.first_entry() {
+            if *entry.key() > self.next {
+                break;
+            }
+            let bytes = entry.remove();
+            if let Ok(packet) = MoldPacket::parse(&bytes) {
+                self.deliver(&packet, deliver);
+            }
+        }
+    }
+
     fn hold(&mut self, packet: &MoldPacket<'_>, bytes: &[u8]) {
+        self.keep(packet, bytes);
+        if self.held.len() > self.held_max {
+            self.held.pop_last();
+        }
+    }
+
+    fn keep(&mut self, packet: &MoldPacket<'_>, bytes: &[u8]) {
         if packet.count() == 0 {
             return;
         }
         let held = self.held.entry(packet.sequence).or_default();
         if held.len() < bytes.len() {
             bytes.clone_into(held);
-        }
-        if self.held.len() > self.held_max {
-            self.held.pop_last();
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::message::{
 use crate::scale::PriceScale;
 
 /// Nanoseconds of a day. Source: UTC days as counted by `Timestamp`, without leap seconds.
-const DAY_NS: u64 = 86_400_000_000_000;
+pub(crate) const DAY_NS: u64 = 86_400_000_000_000;
 
 /// The types of messages that [`Publisher`] sends. The others of [`crate::Message`] say what this venue
 /// does not have.
@@ -297,7 +297,7 @@ impl Publisher {
     }
 
     #[inline]
-    fn add<S: MessageSink>(
+    pub(crate) fn add<S: MessageSink>(
         &self,
         instrument: InstrumentId,
         order_ref: OrderRef,

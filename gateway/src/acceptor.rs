@@ -324,7 +324,6 @@ pub struct Acceptor<N: Network = Sockets> {
     timers: Timers,
     stats: AcceptorStats,
     stopping: bool,
-    joined_ready: bool,
     /// When to look whether a session's numbers start again.
     resets_due: Dues,
     /// Somebody may want to connect …
@@ -384,7 +383,6 @@ impl<N: Network> Acceptor<N> {
             timers: Timers::default(),
             stats: AcceptorStats::default(),
             stopping: false,
-            joined_ready: false,
             resets_due: Dues::default(),
             knocks: false,
             accept_at: Timestamp(0),
@@ -467,11 +465,6 @@ impl<N: Network> Acceptor<N> {
         &self.network
     }
 
-    /// Whether a joined loop became readable since this was asked last.
-    pub fn take_joined_ready(&mut self) -> bool {
-        std::mem::take(&mut self.joined_ready)
-    }
-
     /// What happened at the border.
     #[must_use]
     pub fn stats(&self) -> AcceptorStats {
@@ -536,7 +529,7 @@ impl<N: Network> Acceptor<N> {
         for ready in self.network.ready() {
             match ready {
                 Ready::Listener => self.knocks = true,
-                Ready::Joined => self.joined_ready = true,
+                Ready::Joined => {}
                 Ready::Peer { peer: index, readable, writable, ends } => {
                     let Some(Some(peer)) = self.peers.get_mut(index) else { continue };
                     if ends {

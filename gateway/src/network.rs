@@ -6,7 +6,7 @@ mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
@@ -69,7 +69,7 @@ pub trait Stream: Read + Write {
 pub enum Ready {
     /// Somebody wants to connect.
     Listener,
-    /// Another loop that was joined to this one has something to do.
+    /// A socket that was joined to this network, and is none of its peers, is readable.
     Joined,
     /// A registered stream. Each readiness is said once, until it is used up (edge-triggered).
     Peer {
@@ -291,20 +291,13 @@ impl Sockets {
         Waker::new(self.poll.registry(), WAKER)
     }
 
-    /// Makes [`Network::poll`] return when `fd` is readable too: another loop joined to this one.
+    /// Makes [`Network::poll`] return when `fd` becomes readable too.
     ///
     /// # Errors
     ///
     /// If the kernel refuses.
     pub fn join(&self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().register(&mut SourceFd(&fd), OTHER, Interest::READABLE)
-    }
-}
-
-impl AsRawFd for Sockets {
-    /// The poll's descriptor, to join it to another.
-    fn as_raw_fd(&self) -> RawFd {
-        self.poll.as_raw_fd()
     }
 }
 

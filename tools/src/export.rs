@@ -2,6 +2,7 @@
 
 #[cfg(feature = "dbn")]
 mod dbn;
+mod itch;
 pub(crate) mod packets;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -24,23 +25,28 @@ use crate::{output, say, text};
 use sessions::{Packets, Sessions};
 use table::{Style, Table};
 
-/// Writes the records of a journal as CSV, JSON lines, Parquet, a capture of its FIX sessions or market by
-/// order.
+/// Writes a journal as CSV, JSON lines, Parquet, a capture of its FIX sessions, market by order, or the
+/// messages of its feed.
 ///
 /// `csv` and `jsonl` have a record a line, with FIX's names. `pcap` has every message of the gateway byte
 /// for byte, and what came in put together again from what the journal keeps; the TCP around them is made
-/// up, with right numbers and checksums.
+/// up, with right numbers and checksums. `itch` is a BinaryFILE: each message of ITCH 5.0 after its length in
+/// two bytes; with --from it begins with the instruments and orders that stand then.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  vesta export journal --format csv --kind traded --out trades.csv\n  \
-                        vesta export journal --format pcap --session CLIENT1 --out client1.pcap"
+                        vesta export journal --format pcap --session CLIENT1 --out client1.pcap\n  \
+                        vesta export journal --itch --from 2026-01-02T00:00:00Z --out friday.itch"
 )]
 pub struct ExportArgs {
     #[command(flatten)]
     journal: JournalArgs,
     /// What to write.
-    #[arg(long, value_enum)]
-    format: Format,
+    #[arg(long, value_enum, required_unless_present = "itch")]
+    format: Option<Format>,
+    /// The same as --format itch.
+    #[arg(long, conflicts_with = "format")]
+    itch: bool,
     /// The file; it must not be there yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -67,6 +73,8 @@ enum Format {
     Parquet,
     /// Databento's market by order (feature `dbn`).
     Dbn,
+    /// The messages of the feed, ITCH 5.0, as a BinaryFILE.
+    Itch,
 }
 
 /// Runs the command.
@@ -75,11 +83,15 @@ enum Format {
 ///
 /// If the journal cannot be read to its end, or the file not be written.
 pub fn run(args: &ExportArgs) -> Result<(), Failure> {
-    is_built(args.format)?;
+    let format = args.format.filter(|_| !args.itch).unwrap_or(Format::Itch);
+    is_built(format)?;
+    if format == Format::Itch && !args.filter.is_range() {
+        return Err(Failure::usage("a BinaryFILE has the whole market: only --from and --to"));
+    }
     let mut select = Select::new(args.filter.filter()?);
     let mut reader = args.journal.open()?;
     let inputs = args.journal.open()?;
-    if matches!(args.format, Format::Pcap | Format::Dbn) {
+    if matches!(format, Format::Pcap | Format::Dbn | Format::Itch) {
         // What works and what it is called is of before.
         args.journal.open_to_replay()?;
     }
@@ -92,9 +104,9 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let mut read =
         |turns: &mut dyn Turns| select.read(&mut reader, turns, |at| bar.set_position(at));
     let mut more = json!({});
-    let (word, count) = match args.format {
+    let (word, count) = match format {
         Format::Csv | Format::Jsonl => {
-            let style = if args.format == Format::Csv { Style::Csv } else { Style::Json };
+            let style = if format == Format::Csv { Style::Csv } else { Style::Json };
             let mut table = Table::new(out, style)?;
             read(&mut table)?;
             let records = table.records;
@@ -109,6 +121,14 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
             say!("{} messages of ours, {} of clients", text::count(ours), text::count(theirs));
             more = json!({ "messages": ours, "client_messages": theirs });
             ("packets", packets)
+        }
+        Format::Itch => {
+            let mut file = itch::BinaryFile::new(out);
+            read(&mut file)?;
+            let (count, stood) = (file.count, file.stood);
+            file.end()?;
+            more = json!({ "stood_before": stood });
+            ("messages", count)
         }
         #[cfg(feature = "parquet")]
         Format::Parquet => {
@@ -127,7 +147,8 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
             ("records", records)
         }
         #[cfg(not(all(feature = "parquet", feature = "dbn")))]
-        _ => return is_built(args.format),
+        #[allow(unreachable_patterns)] // One of them may be built.
+        Format::Parquet | Format::Dbn => return is_built(format),
     };
     bar.finish_and_clear();
     select.filter.end(&select.names)?;

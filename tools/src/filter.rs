@@ -51,6 +51,14 @@ impl FilterArgs {
         self.order.is_none() && self.cl_ord_id.is_none() && !self.range.is_given()
     }
 
+    /// Whether turns are asked for by their place or time alone.
+    #[must_use]
+    pub fn is_range(&self) -> bool {
+        let FilterArgs { session, symbol, order, cl_ord_id, kind, .. } = self;
+        let names = [session, symbol, order, cl_ord_id];
+        names.iter().all(|name| name.is_none()) && kind.is_empty()
+    }
+
     /// The filter, or what is wrong with it.
     ///
     /// # Errors

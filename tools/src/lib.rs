@@ -3,7 +3,7 @@
 //! A command never says more than its name promises: it exits 0 only if what it checks holds.
 //!
 //! The three places to know: [`play`] (a recorded order flow against a venue), [`fix_conn`] and
-//! [`itch_conn`] (a venue's two sockets, from the outside).
+//! [`itch_conn`] (a venue's two sockets, from the outside). [`feed_client`] hears its multicast.
 
 // A command line prints, and tells rates and percentiles to people.
 #![allow(clippy::print_stdout, clippy::float_arithmetic)]
@@ -16,6 +16,7 @@ pub mod diff;
 pub mod explain;
 pub mod export;
 pub mod failure;
+pub mod feed_client;
 pub mod fields;
 pub mod filter;
 pub mod fix;
@@ -49,3 +50,4 @@ pub mod starting;
 pub mod temporary;
 pub mod text;
 pub mod unfinished;
+pub mod watch;

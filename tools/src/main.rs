@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tools::{
     book, check_config, demo, diff, explain, export, fix, import, journal, load, news, output,
-    password, play, reload, replay, serve, simulate,
+    password, play, reload, replay, serve, simulate, watch,
 };
 use venue::huge_pages::HugePages;
 
@@ -40,6 +40,7 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Fix(fix::FixCommand),
+    Watch(watch::WatchArgs),
     Simulate(simulate::SimulateArgs),
 }
 
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Fix(args) => fix::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     let result = result.and_then(|()| if is_for_its_output { output::finish() } else { Ok(()) });

@@ -102,7 +102,20 @@ fn announce(config: &Config, venue: &Venue) {
         say!("itch       SoupBinTCP on {address}");
     }
     if let Some(mold) = &config.mold {
-        say!("itch       MoldUDP64 to {} from {}", mold.group, mold.interface);
+        let lines = [("A", Some(&mold.line_a)), ("B", mold.line_b.as_ref())];
+        for (name, line) in lines {
+            let Some(line) = line else { continue };
+            say!("itch       MoldUDP64 to {} from {}, line {name}", line.group, line.interface);
+        }
+    }
+    if let Some(address) = venue.requests_addr() {
+        say!("itch       requests of MoldUDP64 on {address}");
+    }
+    if let Some(address) = venue.glimpse_addr() {
+        say!("itch       GLIMPSE on {address}");
+    }
+    if let Some(address) = venue.reference_addr() {
+        say!("itch       reference data on http://{address}/instruments.json and .csv");
     }
     if let Some(address) = venue.tls_addr() {
         say!("tls        FIX under TLS 1.3 on {address}");

@@ -8,20 +8,30 @@
 //! Then the same with the power gone at each kill: `power/power.c`, loaded into the venue, keeps what is not
 //! synced from the journal's files, and the live log is removed with the kill.
 //!
+//! And once more with receivers of its multicast, of whose packets one of twenty is lost: over the kills they hear every
+//! message once and in order, and their books are the venue's.
+//!
 //! `VESTA_KILLS`, `VESTA_POWER_CUTS` (default 6) and `VESTA_KILL_SEED` choose how often and when;
 //! `VESTA_KILL_COMMANDS` (default 3,000) how long the flow is. `VESTA_KILL_FLOW` names a folder of
 //! recorded flow to use instead of the generated one.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on fails; it says its seed.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use feed::message::Message;
+use feed::receiver::Start;
+use feed::{Mirror, decode};
 use matcher::Side;
+use serde_json::Value;
+use tools::feed_client::{FeedClient, FeedTarget};
 use tools::fix_conn::{FixTarget, Login};
 use tools::order_flow::{Action, Flow, FlowCommand, FlowFill, FlowRow, Level};
 use tools::own_venue::{COMP_ID, FLOW_SYMBOL};
@@ -48,14 +58,231 @@ fn what_was_said_survives_power_cuts_at_random_moments() {
     play_and_kill(&folder, machine, cuts);
 }
 
+#[test]
+fn receivers_of_a_lossy_multicast_hear_everything_over_kill_9() {
+    let kills = usize::try_from(number("VESTA_KILLS", 6)).unwrap().min(12);
+    let folder = Folder::new("multicast");
+    let machine = Machine { config: folder.0.join("vesta.toml"), power: None };
+    let said = Said::choose();
+    let relays = [
+        Relay::start(said.lines[0], said.heard[0], 1),
+        Relay::start(said.lines[1], said.heard[1], 2),
+    ];
+    let from_start = said.listen(Some(said.heard[1]), Start::Message(1));
+    let one_line = said.listen(None, Start::Message(1));
+    let began = AtomicBool::new(false);
+    let mut late = None;
+    let config = |fix, soup| config_text(fix, soup) + &said.config_text();
+    play_and_kill_with(&folder, machine, kills, config, |n| {
+        // In the middle of the burst.
+        if n > 500 && !began.swap(true, Ordering::Relaxed) {
+            late = Some(said.listen(Some(said.heard[1]), Start::Snapshot));
+        }
+    });
+    let file = folder.0.join("day.itch");
+    let journal = folder.0.join("journal");
+    let exported =
+        vesta().arg("export").arg(&journal).args(["--itch", "--out"]).arg(&file).output();
+    let exported = exported.unwrap();
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let day = binary_file(&std::fs::read(&file).unwrap());
+    let mut books = Mirror::new();
+    day.iter().for_each(|message| books.apply(message).unwrap());
+    assert_eq!(orders(&books), resting(&journal), "the feed's books and the venue's");
+
+    for receiver in [from_start, one_line] {
+        let (client, heard) = receiver.end();
+        let told = client.receiver().stats();
+        println!("{told:?}, of no use: {:?}", client.wrong());
+        assert!(told.requests > 0 && client.wrong().0 == 0, "{:?}", client.wrong());
+        assert!(heard.iter().map(|(number, _)| *number).eq(1..=day.len() as u64));
+        assert!(heard.iter().map(|(_, message)| message).eq(&day));
+        assert_eq!(orders(client.receiver().mirror()), orders(&books));
+    }
+    let (client, heard) = late.unwrap().end();
+    println!("late: {:?}", client.receiver().stats());
+    assert!(client.receiver().stats().snapshots >= 1);
+    assert_eq!(client.receiver().next(), day.len() as u64 + 1);
+    assert_eq!(orders(client.receiver().mirror()), orders(&books));
+    for (number, message) in heard {
+        assert_eq!(message, day[usize::try_from(number - 1).unwrap()]);
+    }
+    for relay in relays {
+        let (packets, lost) = relay.end();
+        println!("{lost} of {packets} packets lost on a line");
+        assert!(lost * 100 > packets * 2 && lost * 100 < packets * 10);
+    }
+}
+
+/// Where a venue says its feed, and where it is heard.
+struct Said {
+    lines: [SocketAddrV4; 2],
+    /// The same behind relays.
+    heard: [SocketAddrV4; 2],
+    requests: SocketAddr,
+    glimpse: SocketAddr,
+}
+
+impl Said {
+    fn choose() -> Said {
+        let group = |last| {
+            let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            SocketAddrV4::new(Ipv4Addr::new(239, 192, 9, last), port)
+        };
+        let requests = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (lines, heard) = ([group(1), group(2)], [group(3), group(4)]);
+        Said { lines, heard, requests, glimpse: free_address() }
+    }
+
+    fn config_text(&self) -> String {
+        let [a, b] = self.lines;
+        format!(
+            "[itch.mold]\ngroup = \"{a}\"\ninterface = \"127.0.0.1\"\nend_s = 10\nrequests = \"{}\"\n\
+             [itch.mold.line_b]\ngroup = \"{b}\"\ninterface = \"127.0.0.1\"\n\
+             [itch.glimpse]\nlisten = \"{}\"\n",
+            self.requests, self.glimpse
+        )
+    }
+
+    fn listen(&self, line_b: Option<SocketAddrV4>, start: Start) -> Listener {
+        let target = FeedTarget {
+            line_a: self.heard[0],
+            line_b,
+            interface: Ipv4Addr::LOCALHOST,
+            requests: Some(self.requests),
+            glimpse: (start == Start::Snapshot).then_some(self.glimpse),
+            login: (String::new(), String::new()),
+        };
+        let mut client = FeedClient::starting(target, start).unwrap();
+        Listener(std::thread::spawn(move || {
+            let mut heard = Vec::new();
+            let until = Instant::now() + Duration::from_secs(240);
+            // A venue that was killed has not ended its session.
+            while !client.receiver().is_complete() {
+                assert!(Instant::now() < until, "no end: {:?}", client.receiver().stats());
+                let polled = client.poll(Duration::from_millis(20), &mut |number, message| {
+                    heard.push((number, *message));
+                });
+                polled.unwrap();
+            }
+            (client, heard)
+        }))
+    }
+}
+
+/// A client of the feed on a thread of its own.
+struct Listener(JoinHandle<(FeedClient, Vec<(u64, Message)>)>);
+
+impl Listener {
+    /// Waits until it has heard the end of the session.
+    fn end(self) -> (FeedClient, Vec<(u64, Message)>) {
+        self.0.join().unwrap()
+    }
+}
+
+/// Passes packets on from one group to another, but for one of twenty.
+struct Relay {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<(u64, u64)>,
+}
+
+impl Relay {
+    fn start(from: SocketAddrV4, to: SocketAddrV4, seed: u64) -> Relay {
+        let inbound = UdpSocket::bind(from).unwrap();
+        inbound.join_multicast_v4(from.ip(), &Ipv4Addr::LOCALHOST).unwrap();
+        inbound.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        // With an address of the interface, packets go out on it.
+        let outbound = UdpSocket::bind("127.0.0.1:0").unwrap();
+        outbound.set_multicast_loop_v4(true).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (mut random, mut packet) = (Random::new(seed), [0; 2_048]);
+            let (mut packets, mut lost) = (0, 0);
+            while !stopped.load(Ordering::Relaxed) {
+                match inbound.recv(&mut packet) {
+                    Ok(_) if random.below(20) == 0 => lost += 1,
+                    Ok(len) => drop(outbound.send_to(&packet[..len], to)),
+                    Err(error) => {
+                        let waits = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+                        assert!(waits.contains(&error.kind()), "{error}");
+                        continue;
+                    }
+                }
+                packets += 1;
+            }
+            (packets, lost)
+        });
+        Relay { stop, thread }
+    }
+
+    /// Packets that came, and how many of them were lost.
+    fn end(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// The messages of a BinaryFILE.
+fn binary_file(mut bytes: &[u8]) -> Vec<Message> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let (message, after) = rest.split_at(u16::from_be_bytes(*length).into());
+        messages.push(decode(message).unwrap());
+        bytes = after;
+    }
+    assert!(bytes.is_empty());
+    messages
+}
+
+/// Reference, side, price and shares of every order, in its place.
+type Orders = Vec<(u64, Side, u64, u64)>;
+
+fn orders(books: &Mirror) -> Orders {
+    let both = [Side::Buy, Side::Sell].into_iter().flat_map(|side| books.orders(1, side));
+    both.map(|it| (it.order_ref, it.side, it.price.into(), it.shares.into())).collect()
+}
+
+/// The same of the venue's own book, as its journal has it.
+fn resting(journal: &Path) -> Orders {
+    let mut book = vesta();
+    let said = book
+        .arg("book")
+        .arg(journal)
+        .args(["--symbol", FLOW_SYMBOL, "--orders", "--json"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let book: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    let side = |name: &str, side| {
+        let orders = book[name].as_array().unwrap().clone();
+        orders.into_iter().map(move |order| {
+            let number = |key: &str| order[key].as_str().unwrap().replace('.', "").parse().unwrap();
+            (order["order_ref"].as_u64().unwrap(), side, number("price"), number("qty"))
+        })
+    };
+    side("bid_orders", Side::Buy).chain(side("ask_orders", Side::Sell)).collect()
+}
+
 fn play_and_kill(folder: &Folder, machine: Machine, kills: usize) {
+    play_and_kill_with(folder, machine, kills, config_text, |_| {});
+}
+
+/// `config` is given the addresses of FIX and SoupBinTCP, `before` what the next command is.
+fn play_and_kill_with(
+    folder: &Folder,
+    machine: Machine,
+    kills: usize,
+    config: impl FnOnce(SocketAddr, SocketAddr) -> String,
+    mut before: impl FnMut(usize),
+) {
     let seed = number("VESTA_KILL_SEED", 0x9e37);
     let flow = flow(seed);
     let commands = flow.commands.len();
     println!("seed {seed}: {kills} kills over {commands} commands");
 
     let (fix, soup) = (free_address(), free_address());
-    std::fs::write(&machine.config, config_text(fix, soup)).unwrap();
+    std::fs::write(&machine.config, config(fix, soup)).unwrap();
 
     let mut random = Random::new(seed);
     let mut moments: Vec<usize> =
@@ -104,6 +331,7 @@ fn play_and_kill(folder: &Folder, machine: Machine, kills: usize) {
         Options { flow, place: Place::Running(target), rate: None, speed: None, progress: false };
     let mut next = 0;
     let outcome = run_with(&options, &mut |n| {
+        before(n);
         while moments.get(next).is_some_and(|moment| *moment <= n) {
             kill.send(()).unwrap();
             next += 1;

@@ -1,8 +1,10 @@
 //! A venue put together, without a thread: `run.rs` puts it on threads, a simulation steps it by hand.
 
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feed::glimpse::Standing;
 use gateway::acceptor::{
     Acceptor, AcceptorConfig, Credentials, LastConnection, OuchSetup, SessionSetup,
 };
@@ -16,8 +18,9 @@ use matcher::{Command, MassCancelScope, MsgSeqNum, Numbering, Sequence, SessionI
 use crate::clock::Clock;
 use crate::config::{Config, SessionConfig};
 use crate::core::{Core, Space, Turned};
-use crate::feed_thread::{FeedLoop, FeedParts};
+use crate::feed_thread::{FeedLoop, FeedParts, Multicast};
 use crate::gateway_thread::GatewayLoop;
+use crate::glimpse_thread::GlimpseLoop;
 use crate::market_data_thread::{MarketDataLoop, market_data};
 use crate::operator::Action;
 use crate::recovery::{Folds, Names, definitions, follow, recover};
@@ -41,8 +44,12 @@ pub struct Outside<N: Network> {
     pub border_clock: Clock,
     /// Where FIX and OUCH are spoken.
     pub fix: N,
-    /// Where ITCH is spoken, if it is.
+    /// Where ITCH over SoupBinTCP is spoken, if it or a request server is.
     pub feed: Option<N>,
+    /// Where requests of MoldUDP64 are answered, if they are; it does not block.
+    pub requests: Option<UdpSocket>,
+    /// Where GLIMPSE is spoken, if it is.
+    pub glimpse: Option<N>,
     /// FIX connections at once.
     pub connections_max: usize,
     /// Cells of the gateway's ring: a longest request takes 8.
@@ -81,6 +88,8 @@ pub struct Assembly<N: Network> {
     pub last: Sequence,
     /// Market data over FIX, if a session may have it.
     pub(crate) market_data: Option<MarketDataLoop>,
+    /// Snapshots of the feed, if anybody may have them.
+    pub(crate) glimpse: Option<GlimpseLoop<N>>,
     /// Takes the venue's own commands.
     pub operator: Operator,
     /// Who and what is defined.
@@ -93,7 +102,9 @@ pub struct Assembly<N: Network> {
 pub struct Joined<N: Network> {
     pub(crate) core: Core,
     pub(crate) gateway: GatewayLoop<N>,
+    /// Until it has a thread of its own.
     pub(crate) feed: Option<FeedLoop<N>>,
+    pub(crate) multicast: Option<Multicast>,
     pub(crate) schedule: Schedule,
 }
 
@@ -102,7 +113,7 @@ pub struct Joined<N: Network> {
 pub struct ToldOf {
     /// Sessions.
     pub sessions: bool,
-    /// The feed's subscribers.
+    /// The feed's subscribers, or whoever hears the multicast.
     pub subscribers: bool,
 }
 
@@ -138,7 +149,7 @@ impl<N: Network> Assembly<N> {
         outside: Outside<N>,
     ) -> Result<Assembly<N>, StartError> {
         let Opened { writer, syncer, preparer, log, snapshots, recovery, retirer } = opened;
-        let (clock, orders_max) = (outside.clock, config.fix.orders_per_session_max);
+        let (clock, orders_max) = (outside.clock.clone(), config.fix.orders_per_session_max);
         let recovered = recover(&log, &snapshots, orders_max).map_err(StartError::Recovery)?;
         let (from_snapshot, refused) = (recovered.from_snapshot, recovered.refused);
         let (_, last_time) = recovered.last;
@@ -234,23 +245,38 @@ impl<N: Network> Assembly<N> {
             release.clone(),
             folds.outbound,
         );
-        let feed = match outside.feed {
-            Some(network) => {
-                let parts = FeedParts {
-                    clock: outside.border_clock,
-                    began,
-                    log: &log,
-                    from: end,
-                    release: release.clone(),
-                    index: folds.feed,
-                    window: outside.feed_window,
-                };
-                let feed = FeedLoop::new(config, network, parts);
-                let refused = |error| StartError::Kernel { what: "the feed's sockets", error };
-                Some(feed.map_err(refused)?)
+        let multicast = match &config.mold {
+            Some(mold) => {
+                let time = (outside.border_clock.clone(), began);
+                let publisher = folds.feed.publisher();
+                let multicast = Multicast::new(mold, time, (&log, end, release.clone()), publisher);
+                let refused =
+                    |error| StartError::Kernel { what: "the sockets of the multicast", error };
+                Some(multicast.map_err(refused)?)
             }
             None => None,
         };
+        let glimpse = config.glimpse.clone().zip(outside.glimpse).map(|(config, network)| {
+            let (publisher, next) = folds.feed.publisher();
+            let time = (outside.clock.now(), folds.names.expired);
+            let standing = Standing::of(core.engine(), next - 1, time);
+            let (time, read) =
+                ((outside.border_clock.clone(), began), (&log, end, release.clone()));
+            GlimpseLoop::new(config, network, time, read, (standing, publisher))
+        });
+        let feed = outside.feed.map(|network| {
+            let parts = FeedParts {
+                clock: outside.border_clock,
+                began,
+                log: &log,
+                from: end,
+                release: release.clone(),
+                index: folds.feed,
+                window: outside.feed_window,
+                requests: outside.requests,
+            };
+            FeedLoop::new(config, network, parts)
+        });
         let keeper = Keeper::new(
             &log,
             (&snapshots, config.snapshots),
@@ -263,7 +289,8 @@ impl<N: Network> Assembly<N> {
             refused,
             keeper,
             market_data,
-            joined: Joined { core, gateway, feed, schedule },
+            glimpse,
+            joined: Joined { core, gateway, feed, multicast, schedule },
             syncer,
             preparer,
             log,
@@ -301,6 +328,7 @@ impl<N: Network> Joined<N> {
         self.core.is_idle()
             && self.gateway.is_idle()
             && self.feed.as_ref().is_none_or(FeedLoop::is_idle)
+            && self.multicast.as_ref().is_none_or(Multicast::is_idle)
     }
 
     /// Whether something waits that no socket and no release says: looked at again soon.
@@ -312,8 +340,9 @@ impl<N: Network> Joined<N> {
     /// How long nothing will be due by the clock, at most `most`.
     pub fn timeout(&mut self, most: Duration) -> Duration {
         let feed = self.feed.as_ref().map_or(most, FeedLoop::timeout);
+        let multicast = self.multicast.as_ref().map_or(most, Multicast::timeout);
         let gateway = self.gateway.timeout().unwrap_or(most);
-        gateway.min(feed).min(self.schedule.wait(&mut self.core)).min(most)
+        gateway.min(feed).min(multicast).min(self.schedule.wait(&mut self.core)).min(most)
     }
 
     /// Sockets → ring. Waits for sockets at most `timeout`. Says whether something went into the ring.
@@ -339,12 +368,14 @@ impl<N: Network> Joined<N> {
     pub fn tell(&mut self) -> Result<ToldOf, String> {
         let sessions = self.gateway.tell().map_err(|error| error.to_string())?;
         let mut subscribers = false;
+        if let Some(multicast) = &mut self.multicast {
+            subscribers = multicast.publish().map_err(|error| error.to_string())?;
+            multicast.tick();
+        }
         if let Some(feed) = &mut self.feed {
-            if self.gateway.feed_is_ready() || feed.timeout().is_zero() {
-                let polled = feed.poll(Some(Duration::ZERO));
-                polled.map_err(|error| format!("poll failed: {error}"))?;
-            }
-            subscribers = feed.publish().map_err(|error| error.to_string())?;
+            let polled = feed.poll(Some(Duration::ZERO));
+            polled.map_err(|error| format!("poll failed: {error}"))?;
+            subscribers |= feed.publish().map_err(|error| error.to_string())?;
         }
         Ok(ToldOf { sessions, subscribers })
     }
@@ -361,6 +392,9 @@ impl<N: Network> Joined<N> {
 
     /// Tells the feed's subscribers that it is over.
     pub fn end(&mut self) {
+        if let Some(multicast) = &mut self.multicast {
+            multicast.end();
+        }
         if let Some(feed) = &mut self.feed {
             feed.end();
         }

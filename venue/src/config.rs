@@ -76,10 +76,16 @@ pub struct Config {
     pub soup: Option<Soup>,
     /// The ITCH feed over MoldUDP64 multicast, if any.
     pub mold: Option<Mold>,
+    /// Snapshots of the feed by GLIMPSE over SoupBinTCP, if any.
+    pub glimpse: Option<Soup>,
+    /// Reference data of the feed, if any.
+    pub reference: Option<ReferenceConfig>,
     /// What happens by the clock.
     pub schedule: ScheduleConfig,
     /// What is traded. The order decides the ids: add at the end.
     pub instruments: Vec<Instrument>,
+    /// In which currency prices are, by instrument, where that is said.
+    pub currencies: Vec<Option<String>>,
     /// Reference price and bands, by instrument; an instrument beyond the end has none.
     pub rules: Vec<InstrumentRules>,
     /// Pre-trade limits of firms.
@@ -180,7 +186,7 @@ pub struct Ouch {
     pub tls: Option<(SocketAddr, TlsFiles)>,
 }
 
-/// The ITCH feed over SoupBinTCP.
+/// The ITCH feed, or its snapshots, over SoupBinTCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Soup {
     /// Where it listens; port 0 takes a free one.
@@ -193,15 +199,37 @@ pub struct Soup {
     pub connections_max: usize,
 }
 
+/// Reference data of the feed: files in the journal's folder, and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferenceConfig {
+    /// Where they can be had over HTTP, if they can; port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+}
+
 /// The ITCH feed over MoldUDP64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mold {
+    /// Line A.
+    pub line_a: MoldLine,
+    /// Line B, if there is one: the same packets.
+    pub line_b: Option<MoldLine>,
+    /// Hops a packet may take.
+    pub ttl: u32,
+    /// How long a message waits at most for others to share its packet while more are there, µs.
+    pub batch_us: u32,
+    /// How long the end of the session is said again when the venue stops, seconds.
+    pub end_s: u32,
+    /// Where the request server listens, if there is one; port 0 takes a free one.
+    pub requests: Option<SocketAddr>,
+}
+
+/// One way that multicast packets take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoldLine {
     /// Multicast group and port.
     pub group: SocketAddrV4,
     /// Address of the interface to send on.
     pub interface: Ipv4Addr,
-    /// Hops a packet may take.
-    pub ttl: u32,
 }
 
 /// Who may log on.
@@ -490,12 +518,35 @@ fn default_true() -> bool {
 fn default_ttl() -> u32 {
     1
 }
+fn default_batch_us() -> Spanned<u32> {
+    spanless(5)
+}
+fn default_end_s() -> Spanned<u32> {
+    spanless(2)
+}
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileItch {
     soup: Option<Spanned<FileSoup>>,
     mold: Option<Spanned<FileMold>>,
+    glimpse: Option<Spanned<FileSoup>>,
+    reference: Option<FileReference>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileReference {
+    #[serde(default)]
+    listen: Option<SocketAddr>,
+}
+
+/// What a file says of the feed.
+struct Feeds {
+    soup: Option<Soup>,
+    mold: Option<Mold>,
+    glimpse: Option<Soup>,
+    reference: Option<ReferenceConfig>,
 }
 
 #[derive(Deserialize)]
@@ -523,14 +574,31 @@ fn default_soup_connections() -> usize {
 struct FileMold {
     group: SocketAddrV4,
     interface: Ipv4Addr,
+    #[serde(default)]
+    line_b: Option<Spanned<FileMoldLine>>,
     #[serde(default = "default_ttl")]
     ttl: u32,
+    #[serde(default = "default_batch_us")]
+    batch_us: Spanned<u32>,
+    #[serde(default = "default_end_s")]
+    end_s: Spanned<u32>,
+    #[serde(default)]
+    requests: Option<SocketAddr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMoldLine {
+    group: SocketAddrV4,
+    interface: Ipv4Addr,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileInstrument {
     symbol: String,
+    #[serde(default)]
+    currency: Option<String>,
     price_decimals: u8,
     #[serde(default)]
     qty_decimals: u8,
@@ -812,7 +880,8 @@ impl Checker<'_> {
             return Err(self.error(at, "heartbeat_s_min is above heartbeat_s_max"));
         }
         let ouch = self.ouch(file.ouch, (&instruments, &file.instrument), &sessions)?;
-        let (soup, mold) = self.feed(file.itch, &instruments, &file.instrument)?;
+        let feeds = self.feed(file.itch, &instruments, &file.instrument)?;
+        let currencies = self.currencies(&file.instrument)?;
         let schedule = self.schedule(&file.schedule, &instruments)?;
         let risk = self.risk(&file.risk, &instruments, &sessions)?;
         let retention = self.retention(&file.journal)?;
@@ -853,10 +922,13 @@ impl Checker<'_> {
             sync_cpu: file.threads.sync_cpu,
             fix,
             ouch,
-            soup,
-            mold,
+            soup: feeds.soup,
+            mold: feeds.mold,
+            glimpse: feeds.glimpse,
+            reference: feeds.reference,
             schedule,
             instruments,
+            currencies,
             rules,
             risk,
             operator: self.operator(&file.operator)?,
@@ -913,8 +985,9 @@ impl Checker<'_> {
         itch: FileItch,
         instruments: &[Instrument],
         from: &[Spanned<FileInstrument>],
-    ) -> Result<(Option<Soup>, Option<Mold>), ConfigError> {
-        if itch.soup.is_some() || itch.mold.is_some() {
+    ) -> Result<Feeds, ConfigError> {
+        let FileItch { soup, mold, glimpse, reference } = itch;
+        if soup.is_some() || mold.is_some() || glimpse.is_some() {
             for (instrument, spanned) in instruments.iter().zip(from) {
                 feed::Publisher::check(instrument).map_err(|error| {
                     let what =
@@ -923,38 +996,71 @@ impl Checker<'_> {
                 })?;
             }
         }
-        let soup = match itch.soup {
+        Ok(Feeds {
+            soup: soup.map(|spanned| self.soup(spanned)).transpose()?,
+            mold: mold.map(|spanned| self.mold(&spanned)).transpose()?,
+            glimpse: glimpse.map(|spanned| self.soup(spanned)).transpose()?,
+            reference: reference.map(|FileReference { listen }| ReferenceConfig { listen }),
+        })
+    }
+
+    fn soup(&self, spanned: Spanned<FileSoup>) -> Result<Soup, ConfigError> {
+        let at = spanned.span().start;
+        let FileSoup { listen, username, password, connections_max } = spanned.into_inner();
+        if username.len() > 6 || password.len() > 10 {
+            let what = "SoupBinTCP has 6 characters for the username and 10 for the password";
+            return Err(self.error(at, what));
+        }
+        Ok(Soup { listen, username, password, connections_max })
+    }
+
+    fn currencies(
+        &self,
+        from: &[Spanned<FileInstrument>],
+    ) -> Result<Vec<Option<String>>, ConfigError> {
+        let currency = |spanned: &Spanned<FileInstrument>| {
+            let Some(currency) = &spanned.get_ref().currency else { return Ok(None) };
+            let is_good = (1..=8).contains(&currency.len())
+                && currency.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+            if is_good {
+                return Ok(Some(currency.clone()));
+            }
+            let what = format!("currency {currency:?} is not 1 to 8 capital letters and digits");
+            Err(self.error(spanned.span().start, what))
+        };
+        from.iter().map(currency).collect()
+    }
+
+    fn mold(&self, spanned: &Spanned<FileMold>) -> Result<Mold, ConfigError> {
+        let (at, mold) = (spanned.span().start, spanned.get_ref());
+        let line = |at: usize, group: SocketAddrV4, interface| {
+            if !group.ip().is_multicast() {
+                let what = format!("{} is not a multicast address (224.0.0.0/4)", group.ip());
+                return Err(self.error(at, what));
+            }
+            Ok(MoldLine { group, interface })
+        };
+        let line_a = line(at, mold.group, mold.interface)?;
+        let line_b = match &mold.line_b {
             None => None,
             Some(spanned) => {
-                let at = spanned.span().start;
-                let soup = spanned.into_inner();
-                if soup.username.len() > 6 || soup.password.len() > 10 {
-                    let what =
-                        "SoupBinTCP has 6 characters for the username and 10 for the password";
+                let (at, b) = (spanned.span().start, spanned.get_ref());
+                let line_b = line(at, b.group, b.interface)?;
+                if line_b.group == line_a.group {
+                    let what = format!("line A has the group {} too", b.group);
                     return Err(self.error(at, what));
                 }
-                Some(Soup {
-                    listen: soup.listen,
-                    username: soup.username,
-                    password: soup.password,
-                    connections_max: soup.connections_max,
-                })
+                Some(line_b)
             }
         };
-        let mold = match itch.mold {
-            None => None,
-            Some(spanned) => {
-                let at = spanned.span().start;
-                let mold = spanned.into_inner();
-                if !mold.group.ip().is_multicast() {
-                    let what =
-                        format!("{} is not a multicast address (224.0.0.0/4)", mold.group.ip());
-                    return Err(self.error(at, what));
-                }
-                Some(Mold { group: mold.group, interface: mold.interface, ttl: mold.ttl })
-            }
-        };
-        Ok((soup, mold))
+        Ok(Mold {
+            line_a,
+            line_b,
+            ttl: mold.ttl,
+            batch_us: self.range(&mold.batch_us, "itch.mold.batch_us", 0, 1_000)?,
+            end_s: self.range(&mold.end_s, "itch.mold.end_s", 0, 60)?,
+            requests: mold.requests,
+        })
     }
 
     fn time_of_day(&self, text: &Spanned<String>) -> Result<u32, ConfigError> {

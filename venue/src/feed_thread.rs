@@ -1,18 +1,23 @@
-//! The feed's loop: the journal's tail as ITCH, over SoupBinTCP and MoldUDP64.
+//! The feed's loop: the journal's tail as ITCH over SoupBinTCP, and what receivers of the multicast have lost.
+//!
+//! It has a thread of its own in every layout: however many read, and however slowly, the core does not feel it. What is
+//! multicast costs the same whoever reads, and has a loop of its own ([`Multicast`]).
 //!
 //! Message numbers are counted from the first record of the journal, so they are the same after a
 //! restart and for every subscriber. The latest messages are kept encoded in a window that all
 //! subscribers copy from; whoever is further behind reads the journal at his own pace, from the sparse
 //! index, and never slows anybody down.
 
+mod multicast;
+mod requests;
 mod saved;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feed::mold::MoldSender;
 use feed::{MessageCount, MessageSink, Publisher, Window};
 use gateway::connection::{Connection, Fill, Flush};
 use gateway::network::{Network, Ready, Sockets, Stream};
@@ -25,6 +30,8 @@ use crate::config::{Config, Soup};
 use crate::release::Release;
 use crate::threads::Sleeper;
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
+pub use multicast::Multicast;
+use requests::RequestServer;
 
 /// Messages between two places in the index.
 const STRIDE: u64 = 256;
@@ -45,7 +52,7 @@ const SUBSCRIBER_BUFFER: usize = 512 << 10;
 /// How long a subscriber may take nothing while bytes wait for it, ns.
 const STUCK_NS: u64 = 30_000_000_000;
 
-/// How often timers are looked at while there are subscribers or multicast.
+/// How often timers are looked at while there are subscribers.
 const TICK_NS: u64 = 100_000_000;
 
 /// Where each ITCH message stands in the journal: every 256th, 16 bytes each.
@@ -63,6 +70,11 @@ impl FeedIndex {
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.count.0
+    }
+
+    /// What goes on with the next message, and its number.
+    pub(crate) fn publisher(&self) -> (Publisher, u64) {
+        (self.publisher.clone(), self.count.0 + 1)
     }
 
     /// The first message that is known to be at `start` or behind it; the next one to come if there is none.
@@ -107,7 +119,7 @@ pub struct FeedLoop<N: Network = Sockets> {
     network: N,
     clock: Clock,
     soup: Option<SoupFeed<N::Stream>>,
-    mold: Option<MoldFeed>,
+    requests: Option<RequestServer>,
     tail: Tail,
     /// What is not published yet stays in the journal.
     hold: Hold,
@@ -146,40 +158,6 @@ struct Behind {
     number: u64,
 }
 
-struct MoldFeed {
-    socket: std::net::UdpSocket,
-    group: SocketAddr,
-    sender: MoldSender,
-}
-
-impl MoldFeed {
-    fn new(mold: &crate::config::Mold, session: [u8; 10], next: u64) -> io::Result<MoldFeed> {
-        use socket2::{Domain, Protocol, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_multicast_if_v4(&mold.interface)?;
-        socket.set_multicast_ttl_v4(mold.ttl)?;
-        socket.set_multicast_loop_v4(true)?;
-        let from = SocketAddr::from((mold.interface, 0));
-        socket.bind(&from.into())?;
-        socket.set_nonblocking(true)?;
-        Ok(MoldFeed {
-            socket: socket.into(),
-            group: SocketAddr::V4(mold.group),
-            sender: MoldSender::new(session, next),
-        })
-    }
-
-    /// The sender, and the way out for its packets. A datagram that the kernel does not take is lost
-    /// like one on the wire: receivers recover it.
-    fn parts(&mut self) -> (&mut MoldSender, impl FnMut(&[u8])) {
-        let MoldFeed { socket, group, sender } = self;
-        let send = |packet: &[u8]| {
-            let _ = socket.send_to(packet, *group);
-        };
-        (sender, send)
-    }
-}
-
 /// What the feed's loop is made of, but for its network.
 pub struct FeedParts<'a> {
     /// The time of its timers.
@@ -196,16 +174,15 @@ pub struct FeedParts<'a> {
     pub index: FeedIndex,
     /// Bytes and messages kept encoded.
     pub window: (usize, usize),
+    /// Where requests of MoldUDP64 come, if they do; it does not block.
+    pub requests: Option<UdpSocket>,
 }
 
 impl<N: Network> FeedLoop<N> {
     /// A loop whose subscribers come from `network`.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel refuses a socket.
-    pub fn new(config: &Config, network: N, parts: FeedParts<'_>) -> io::Result<FeedLoop<N>> {
-        let FeedParts { clock, began, log, from, release, index, window } = parts;
+    #[must_use]
+    pub fn new(config: &Config, network: N, parts: FeedParts<'_>) -> FeedLoop<N> {
+        let FeedParts { clock, began, log, from, release, index, window, requests } = parts;
         let session = session_name(began);
         let next = index.messages() + 1;
         let soup = config.soup.clone().map(|config| SoupFeed {
@@ -214,15 +191,11 @@ impl<N: Network> FeedLoop<N> {
             subscribers: Vec::new(),
             count: 0,
         });
-        let mold = match &config.mold {
-            Some(mold) => Some(MoldFeed::new(mold, session, next)?),
-            None => None,
-        };
-        Ok(FeedLoop {
+        FeedLoop {
             network,
             clock,
             soup,
-            mold,
+            requests: requests.map(|socket| RequestServer::new(socket, session)),
             tail: log.tail(from),
             hold: log.hold(from),
             cutter: Cutter::default(),
@@ -231,13 +204,19 @@ impl<N: Network> FeedLoop<N> {
             release,
             log: log.clone(),
             deadline: Timestamp(0),
-        })
+        }
     }
 
     /// Where SoupBinTCP is spoken.
     #[must_use]
     pub fn soup_addr(&self) -> Option<SocketAddr> {
         self.soup.as_ref().and_then(|_| self.network.local_addr().ok())
+    }
+
+    /// Where requests of MoldUDP64 are answered.
+    #[must_use]
+    pub fn requests_addr(&self) -> Option<SocketAddr> {
+        self.requests.as_ref().and_then(|it| it.socket().local_addr().ok())
     }
 
     /// Messages so far.
@@ -255,7 +234,27 @@ impl<N: Network> FeedLoop<N> {
     /// Whether there is nothing to publish and nobody to bring on.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.tail.position() >= self.release.cursor() && !self.has_lagging()
+        self.tail.position() >= self.release.cursor() && !self.has_askers()
+    }
+
+    /// Whether somebody waits for what is there already.
+    #[must_use]
+    pub fn has_askers(&self) -> bool {
+        self.has_lagging() || self.requests.as_ref().is_some_and(RequestServer::has_more)
+    }
+
+    /// Whether somebody waits for the next message as soon as it is there.
+    #[must_use]
+    pub fn is_listened_to(&self) -> bool {
+        self.soup.as_ref().is_some_and(|soup| {
+            soup.subscribers.iter().flatten().any(|one| !one.blocked && one.machine.is_open())
+        })
+    }
+
+    /// Whether it has followed the journal to its end, and everybody was given what there is.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.tail.position() >= self.log.committed() && !self.has_lagging()
     }
 
     fn has_lagging(&self) -> bool {
@@ -268,8 +267,7 @@ impl<N: Network> FeedLoop<N> {
     /// How long the loop may sleep.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        let waits = self.mold.is_some() || self.soup.as_ref().is_some_and(|soup| soup.count > 0);
-        if !waits {
+        if self.soup.as_ref().is_none_or(|soup| soup.count == 0) {
             return Duration::MAX;
         }
         Duration::from_nanos(self.deadline.0.saturating_sub(self.clock.now().0))
@@ -317,10 +315,11 @@ impl<N: Network> FeedLoop<N> {
             if let Some(soup) = &mut self.soup {
                 soup.tick(now, &mut self.network);
             }
-            if let Some(mold) = &mut self.mold {
-                let (sender, send) = mold.parts();
-                sender.tick(now, send);
-            }
+        }
+        if let Some(requests) = &mut self.requests
+            && self.network.ready().any(|ready| ready == Ready::Joined)
+        {
+            requests.look();
         }
         Ok(())
     }
@@ -332,27 +331,46 @@ impl<N: Network> FeedLoop<N> {
     /// If the journal cannot be followed.
     pub fn publish(&mut self) -> Result<bool, FollowError> {
         let limit = self.release.cursor();
-        let mut published = false;
+        let (mut published, mut is_whole) = (false, true);
         if self.tail.position() < limit {
-            let now = self.clock.now();
-            let mold = self.mold.as_mut();
-            let mut live = Live { index: &mut self.index, window: &mut self.window, mold, now };
+            is_whole = false;
+            let mut live = Live { index: &mut self.index, window: &mut self.window };
             for _ in 0..FRAMES_A_ROUND {
-                let Some(frame) = self.tail.next(limit)? else { break };
+                let Some(frame) = self.tail.next(limit)? else {
+                    is_whole = true;
+                    break;
+                };
                 self.cutter.frame(&frame, &mut live)?;
                 published = true;
             }
             self.hold.pass(self.tail.position());
-            if let Some(mold) = &mut self.mold {
-                let (sender, send) = mold.parts();
-                sender.flush(now, send);
-            }
         }
         if self.has_lagging() {
             published = true;
             self.serve(limit)?;
         }
+        // Whoever asks may have heard of messages that were not read here yet.
+        if let Some(requests) = self.requests.as_mut().filter(|it| is_whole && it.has_more()) {
+            if let Err(error) = requests.serve(&self.index, &self.window, (&self.log, limit)) {
+                // What cannot be read for one receiver is no reason to stop the others.
+                eprintln!("vesta: a request for messages of the feed has no answer: {error}");
+            }
+            published = true;
+        }
         Ok(published)
+    }
+
+    /// Publishes what there is at this moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`FeedLoop::publish`].
+    pub fn catch_up(&mut self) -> Result<(), FollowError> {
+        let limit = self.release.cursor();
+        while self.tail.position() < limit {
+            self.publish()?;
+        }
+        Ok(())
     }
 
     fn serve(&mut self, limit: Position) -> Result<(), FollowError> {
@@ -381,13 +399,8 @@ impl<N: Network> FeedLoop<N> {
         Ok(())
     }
 
-    /// The venue stops: everybody is told.
+    /// The venue stops: every subscriber is told.
     pub fn end(&mut self) {
-        let now = self.clock.now();
-        if let Some(mold) = &mut self.mold {
-            let (sender, send) = mold.parts();
-            sender.end(now, send);
-        }
         if let Some(soup) = &mut self.soup {
             for one in soup.subscribers.iter_mut().flatten() {
                 let _ = one.machine.end_of_session(one.connection.output());
@@ -406,10 +419,22 @@ impl FeedLoop {
     pub fn sleeper(&self) -> io::Result<Arc<Sleeper>> {
         Ok(Sleeper::in_poll(self.network.waker()?))
     }
+
+    /// Has requests end the poll, as subscribers do.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn join_requests(&self) -> io::Result<()> {
+        match &self.requests {
+            Some(requests) => self.network.join(requests.socket().as_raw_fd()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Ten characters that name the message stream of a journal: the second it began in, in base 36.
-fn session_name(began: Timestamp) -> [u8; 10] {
+pub(crate) fn session_name(began: Timestamp) -> [u8; 10] {
     let mut name = *b"V000000000";
     let mut rest = began.0 / 1_000_000_000;
     for place in name.iter_mut().skip(1).rev() {
@@ -422,33 +447,24 @@ fn session_name(began: Timestamp) -> [u8; 10] {
 struct Live<'a> {
     index: &'a mut FeedIndex,
     window: &'a mut Window,
-    mold: Option<&'a mut MoldFeed>,
-    now: Timestamp,
 }
 
-struct LiveSink<'a, 'b> {
+struct LiveSink<'a> {
     count: &'a mut MessageCount,
     window: &'a mut Window,
-    mold: &'a mut Option<&'b mut MoldFeed>,
-    now: Timestamp,
 }
 
-impl MessageSink for LiveSink<'_, '_> {
+impl MessageSink for LiveSink<'_> {
     fn message(&mut self, bytes: &[u8]) {
         self.count.0 += 1;
         self.window.push(self.count.0, bytes);
-        if let Some(mold) = self.mold {
-            let (sender, send) = mold.parts();
-            sender.push(self.now, bytes, send);
-        }
     }
 }
 
-impl<'b> Live<'b> {
-    fn sink(&mut self) -> (&mut Publisher, LiveSink<'_, 'b>) {
+impl Live<'_> {
+    fn sink(&mut self) -> (&mut Publisher, LiveSink<'_>) {
         let FeedIndex { publisher, count, .. } = self.index;
-        let (window, mold, now) = (&mut *self.window, &mut self.mold, self.now);
-        (publisher, LiveSink { count, window, mold, now })
+        (publisher, LiveSink { count, window: self.window })
     }
 }
 

@@ -180,11 +180,6 @@ impl<N: Network> GatewayLoop<N> {
         self.acceptor.take_notices()
     }
 
-    /// Whether the loop joined to this one has something to do; asked once.
-    pub(crate) fn feed_is_ready(&mut self) -> bool {
-        self.acceptor.take_joined_ready()
-    }
-
     /// Whether there is nothing to do before a socket, a timer or the release cursor moves.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {

@@ -1,8 +1,7 @@
 //! A running venue: which loop is on which thread, and in which order they begin and end.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,12 +19,14 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Durability, Layout, Wait};
 use crate::core::{Core, Space, Turned};
 use crate::credentials::{Comparer, Secrets};
-use crate::feed_thread::{self, FeedLoop};
+use crate::feed_thread::{self, FeedLoop, Multicast, session_name};
 use crate::gateway_thread::GatewayLoop;
+use crate::glimpse_thread::{self, GlimpseLoop};
 use crate::market_data_thread;
 use crate::news::{Audience, Desk, NotTold, sessions_of};
 use crate::operator::{Action, NotDone, Reloaded};
 use crate::recovery::{Names, RecoveryError};
+use crate::reference::{self, Reference, ReferenceLoop};
 use crate::release::Release;
 use crate::replay::StateHash;
 use crate::schedule::Schedule;
@@ -65,6 +66,12 @@ pub const PREPARE_REST_MAX: Duration = Duration::from_millis(2);
 
 /// How long a thread sleeps at most; a lost wake-up would cost this much and no more.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// How often the feed's thread looks at the journal while nobody listens to it.
+const FEED_IDLE_PACE: Duration = Duration::from_millis(50);
+
+/// How often it does while somebody listens where threads do not sleep: so the core never makes a system call for it.
+const FEED_PACE: Duration = Duration::from_micros(50);
 
 /// How long a stop waits for Logouts to be answered by the journal.
 const STOP_NS: u64 = 2_000_000_000;
@@ -157,6 +164,11 @@ pub struct Venue {
     ouch_addr: Option<SocketAddr>,
     ouch_tls_addr: Option<SocketAddr>,
     soup_addr: Option<SocketAddr>,
+    requests_addr: Option<SocketAddr>,
+    glimpse_addr: Option<SocketAddr>,
+    reference_addr: Option<SocketAddr>,
+    /// Of threads that nothing else wakes.
+    stop: Vec<Arc<Sleeper>>,
     operator: Mutex<Operator>,
     news: Arc<Desk>,
     secrets: Secrets,
@@ -210,6 +222,18 @@ impl Venue {
             None => None,
             Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
         };
+        let glimpse_listener = match &config.glimpse {
+            None => None,
+            Some(glimpse) => Some(listen("GLIMPSE over SoupBinTCP", glimpse.listen)?),
+        };
+        let reference_listener = match config.reference.and_then(|reference| reference.listen) {
+            None => None,
+            Some(address) => Some(listen("reference data", address)?),
+        };
+        let requests = match config.mold.as_ref().and_then(|mold| mold.requests) {
+            None => None,
+            Some(address) => Some(request_socket(address)?),
+        };
         let connections_max = raise_descriptor_limit(config);
         let live_dir = live_dir(config)?;
         let options = Options {
@@ -238,12 +262,14 @@ impl Venue {
         let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
         let (tls_addr, ouch_addr) = (fix.addr(Door::Fix, true), fix.addr(Door::Ouch, false));
         let ouch_tls_addr = fix.addr(Door::Ouch, true);
-        let feed = if soup_listener.is_some() || config.mold.is_some() {
+        let feed = if soup_listener.is_some() || requests.is_some() {
             let sockets = Sockets::new(soup_listener, FEED_EVENTS);
             Some(sockets.map_err(kernel("the feed's poll"))?)
         } else {
             None
         };
+        let glimpse = glimpse_listener.map(|listener| Sockets::new(Some(listener), FEED_EVENTS));
+        let glimpse = glimpse.transpose().map_err(kernel("the poll of GLIMPSE"))?;
         let (credentials, comparing) = Comparer::new(config, clock::now());
         let secrets = credentials.secrets();
         let outside = Outside {
@@ -251,6 +277,8 @@ impl Venue {
             border_clock: Clock::Machine,
             fix,
             feed,
+            requests,
+            glimpse,
             connections_max,
             gateway_cells: GATEWAY_CELLS,
             venue_cells: VENUE_CELLS,
@@ -259,7 +287,7 @@ impl Venue {
             day_ended: None,
         };
         let Assembly {
-            joined: parts,
+            joined: mut parts,
             syncer,
             preparer,
             log,
@@ -269,13 +297,38 @@ impl Venue {
             refused,
             keeper,
             market_data,
+            glimpse,
             last,
             operator,
             names,
             space,
         } = Assembly::new(config, opened, outside)?;
         say(refused.iter().map(ToString::to_string).collect());
-        let soup_addr = parts.feed.as_ref().and_then(FeedLoop::soup_addr);
+        let reference = match config.reference {
+            None => None,
+            Some(_) => {
+                let session = session_name(names.began.unwrap_or_else(clock::now));
+                let session = String::from_utf8_lossy(&session);
+                let folder = reference::folder(config);
+                let written = Reference::write(config, &names.instruments, &session, &folder);
+                Some(written.map_err(kernel("the files of reference data"))?)
+            }
+        };
+        let reference = match reference.zip(reference_listener) {
+            None => None,
+            Some((reference, listener)) => {
+                let sockets = Sockets::new(Some(listener), FEED_EVENTS);
+                let sockets = sockets.map_err(kernel("the poll of reference data"))?;
+                let read = ReferenceLoop::new(sockets, reference);
+                let stop = read.sleeper().map_err(kernel("a waker"))?;
+                Some((read, stop))
+            }
+        };
+        let reference_addr = reference.as_ref().and_then(|(read, _)| read.addr());
+        let feed = parts.feed.take();
+        let soup_addr = feed.as_ref().and_then(FeedLoop::soup_addr);
+        let glimpse_addr = glimpse.as_ref().and_then(GlimpseLoop::addr);
+        let requests_addr = feed.as_ref().and_then(FeedLoop::requests_addr);
 
         let fate = Arc::new(Fate::default());
         let joined = is_joined(config.layout);
@@ -283,16 +336,18 @@ impl Venue {
         let (news, woken) = (parts.gateway.news(), Arc::clone(&gateway_sleeper));
         let named = config.sessions.iter().map(|it| (it.comp_id.clone(), it.participant.clone()));
         let mut wake = vec![Arc::clone(&gateway_sleeper)];
-        let mut feed_sleeper = None;
-        if let Some(feed) = &parts.feed {
-            if joined {
-                let gateway = parts.gateway.acceptor().network();
-                gateway.join(feed.network().as_raw_fd()).map_err(kernel("the joined poll"))?;
-            } else {
-                let sleeper = feed.sleeper().map_err(kernel("a waker"))?;
-                wake.push(Arc::clone(&sleeper));
-                feed_sleeper = Some(sleeper);
-            }
+        let mut feed_sleepers = None;
+        if let Some(feed) = &feed {
+            feed.join_requests().map_err(kernel("the feed's poll"))?;
+            let sleeper = feed.sleeper().map_err(kernel("a waker"))?;
+            wake.push(Arc::clone(&sleeper));
+            feed_sleepers = Some((sleeper.other(), sleeper));
+        }
+        let glimpse_stop = glimpse.as_ref().map(GlimpseLoop::sleeper).transpose();
+        let glimpse_stop = glimpse_stop.map_err(kernel("a waker"))?;
+        let multicast_sleeper = Sleeper::parked();
+        if !joined && parts.multicast.is_some() {
+            wake.push(Arc::clone(&multicast_sleeper));
         }
         let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
@@ -310,6 +365,8 @@ impl Venue {
             wait: config.wait,
             gateway_ended: Arc::new(AtomicBool::new(false)),
             last_state: Arc::clone(&snapshots.core),
+            log: log.clone(),
+            end: Duration::from_secs(config.mold.as_ref().map_or(0, |mold| mold.end_s.into())),
         };
         // It ends when the gateway's loop has ended: nobody can ask then.
         let gateway = Arc::clone(&gateway_sleeper);
@@ -336,6 +393,32 @@ impl Venue {
             }));
             sleeper
         });
+        let mut stop = Vec::new();
+        if let Some((reference, stopped)) = reference {
+            stop.push(Arc::clone(&stopped));
+            let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
+            loops.push(spawn("vesta-reference", Place::new(None, &taken), &fate, move || {
+                // Of this thread alone, as above.
+                let _ = rustix::process::setpriority_process(None, glimpse_thread::NICE);
+                shared.run(|| reference.run(&thread_fate, &stopped));
+            }));
+        }
+        if let Some((feed, (stopped, me))) = feed.zip(feed_sleepers) {
+            stop.push(Arc::clone(&stopped));
+            let shared = shared.clone();
+            loops.push(spawn("vesta-feed", Place::new(None, &taken), &fate, move || {
+                shared.clone().run(|| shared.feed(feed, &me, &stopped));
+            }));
+        }
+        if let Some((glimpse, stopped)) = glimpse.zip(glimpse_stop) {
+            stop.push(Arc::clone(&stopped));
+            let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
+            loops.push(spawn("vesta-glimpse", Place::new(None, &taken), &fate, move || {
+                // Of this thread alone, as above.
+                let _ = rustix::process::setpriority_process(None, glimpse_thread::NICE);
+                shared.run(|| glimpse.run(&thread_fate, &stopped));
+            }));
+        }
         if joined {
             let me = gateway_sleeper;
             loops.push(spawn(
@@ -347,11 +430,11 @@ impl Venue {
                 },
             ));
         } else {
-            let Joined { core, gateway, feed, schedule } = parts;
-            if let (Some(feed), Some(me)) = (feed, feed_sleeper) {
+            let Joined { core, gateway, multicast, schedule, .. } = parts;
+            if let Some(multicast) = multicast {
                 let shared = shared.clone();
-                loops.push(spawn("vesta-feed", Place::new(None, &taken), &fate, move || {
-                    shared.clone().run(|| shared.feed(feed, &me));
+                loops.push(spawn("vesta-multicast", Place::new(None, &taken), &fate, move || {
+                    shared.clone().run(|| shared.multicast(multicast, &multicast_sleeper));
                 }));
             }
             let (gateway_shared, me) = (shared.clone(), gateway_sleeper);
@@ -385,6 +468,10 @@ impl Venue {
             ouch_addr,
             ouch_tls_addr,
             soup_addr,
+            requests_addr,
+            glimpse_addr,
+            reference_addr,
+            stop,
             operator: Mutex::new(operator),
             news,
             secrets,
@@ -430,6 +517,24 @@ impl Venue {
     #[must_use]
     pub fn soup_addr(&self) -> Option<SocketAddr> {
         self.soup_addr
+    }
+
+    /// Where requests of MoldUDP64 are answered, if they are.
+    #[must_use]
+    pub fn requests_addr(&self) -> Option<SocketAddr> {
+        self.requests_addr
+    }
+
+    /// Where GLIMPSE is spoken, if it is.
+    #[must_use]
+    pub fn glimpse_addr(&self) -> Option<SocketAddr> {
+        self.glimpse_addr
+    }
+
+    /// Where reference data is to be had, if it is.
+    #[must_use]
+    pub fn reference_addr(&self) -> Option<SocketAddr> {
+        self.reference_addr
     }
 
     /// What the journal held at the start.
@@ -568,7 +673,8 @@ impl Venue {
     pub fn stop(mut self) -> Result<(), String> {
         self.fate.stop();
         self.core_sleeper.wake();
-        for sleeper in self.helpers.readers.wake.iter().chain(&self.market_data) {
+        let wake = self.helpers.readers.wake.iter();
+        for sleeper in wake.chain(&self.market_data).chain(&self.stop) {
             sleeper.wake();
         }
         for thread in self.loops.drain(..) {
@@ -612,8 +718,8 @@ impl Venue {
 /// descriptors for, so that the journal's never run out.
 fn raise_descriptor_limit(config: &Config) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let subscribers = config.soup.as_ref().map_or(0, |soup| soup.connections_max);
-    let beside = subscribers as u64 + DESCRIPTORS_BESIDE;
+    let readers = config.soup.iter().chain(&config.glimpse).map(|soup| soup.connections_max as u64);
+    let beside = readers.sum::<u64>() + DESCRIPTORS_BESIDE;
     let wanted = config.fix.connections_max as u64 + beside;
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else {
@@ -657,6 +763,17 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<mio::net::TcpListen
         socket.listen(BACKLOG)?;
         Ok(mio::net::TcpListener::from_std(socket.into()))
     };
+    bound().map_err(|error| StartError::Listen { what, address, error })
+}
+
+/// The socket that requests of MoldUDP64 come to.
+fn request_socket(address: SocketAddr) -> Result<UdpSocket, StartError> {
+    let bound = || {
+        let socket = UdpSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    let what = "requests of MoldUDP64";
     bound().map_err(|error| StartError::Listen { what, address, error })
 }
 
@@ -1035,6 +1152,9 @@ struct Shared {
     gateway_ended: Arc<AtomicBool>,
     /// Set when the core's loop ended in order.
     last_state: Arc<OnceLock<StateHash>>,
+    log: Log,
+    /// How long the end of the feed is said again.
+    end: Duration,
 }
 
 impl Shared {
@@ -1133,29 +1253,88 @@ impl Shared {
         }
     }
 
-    fn feed(&self, mut feed: FeedLoop, me: &Sleeper) -> Result<(), String> {
+    /// `me` is woken for each turn, `stop` when the venue stops.
+    fn feed(&self, mut feed: FeedLoop, me: &Sleeper, stop: &Sleeper) -> Result<(), String> {
+        let mut stop_by: Option<Timestamp> = None;
         loop {
-            let mut timeout = Some(Duration::ZERO);
-            if self.wait == Wait::Park && feed.is_idle() {
+            let mut timeout = Duration::ZERO;
+            stop.doze();
+            if self.fate.is_stopping() {
+                // It goes on until the core has ended.
+                timeout = Duration::from_millis(1);
+            } else if !feed.is_listened_to() && !feed.has_askers() {
+                timeout = feed.timeout().min(FEED_IDLE_PACE);
+            } else if feed.is_idle() && self.wait == Wait::Park {
                 me.doze();
-                if feed.is_idle() && !self.fate.is_stopping() {
-                    timeout = Some(feed.timeout().min(SLEEP_MAX));
+                if feed.is_idle() {
+                    timeout = feed.timeout().min(SLEEP_MAX);
+                }
+            } else if feed.is_idle() {
+                std::thread::park_timeout(FEED_PACE);
+            }
+            feed.poll(Some(timeout)).map_err(|error| format!("poll failed: {error}"))?;
+            me.rise();
+            stop.rise();
+            feed.catch_up().map_err(|error| error.to_string())?;
+            feed.publish().map_err(|error| error.to_string())?;
+            if self.fate.is_stopping() {
+                let now = clock::now();
+                let by = *stop_by.get_or_insert(Timestamp(now.0 + 2 * STOP_NS));
+                if (self.core_has_ended() && feed.is_at_end()) || now >= by {
+                    break;
                 }
             }
-            feed.poll(timeout).map_err(|error| format!("poll failed: {error}"))?;
-            me.rise();
-            let published = feed.publish().map_err(|error| error.to_string())?;
-            if self.fate.is_stopping() && !published {
-                feed.end();
-                return Ok(());
+        }
+        feed.end();
+        // Who hears of the end of the session may have something to ask for.
+        let until = Instant::now() + self.end;
+        while feed.requests_addr().is_some() && Instant::now() < until {
+            let polled = feed.poll(Some(Duration::from_millis(10)));
+            polled.map_err(|error| format!("poll failed: {error}"))?;
+            feed.publish().map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the core's loop has taken its last turn, or will take none.
+    fn core_has_ended(&self) -> bool {
+        self.last_state.get().is_some() || self.fate.failure().is_some()
+    }
+
+    fn multicast(&self, mut multicast: Multicast, me: &Sleeper) -> Result<(), String> {
+        loop {
+            let sent = multicast.publish().map_err(|error| error.to_string())?;
+            multicast.tick();
+            if self.fate.is_stopping() {
+                return self.end_multicast(multicast);
             }
-            if !published && timeout == Some(Duration::ZERO) {
+            if !sent && self.wait == Wait::Park {
+                let timeout = multicast.timeout().min(SLEEP_MAX);
+                me.park(timeout, || !multicast.is_idle() || self.fate.is_stopping());
+            } else if !sent {
                 self.relax();
             }
         }
     }
 
-    /// Gateway, core and feed in turn on one thread.
+    /// Sends the rest, and says for a while that it was the last.
+    fn end_multicast(&self, mut multicast: Multicast) -> Result<(), String> {
+        let by = Instant::now() + Duration::from_nanos(2 * STOP_NS);
+        while !(self.core_has_ended() && multicast.is_at_end(&self.log)) && Instant::now() < by {
+            if !multicast.publish().map_err(|error| error.to_string())? {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        }
+        multicast.end();
+        let until = Instant::now() + self.end;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            multicast.tick();
+            std::thread::park_timeout(left.min(multicast.timeout()));
+        }
+        Ok(())
+    }
+
+    /// Gateway, core and multicast in turn on one thread.
     fn joined(&self, mut parts: Joined<Sockets>, me: &Sleeper) -> Result<(), String> {
         let mut stop_by: Option<Timestamp> = None;
         let mut no_room = false;
@@ -1182,6 +1361,7 @@ impl Shared {
             say(parts.take_notices());
             if took && !self.readers.waits_for_disk {
                 // After the reports: whoever waits for them does not wait for this.
+                self.readers.wake();
                 self.syncer.wake_one();
             }
             if self.fate.is_stopping() {
@@ -1192,9 +1372,11 @@ impl Shared {
                 });
                 let done = parts.connections() == 0 && parts.core.is_idle() && !told.subscribers;
                 if now >= by || done {
-                    parts.end();
                     let _ = self.last_state.set(state_of(&parts.core));
-                    return Ok(());
+                    return match parts.multicast.take() {
+                        Some(multicast) => self.end_multicast(multicast),
+                        None => Ok(()),
+                    };
                 }
             }
             let idle = !pushed && !took && !told.sessions && !told.subscribers;
@@ -1205,12 +1387,12 @@ impl Shared {
     }
 }
 
-/// Lines for the log.
 /// What a core came to: a walk over all that rests, when it has ended.
 fn state_of(core: &Core) -> StateHash {
     StateHash { sequence: core.sequence(), hash: core.engine().state_hash() }
 }
 
+/// Lines for the log.
 fn say(notices: Vec<String>) {
     for notice in notices {
         eprintln!("vesta: {notice}");

@@ -22,7 +22,7 @@ pub struct Sleeper {
 
 enum How {
     /// It sleeps in the kernel's poll.
-    Poll(mio::Waker),
+    Poll(Arc<mio::Waker>),
     /// It is parked; set by the thread itself.
     Park(OnceLock<Thread>),
 }
@@ -31,7 +31,19 @@ impl Sleeper {
     /// For a thread that sleeps in a poll.
     #[must_use]
     pub fn in_poll(waker: mio::Waker) -> Arc<Sleeper> {
-        Arc::new(Sleeper { sleeping: AtomicBool::new(false), how: How::Poll(waker) })
+        Arc::new(Sleeper { sleeping: AtomicBool::new(false), how: How::Poll(Arc::new(waker)) })
+    }
+
+    /// Another for the thread of this one, which sleeps in a poll: for those who wake it for another reason.
+    #[must_use]
+    pub fn other(&self) -> Arc<Sleeper> {
+        match &self.how {
+            How::Poll(waker) => {
+                let how = How::Poll(Arc::clone(waker));
+                Arc::new(Sleeper { sleeping: AtomicBool::new(false), how })
+            }
+            How::Park(_) => Sleeper::parked(),
+        }
     }
 
     /// For a thread that sleeps in [`Sleeper::park`].

@@ -1,5 +1,6 @@
 //! What PROTOCOL.md says is what we do.
 
+use feed::glimpse::{SNAPSHOT_END_BYTES, decode_snapshot_end, encode_snapshot_end};
 use feed::message::MESSAGE_BYTES_MAX;
 use feed::mold::{HEADER_BYTES, MoldPacket, MoldRequest, PACKET_BYTES_MAX};
 use feed::{MESSAGE_KINDS_PUBLISHED, decode, message_bytes};
@@ -69,7 +70,10 @@ fn the_tables_of_published_messages_add_up() {
 fn the_examples_of_packets_are_packets() {
     for row in rows("Examples of packets") {
         let bytes = unhex(&row[0]);
-        if row[1].starts_with("request") {
+        if let Some(next) = decode_snapshot_end(&bytes) {
+            assert_eq!(format!("end of a snapshot, go on with {next}"), row[1]);
+            assert_eq!(encode_snapshot_end(next).as_slice(), bytes);
+        } else if row[1].starts_with("request") {
             let request = MoldRequest::parse(&bytes).unwrap();
             let said = format!("request for {} messages from {}", request.count, request.sequence);
             assert_eq!(said, row[1]);
@@ -80,6 +84,8 @@ fn the_examples_of_packets_are_packets() {
             assert!(packet.messages().all(|(_, message)| decode(message).is_ok()));
         }
     }
+    let end = rows("GLIMPSE").iter().map(|row| row[1].parse::<usize>().unwrap()).sum::<usize>();
+    assert_eq!(end, SNAPSHOT_END_BYTES);
     assert!(PROTOCOL.contains(&format!("at most {PACKET_BYTES_MAX} bytes")));
     assert!(PROTOCOL.contains(&format!("exactly {HEADER_BYTES} bytes")));
 }

@@ -11,6 +11,7 @@ mod hostile;
 mod mirror;
 mod mold;
 mod publisher;
+mod receiver;
 mod samples;
 mod scripts;
 mod special;

@@ -76,6 +76,35 @@ fn heartbeats_fill_silence_and_the_end_is_repeated() {
 }
 
 #[test]
+fn a_message_waits_for_others_no_longer_than_it_may() {
+    let mut sent = Vec::new();
+    let mut sender = MoldSender::new(SESSION, 1);
+    sender.flush_older(at(0), 0, collect(&mut sent));
+    assert!(sent.is_empty(), "an empty packet is no packet");
+    sender.push(at(10_000), b"a", collect(&mut sent));
+    sender.push(at(14_000), b"b", collect(&mut sent));
+    sender.flush_older(at(14_999), 5_000, collect(&mut sent));
+    assert!(sent.is_empty());
+    sender.flush_older(at(15_000), 5_000, collect(&mut sent));
+    // The next one waits from its own time on.
+    sender.push(at(15_000), b"c", collect(&mut sent));
+    sender.flush_older(at(19_999), 5_000, collect(&mut sent));
+    assert_eq!(sent.len(), 1);
+    // A clock that was set back makes nobody wait.
+    sender.flush_older(at(14_000), 5_000, collect(&mut sent));
+    let counts: Vec<_> = sent.iter().map(|it| MoldPacket::parse(it).unwrap().count()).collect();
+    assert_eq!(counts, [2, 1]);
+    // Nor does one whose packet was full before.
+    for _ in 0..37 {
+        sender.push(at(20_000), &[b'A'; 36], collect(&mut sent));
+    }
+    sender.flush_older(at(24_999), 5_000, collect(&mut sent));
+    assert_eq!(sent.len(), 3);
+    sender.flush_older(at(25_000), 5_000, collect(&mut sent));
+    assert_eq!(sent.len(), 4);
+}
+
+#[test]
 fn packets_are_filled_and_never_longer_than_the_bound() {
     let mut sent = Vec::new();
     let mut sender = MoldSender::new(SESSION, 1);

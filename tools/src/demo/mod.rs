@@ -92,6 +92,10 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         ItchConn::connect(own.soup_addr(), "", "", 1, Duration::ZERO).map_err(Failure::failed)?;
     let mut tape = Tape::new(instruments);
     let mut screen = Screen::new(tape.instruments());
+    // A venue that stops at once would not have heard of us.
+    while tape.messages == 0 && !interrupt.is_set() && !own.has_failed() {
+        look(&mut set, &mut feed, &mut market, &mut tape, LOOK)?;
+    }
     let began = Instant::now();
     let gap = Duration::from_secs(1) / args.rate;
     let mut due = began;
@@ -126,6 +130,8 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
             output::json(&json!({ "ok": false, "replay_ok": false, "why": why.to_string() }));
         }
     })?;
+    // The feed says everything before it says that it is over.
+    while feed.poll(&mut |_, message| tape.message(message)).is_ok() {}
     tell(args, &market, &tape, &replayed, elapsed)
 }
 

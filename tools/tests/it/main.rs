@@ -12,6 +12,7 @@ mod dissecting;
 mod drop_copy;
 mod explaining;
 mod exporting;
+mod feeding;
 mod formats;
 mod importing;
 mod journals;

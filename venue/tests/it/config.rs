@@ -416,3 +416,41 @@ fn ouch_is_for_sessions_that_say_so() {
     let plain = plain.replace("# plain_passwords = true", "plain_passwords = true");
     assert!(error(&plain).contains("10 characters for the password"));
 }
+
+#[test]
+fn the_lines_of_the_multicast_are_groups_of_their_own() {
+    let mut text = SAMPLE.to_owned();
+    let shown =
+        ["[itch.mold", "group = \"239", "interface", "ttl", "batch_us", "end_s", "requests"];
+    let beside = ["[itch.glimpse]", "[itch.reference]", "listen = \"127.0.0.1:501"];
+    for key in shown.into_iter().chain(beside) {
+        let commented = format!("\n# {key}");
+        assert!(text.contains(&commented), "{key}");
+        text = text.replace(&commented, &format!("\n{key}"));
+    }
+    let all = Config::parse("vesta.toml", &text).unwrap();
+    assert_eq!(all.glimpse.unwrap().listen.to_string(), "127.0.0.1:5013");
+    assert_eq!(all.reference.unwrap().listen.unwrap().to_string(), "127.0.0.1:5014");
+    assert_eq!(all.currencies, [Some("USD".into()), None]);
+    let mold = all.mold.unwrap();
+    assert_eq!(mold.line_a.group.to_string(), "239.192.0.1:5011");
+    assert_eq!(mold.line_b.unwrap().group.to_string(), "239.192.0.2:5011");
+    assert_eq!((mold.ttl, mold.batch_us, mold.end_s), (1, 5, 2));
+    assert_eq!(mold.requests.unwrap().to_string(), "127.0.0.1:5012");
+    let least = "[fix]\nlisten = \"127.0.0.1:0\"\n[itch.mold]\ngroup = \"239.192.0.1:5011\"\n\
+                 interface = \"127.0.0.1\"\n";
+    let least = Config::parse("least.toml", least).unwrap().mold.unwrap();
+    assert_eq!((least.ttl, least.batch_us, least.end_s), (mold.ttl, mold.batch_us, mold.end_s));
+    assert_eq!((least.line_b, least.requests), (None, None));
+    for (from, to, word) in [
+        ("239.192.0.2", "239.192.0.1", "line A has the group"),
+        ("239.192.0.2", "10.0.0.1", "not a multicast address"),
+        ("239.192.0.1", "10.0.0.1", "not a multicast address"),
+        ("currency = \"USD\"", "currency = \"usd\"", "is not 1 to 8 capital letters"),
+        ("batch_us = 5", "batch_us = 1001", "must be 0 to 1000"),
+        ("end_s = 2", "end_s = 61", "must be 0 to 60"),
+    ] {
+        let wrong = error(&text.replace(from, to));
+        assert!(wrong.contains(word), "{wrong}");
+    }
+}

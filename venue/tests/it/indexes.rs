@@ -114,7 +114,7 @@ fn who_is_told_to_stop_makes_no_index() {
     let mut again = self::keeper(&bench, EVERY);
     assert_eq!(again.make_index(|| false).unwrap(), 0);
     assert_eq!(keeper.mend(usize::MAX, || false).made, 0);
-    assert_eq!(bench.snapshots.list_all().unwrap(), []);
+    assert!(bench.snapshots.list_all().unwrap().is_empty());
 }
 
 /// Each turn is where the filters and the places of turns say, and hardly a name is anywhere else.

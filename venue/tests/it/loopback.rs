@@ -1,10 +1,7 @@
 //! A whole venue over loopback: few tests, each a promise.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
-
-use feed::mold::{MoldKind, MoldPacket};
 
 use journal::{Reader, Snapshots};
 use matcher::{Command, InstrumentId, Phase};
@@ -37,7 +34,7 @@ fn config_with(folder: &Folder, every_bytes: u64) -> Config {
     Config { snapshots: SnapshotConfig { every_bytes, keep: 2 }, ..config(folder) }
 }
 
-fn start(config: &Config) -> Venue {
+pub(crate) fn start(config: &Config) -> Venue {
     Venue::start(config).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -506,42 +503,6 @@ fn the_feed_is_the_same(every_bytes: u64) {
     let book = live.mirror();
     assert!(book.best(1).bid.is_some());
     venue.stop().unwrap();
-}
-
-#[test]
-fn multicast_carries_the_same_messages_as_soupbintcp() {
-    let folder = Folder::new();
-    let mut config = config(&folder);
-    let localhost = Ipv4Addr::LOCALHOST;
-    let receiver = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let group =
-        SocketAddrV4::new(Ipv4Addr::new(239, 192, 7, 7), receiver.local_addr().unwrap().port());
-    receiver.join_multicast_v4(group.ip(), &localhost).unwrap();
-    config.mold = Some(venue::config::Mold { group, interface: localhost, ttl: 1 });
-    let venue = start(&config);
-    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
-    for n in 0..50 {
-        peer.order(&format!("o{n}"), "1", "1", "5");
-        assert_eq!(peer.report().get(150), "0");
-    }
-    let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
-    subscriber.read_until(|got| got.kinds().matches('A').count() == 50);
-    let first = subscriber.messages.len() as u64 - 49;
-    venue.stop().unwrap();
-
-    let mut received = Vec::new();
-    let mut packet = [0; 2_048];
-    loop {
-        let len = receiver.recv(&mut packet).expect("no end of session came");
-        let packet = MoldPacket::parse(&packet[..len]).unwrap();
-        received.extend(packet.messages().map(|(number, message)| (number, message.to_vec())));
-        if packet.kind == MoldKind::End {
-            break;
-        }
-    }
-    let orders: Vec<_> = received.into_iter().filter(|(number, _)| *number >= first).collect();
-    assert_eq!(orders, subscriber.messages[subscriber.messages.len() - 50..]);
 }
 
 #[test]

@@ -196,9 +196,18 @@ pub(crate) struct Subscriber {
 
 impl Subscriber {
     pub(crate) fn connect(address: SocketAddr, from: u64) -> Subscriber {
+        Subscriber::connect_as(address, ("", ""), from)
+    }
+
+    pub(crate) fn connect_as(
+        address: SocketAddr,
+        (username, password): (&str, &str),
+        from: u64,
+    ) -> Subscriber {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = SoupClient::new(SoupClientConfig::new(b"", b"", from));
+        let config = SoupClientConfig::new(username.as_bytes(), password.as_bytes(), from);
+        let mut client = SoupClient::new(config);
         let mut out = Vec::new();
         client.login(&mut out);
         stream.write_all(&out).unwrap();

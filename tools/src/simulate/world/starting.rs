@@ -104,6 +104,8 @@ impl World {
             border_clock: self.border_clock.clone(),
             fix: self.net.listener(Port::Fix),
             feed: Some(self.net.listener(Port::Feed)),
+            requests: None,
+            glimpse: None,
             connections_max: config.fix.connections_max,
             gateway_cells: 1 << 9,
             venue_cells: 1 << 8,
