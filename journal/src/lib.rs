@@ -53,7 +53,7 @@ pub use log::{Hold, Log, Position};
 pub use part::Part;
 pub use preparer::{Prepared, Preparer};
 pub use reader::{Reader, SegmentInfo, Verified, verify};
-pub use recover::open_with;
+pub use recover::{live_dir_of, open_with};
 pub use retained::{Kept, Retained};
 pub use retire::{RetireError, Retired, Retirer};
 pub use scan::{Cut, CutReason};

@@ -223,6 +223,19 @@ pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
     (instance, live_dir)
 }
 
+/// The live folder of the log in `dir`, as its lock file names it; `None` if there is no such file, or none that is whole.
+#[must_use]
+pub fn live_dir_of(dir: &Path) -> Option<PathBuf> {
+    let mut bytes = Vec::new();
+    let file = File::open(dir.join(LOCK_FILE)).ok()?;
+    // It has three lines.
+    std::io::Read::read_to_end(&mut file.take(OWNER_BYTES_MAX), &mut bytes).ok()?;
+    read_owner(&bytes).1
+}
+
+/// Bytes of a lock file, at most: a path, and little else.
+const OWNER_BYTES_MAX: u64 = 8 << 10;
+
 /// Bytes of [`check_line`].
 const CHECK_LINE_BYTES: usize = 15;
 

@@ -20,19 +20,21 @@ pub struct JournalArgs {
     /// Folder of the journal: the `journal_dir` of its venue.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-    /// Folder of the live log, if the venue has another than the default one.
+    /// Folder of the live log, if the journal's lock file does not say it.
     #[arg(long, value_name = "DIR")]
     pub live_dir: Option<PathBuf>,
 }
 
 impl JournalArgs {
-    /// The live log's folder: the one given, or the default one if it is there.
+    /// The live log's folder: the one given; or the one that the lock file of a venue that runs names, since that of a copy names
+    /// another journal's; or the default one, if it is there.
     #[must_use]
     pub fn live_dir(&self) -> Option<PathBuf> {
-        match &self.live_dir {
-            Some(dir) => Some(dir.clone()),
-            None => venue::default_live_dir(&self.dir).filter(|dir| dir.is_dir()),
+        if self.live_dir.is_some() {
+            return self.live_dir.clone();
         }
+        let named = journal::live_dir_of(&self.dir).filter(|dir| dir.is_dir() && self.is_in_use());
+        named.or_else(|| venue::default_live_dir(&self.dir).filter(|dir| dir.is_dir()))
     }
 
     /// Opens it.

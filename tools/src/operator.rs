@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,10 +25,13 @@ const NAME: &str = "operator";
 /// Bytes of a request, at most.
 const REQUEST_BYTES_MAX: usize = 4 << 10;
 
-/// Requests answered before signals are looked for again.
+/// Those who come in at one look, at most.
 const REQUESTS_A_LOOK: usize = 8;
 
-/// How long a request may take to come, and its answer to go.
+/// Those whose requests are not all there yet, at most; the others wait outside.
+const ASKING_MAX: usize = 32;
+
+/// How long a request may take to come.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long whoever asks waits for the answer: the venue looks ten times a second, and then at its gateway.
@@ -47,18 +50,28 @@ pub(crate) struct Door {
     uids: Vec<u32>,
     /// When the log was last told of somebody else.
     said: Option<Instant>,
+    asking: Vec<Asking>,
+    /// Which file the socket is: another venue may have put its own there since.
+    file: Option<(u64, u64)>,
 }
 
 impl Door {
-    /// Opens it, for a venue that was started with this configuration from that file. The journal is the venue's alone, so
-    /// what stands there is from before.
+    /// Opens it, for a venue that was started with this configuration from that file. What stands there is from before, unless
+    /// somebody answers: then it is another venue's.
     pub(crate) fn open(venue: &Venue, config: &Config, file: &Path) -> io::Result<Door> {
         let path = match &config.operator.socket {
             Some(socket) => socket.clone(),
             None => venue.live_dir().join(NAME),
         };
         match std::fs::symlink_metadata(&path) {
-            Ok(about) if about.file_type().is_socket() => std::fs::remove_file(&path)?,
+            Ok(about) if about.file_type().is_socket() => {
+                if UnixStream::connect(&path).is_ok() {
+                    let text =
+                        format!("{} is the socket of another venue that runs", path.display());
+                    return Err(io::Error::other(text));
+                }
+                std::fs::remove_file(&path)?;
+            }
             Ok(_) => return Err(io::Error::other(format!("{} is no socket", path.display()))),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) => {}
@@ -72,39 +85,63 @@ impl Door {
             [] => vec![rustix::process::geteuid().as_raw()],
             uids => uids.to_vec(),
         };
-        Ok(Door { listener, path, config: file.to_path_buf(), uids, said: None })
+        let (config, socket) = (file.to_path_buf(), which(&path));
+        Ok(Door { listener, path, config, uids, said: None, asking: Vec::new(), file: socket })
     }
 
-    /// Answers whoever has come.
+    /// Answers those whose requests have come. Waits for nobody.
     pub(crate) fn look(&mut self, venue: &Venue) {
         for _ in 0..REQUESTS_A_LOOK {
-            let Ok((mut stream, _)) = self.listener.accept() else { return };
-            let answer = self.answer(venue, &mut stream);
-            let _ = stream.write_all(answer.as_bytes());
+            if self.asking.len() == ASKING_MAX {
+                break;
+            }
+            let Ok((stream, _)) = self.listener.accept() else { break };
+            self.take(stream);
+        }
+        for mut asking in std::mem::take(&mut self.asking) {
+            let answer = match asking.read() {
+                Ok(false) if asking.since.elapsed() < PATIENCE => {
+                    self.asking.push(asking);
+                    continue;
+                }
+                Ok(false) => Err("the request did not come: it took too long".into()),
+                Ok(true) => match std::str::from_utf8(&asking.bytes) {
+                    Ok(request) => self.obey(venue, asking.uid, request),
+                    Err(_) => Err("it is no text".into()),
+                },
+                Err(error) => Err(format!("the request did not come: {error}")),
+            };
+            let answer = match answer {
+                Ok(done) => format!("ok {done}"),
+                Err(why) => format!("no {why}"),
+            };
+            // It fits what the kernel holds for a connection; whoever has gone misses it.
+            let _ = asking.stream.write_all(answer.as_bytes());
         }
     }
 
-    fn answer(&mut self, venue: &Venue, stream: &mut UnixStream) -> String {
-        let uid = match socket_peercred(&*stream) {
-            Ok(peer) => peer.uid.as_raw(),
-            Err(error) => return format!("no it is not known who asks: {error}"),
-        };
-        // Before a byte is read: whoever is no operator takes no time.
-        if !self.uids.contains(&uid) {
-            if self.said.is_none_or(|said| said.elapsed() >= LINES_APART) {
-                eprintln!("vesta: the user with the id {uid} asked as an operator, and is none");
-                self.said = Some(Instant::now());
+    /// Keeps who has come until all of the request is there; whoever is no operator is told so at once, and takes no place.
+    fn take(&mut self, mut stream: UnixStream) {
+        let refusal = match socket_peercred(&stream).map(|peer| peer.uid.as_raw()) {
+            Ok(uid) if self.uids.contains(&uid) => {
+                if stream.set_nonblocking(true).is_ok() {
+                    let since = Instant::now();
+                    self.asking.push(Asking { stream, uid, since, bytes: Vec::new() });
+                }
+                return;
             }
-            return format!("no the user with the id {uid} is no operator of this venue");
-        }
-        let done = match receive(stream) {
-            Ok(request) => self.obey(venue, uid, &request),
-            Err(error) => Err(format!("the request did not come: {error}")),
+            Ok(uid) => {
+                if self.said.is_none_or(|said| said.elapsed() >= LINES_APART) {
+                    eprintln!(
+                        "vesta: the user with the id {uid} asked as an operator, and is none"
+                    );
+                    self.said = Some(Instant::now());
+                }
+                format!("no the user with the id {uid} is no operator of this venue")
+            }
+            Err(error) => format!("no it is not known who asks: {error}"),
         };
-        match done {
-            Ok(done) => format!("ok {done}"),
-            Err(why) => format!("no {why}"),
-        }
+        let _ = stream.write_all(refusal.as_bytes());
     }
 
     fn obey(&self, venue: &Venue, uid: u32, request: &str) -> Result<String, String> {
@@ -140,30 +177,43 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        if self.file.is_some() && which(&self.path) == self.file {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
-/// All that comes, in the time that there is for it.
-fn receive(stream: &mut UnixStream) -> io::Result<String> {
-    stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let (until, mut bytes, mut buffer) = (Instant::now() + PATIENCE, Vec::new(), [0; 1024]);
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer)? {
-            0 => break,
-            read => bytes.extend_from_slice(&buffer[..read]),
-        }
-        if bytes.len() > REQUEST_BYTES_MAX {
-            return Err(io::Error::other("it is too long"));
+/// Which file stands there.
+fn which(path: &Path) -> Option<(u64, u64)> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    Some((about.dev(), about.ino()))
+}
+
+/// An operator whose request is not all there yet.
+struct Asking {
+    stream: UnixStream,
+    uid: u32,
+    since: Instant,
+    bytes: Vec<u8>,
+}
+
+impl Asking {
+    /// Reads what has come; whether that is all of it.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 1024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(true),
+                Ok(read) => self.bytes.extend_from_slice(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.bytes.len() > REQUEST_BYTES_MAX {
+                return Err(io::Error::other("it is too long"));
+            }
         }
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))
 }
 
 /// What an operator asks.

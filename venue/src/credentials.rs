@@ -184,6 +184,11 @@ impl Credentials {
     pub fn is_open(&self) -> bool {
         *self == Credentials::default()
     }
+
+    /// Whether there is something to prove, beyond a name.
+    fn has_proof(&self) -> bool {
+        self.password.is_some() || self.hmac_key.is_some() || self.certificate.is_some()
+    }
 }
 
 /// Reads a key as `vesta password --hmac-key` prints it: Base64.
@@ -229,6 +234,8 @@ pub fn signer(key: &str) -> Result<impl Fn(&[u8]) -> Vec<u8> + Send + use<>, &'s
 pub(crate) struct Question {
     ticket: Ticket,
     hash: Box<PasswordHash>,
+    /// Of the credentials that it is asked about: [`Known::reads`].
+    reads: u64,
     password: Zeroizing<Vec<u8>>,
     /// The same in lower case, where case does not count and it has capitals.
     lower: Option<Zeroizing<Vec<u8>>>,
@@ -241,7 +248,7 @@ pub(crate) struct Question {
 
 impl Question {
     /// What is found, and the hash that counts from now on if it is another.
-    fn answer(&self) -> (Ticket, Verdict, Option<Password>) {
+    fn answer(&self) -> Looked {
         let lower = self.lower.as_ref().is_some_and(|lower| has_hash(lower, &self.hash));
         let good = (lower | has_hash(&self.password, &self.hash)) & self.rest_is_good;
         let (verdict, password) = match &self.new {
@@ -253,14 +260,27 @@ impl Question {
                 Err(why) => (Verdict::Renewed(NewPassword::Refused(why)), None),
             },
         };
-        (self.ticket, verdict, password)
+        Looked { ticket: self.ticket, reads: self.reads, verdict, password }
     }
+}
+
+/// What [`Question::answer`] found.
+pub(crate) struct Looked {
+    ticket: Ticket,
+    reads: u64,
+    verdict: Verdict,
+    /// The hash that counts from now on, if it is another.
+    password: Option<Password>,
 }
 
 /// Every session's credentials, and when each was last proved by HMAC.
 pub(crate) struct Known {
     sessions: Vec<(Credentials, Timestamp)>,
     comp_ids: Vec<String>,
+    /// Which of them are found by their username: the gateway knows those of the start.
+    by_username: Vec<bool>,
+    /// How often all were read again.
+    reads: u64,
     /// The file with the secrets, if there is one.
     file: Option<PathBuf>,
 }
@@ -271,12 +291,28 @@ impl Known {
         Known {
             sessions: config.sessions.iter().map(of).collect(),
             comp_ids: config.sessions.iter().map(|session| session.comp_id.clone()).collect(),
+            by_username: config.sessions.iter().map(|it| it.ouch_firm.is_some()).collect(),
+            reads: 0,
             file: config.fix.credentials.clone(),
         }
     }
 
-    /// Takes what was read again of the same sessions; says for how many it is something else.
-    fn take(&mut self, read: Known) -> usize {
+    /// Takes what was read again of the same sessions; says for how many it is something else, or why nothing of it is taken.
+    fn take(&mut self, read: Known) -> Result<usize, String> {
+        for (at, ((known, _), (read, _))) in self.sessions.iter().zip(&read.sessions).enumerate() {
+            let comp_id = &self.comp_ids[at];
+            // A file that is empty, or cut between two entries, is a file too.
+            if known.has_proof() && !read.has_proof() {
+                return Err(format!(
+                    "session {comp_id} has credentials and would have none: everybody could log on as it"
+                ));
+            }
+            if self.by_username[at] && known.username != read.username {
+                return Err(format!(
+                    "the username of session {comp_id} is not that of the start: that needs another start"
+                ));
+            }
+        }
         let mut changed = 0;
         for ((known, _), (read, _)) in self.sessions.iter_mut().zip(read.sessions) {
             if *known != read {
@@ -285,7 +321,8 @@ impl Known {
             }
         }
         self.file = read.file;
-        changed
+        self.reads += 1;
+        Ok(changed)
     }
 
     /// What is to be done with the new password of a claim, once that is proved.
@@ -332,6 +369,7 @@ impl Known {
             Some(Password::Hash(hash)) => Err(Box::new(Question {
                 ticket,
                 hash: hash.clone(),
+                reads: self.reads,
                 password: Zeroizing::new(claim.password().to_vec()),
                 lower: lower_of(claim.password()).filter(|_| without_case),
                 rest_is_good: good,
@@ -400,6 +438,42 @@ mod tests {
         assert!(!is_signature(&key, signed, &signature[..43]));
         assert!(!is_signature(&key, signed, b"FNfw6adT+V8="));
         assert!(!is_signature(&key, signed, b""));
+    }
+
+    /// Nothing of what was read again is taken if a session would be everybody's, or has a name that the gateway does not know.
+    #[test]
+    fn credentials_that_are_read_again_are_all_taken_or_none() {
+        let known = |sessions: &[(&str, Option<&str>)]| Known {
+            sessions: sessions
+                .iter()
+                .map(|(username, password)| {
+                    let password = password.map(|it| Password::Plain(Secret::new(it.into())));
+                    let username = Some((*username).to_owned());
+                    (Credentials { username, password, ..Credentials::default() }, Timestamp(0))
+                })
+                .collect(),
+            comp_ids: vec!["A".into(), "B".into()],
+            by_username: vec![false, true],
+            reads: 0,
+            file: None,
+        };
+        let of_start = [("ua", Some("one")), ("ub", Some("two"))];
+        let mut in_force = known(&of_start);
+        for (wrong, why) in [
+            (
+                [("ua", Some("three")), ("ub", None)],
+                "session B has credentials and would have none",
+            ),
+            ([("ua", Some("three")), ("uc", Some("two"))], "the username of session B"),
+        ] {
+            let refused = in_force.take(known(&wrong)).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+            assert_eq!(in_force.take(known(&of_start)), Ok(0), "nothing was taken");
+        }
+        // A name that is only compared may change, and who had no password may get one.
+        let other = [("ux", Some("one")), ("ub", Some("three"))];
+        assert_eq!(in_force.take(known(&other)), Ok(2));
+        assert_eq!(in_force.take(known(&other)), Ok(0));
     }
 
     #[test]

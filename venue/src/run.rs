@@ -646,7 +646,12 @@ impl Venue {
         let read = read.map_err(|error| NotDone::Refused(error.to_string()))?;
         let answer = self.secrets.renew(config).ok_or(NotDone::Busy)?;
         self.gateway_sleeper.wake();
-        let sessions = answer.recv_timeout(NEWS_PATIENCE).map_err(|_| NotDone::Ended)?;
+        let taken = match answer.recv_timeout(NEWS_PATIENCE) {
+            // It may have been taken at the last moment: then the answer is on its way.
+            Err(_) if !self.secrets.withdraw() => answer.recv_timeout(NEWS_PATIENCE),
+            taken => taken,
+        };
+        let sessions = taken.map_err(|_| NotDone::Ended)?.map_err(NotDone::Refused)?;
         let certificate = !read.is_empty();
         for ((_, in_force), read) in self.tls.iter().zip(read) {
             in_force.set(read);

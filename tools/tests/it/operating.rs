@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
@@ -86,6 +87,7 @@ fn certificates_and_credentials_are_read_again() {
         ("cert.pem", "no certificate"),
         ("key.pem", "no key"),
         ("credentials.toml", "[[credential]]\ncomp_id = \"A\"\npassword = \"open sesame\"\n"),
+        ("credentials.toml", ""),
         ("vesta.toml", "nothing of a configuration"),
     ] {
         let path = folder.path().join(name);
@@ -96,7 +98,12 @@ fn certificates_and_credentials_are_read_again() {
             // Nobody even knows where the venue is.
             refused.assert_says(2, &["vesta.toml"]);
         } else {
-            refused.assert_says(1, &["nothing is changed", name]);
+            let why = if wrong.is_empty() {
+                "session A has credentials and would have none"
+            } else {
+                name
+            };
+            refused.assert_says(1, &["nothing is changed", why]);
         }
         assert!(!refused.err.contains("sesame"), "{}", refused.err);
         fs::write(&path, good).unwrap();
@@ -136,7 +143,7 @@ fn certificates_and_credentials_are_read_again() {
 
     let asked = printed(&folder);
     let line = format!("operator, user id {}: reload", me());
-    assert_eq!(asked.matches(&line).count(), 7, "{asked}");
+    assert_eq!(asked.matches(&line).count(), 8, "{asked}");
     run(&["replay", folder.path().join("journal").to_str().unwrap(), "--verify"]).assert_good();
 }
 
@@ -201,6 +208,32 @@ fn only_operators_operate() {
     venue.signal("-TERM");
     assert!(venue.end().err.contains("door is no socket"));
     assert_eq!(fs::read_to_string(folder.path().join("door")).unwrap(), "precious");
+}
+
+/// Two venues of one socket: the second does not take it from the first, and whoever says nothing there holds up nobody.
+#[test]
+fn an_operators_socket_is_one_venues() {
+    let folder = Folder::new();
+    let with_door = |folder: &Folder, door: &str| {
+        let door = format!("[operator]\nsocket = \"{door}\"\n[limits]");
+        folder.write("vesta.toml", &config_text(folder, &["A"]).replacen("[limits]", &door, 1))
+    };
+    let file = with_door(&folder, "door");
+    let door = folder.path().join("door");
+    let (first, _) = serve(&file);
+    let other = Folder::new();
+    let (second, _) = serve(&with_door(&other, door.to_str().unwrap()));
+    // More than there are places for.
+    let silent: Vec<UnixStream> = (0..60).map(|_| UnixStream::connect(&door).unwrap()).collect();
+    run(&["reload", "--config", file.to_str().unwrap()]).assert_good();
+    second.signal("-TERM");
+    let ended = second.end();
+    assert!(ended.err.contains("door is the socket of another venue that runs"), "{}", ended.err);
+    run(&["reload", "--config", file.to_str().unwrap()]).assert_good();
+    drop(silent);
+    first.signal("-TERM");
+    assert_eq!(first.end().code, Some(0));
+    assert!(!door.exists());
 }
 
 /// A key from a file or the environment signs what the venue asks for; another key does not.

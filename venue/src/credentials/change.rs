@@ -7,7 +7,7 @@ use gateway::acceptor::{Change, Changed, Changing, Ticket, Verdict};
 use matcher::SessionId;
 use zeroize::Zeroizing;
 
-use super::{Known, Password, Secret, file, has_hash, index, judge_new};
+use super::{Known, Looked, Password, Secret, file, has_hash, index, judge_new};
 
 /// A change that is still to be looked at.
 pub(crate) struct Renewal {
@@ -93,11 +93,13 @@ impl Known {
         (session, changed)
     }
 
-    /// A Logon was looked at: the new hash counts from now on, if there is one.
-    pub(super) fn looked(
-        &mut self,
-        (ticket, verdict, password): (Ticket, Verdict, Option<Password>),
-    ) -> (Ticket, Verdict) {
+    /// A Logon was looked at: the new hash counts from now on, if there is one. What was found of credentials that have been read
+    /// again since is not good for anything: it is asked once more.
+    pub(super) fn looked(&mut self, looked: Looked) -> (Ticket, Verdict) {
+        let Looked { ticket, reads, verdict, password } = looked;
+        if reads != self.reads && password.is_none() {
+            return (ticket, Verdict::Busy);
+        }
         if let Some(password) = password {
             self.changed(ticket.session, Ok(password));
         }

@@ -9,7 +9,7 @@ use gateway::acceptor::{Change, Changed, Changing, Claim, Credentials, Ticket, V
 use matcher::{SessionId, Timestamp};
 
 use super::change::Renewal;
-use super::{Known, Password, Question};
+use super::{Known, Looked, Password, Question};
 use crate::config::Config;
 use crate::threads::Sleeper;
 
@@ -45,18 +45,21 @@ struct Answers {
 
 #[derive(Default)]
 struct Lists {
-    verdicts: VecDeque<(Ticket, Verdict, Option<Password>)>,
+    verdicts: VecDeque<Looked>,
     renewed: VecDeque<(SessionId, Result<Password, Changed>)>,
     /// What was read again, and whom to tell that it is taken.
-    reload: Option<(Known, SyncSender<usize>)>,
+    reload: Option<(Known, SyncSender<Taken>)>,
 }
+
+/// For how many sessions it is something else, or why nothing of it is taken.
+pub(crate) type Taken = Result<usize, String>;
 
 /// The way to the secrets of a venue that runs.
 pub(crate) struct Secrets(Arc<Answers>);
 
 impl Secrets {
-    /// Has what `config` says taken; the answer says for how many sessions it is something else. `None`: the one before is not taken yet.
-    pub(crate) fn renew(&self, config: &Config) -> Option<Receiver<usize>> {
+    /// Has what `config` says taken. `None`: the one before is not taken yet.
+    pub(crate) fn renew(&self, config: &Config) -> Option<Receiver<Taken>> {
         // No signature of before the venue's start is good; when that was, is known there.
         let known = Known::new(config, Timestamp(0));
         self.0.with(|lists| {
@@ -67,6 +70,11 @@ impl Secrets {
             lists.reload = Some((known, taken));
             Some(answer)
         })
+    }
+
+    /// Nothing is to be taken any more; whether nothing was.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.0.with(|lists| lists.reload.take()).is_some()
     }
 }
 
