@@ -30,7 +30,7 @@ pub(crate) fn config(folder: &Folder) -> Config {
 }
 
 /// The same with a snapshot at a clean end if so many bytes are given.
-fn config_with(folder: &Folder, every_bytes: u64) -> Config {
+pub(crate) fn config_with(folder: &Folder, every_bytes: u64) -> Config {
     Config { snapshots: SnapshotConfig { every_bytes, keep: 2 }, ..config(folder) }
 }
 

@@ -3,13 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
+use feed::Mirror;
+use feed::glimpse::SnapshotReader;
 use feed::mold::{MoldKind, MoldPacket, MoldRequest, MoldSession};
-use venue::config::{Mold, MoldLine};
+use matcher::{Command, InstrumentId, Phase, Side};
+use venue::config::{Mold, MoldLine, Soup};
 use venue::{Config, Layout, Wait};
 
 use crate::folder::Folder;
-use crate::loopback::{config, start};
-use crate::peer::{Peer, Subscriber};
+use crate::loopback::{config, config_with, start};
+use crate::peer::{Peer, Subscriber, login_refused};
 
 /// A socket that hears a group of its own on the loopback interface, and the line to it.
 pub(crate) fn line(last: u8) -> (UdpSocket, MoldLine) {
@@ -225,4 +228,141 @@ fn the_end_of_the_session_is_said_again_and_requests_are_served() {
         }
         stopped.join().unwrap().unwrap();
     }
+}
+
+/// Logs in for a snapshot; its messages.
+fn snapshot(address: SocketAddr) -> Vec<Vec<u8>> {
+    let mut subscriber = Subscriber::connect(address, 1);
+    subscriber.read_until(|got| got.messages.last().is_some_and(|(_, it)| it[0] == b'G'));
+    let numbers = subscriber.messages.iter().map(|(number, _)| *number);
+    assert!(numbers.eq(1..=subscriber.messages.len() as u64));
+    subscriber.messages.into_iter().map(|(_, message)| message).collect()
+}
+
+/// The books of a snapshot, and the message that they are gone on with from.
+fn books(snapshot: &[Vec<u8>]) -> (Mirror, u64) {
+    let mut reader = SnapshotReader::new();
+    let mut next = None;
+    for message in snapshot {
+        next = reader.message(message).unwrap();
+    }
+    (reader.into_mirror(), next.unwrap())
+}
+
+fn assert_same(one: &Mirror, other: &Mirror) {
+    assert_eq!(one.orders_len(), other.orders_len());
+    for locate in 1..=2 {
+        assert_eq!(
+            (one.status(locate), one.stock(locate)),
+            (other.status(locate), other.stock(locate))
+        );
+        for side in [Side::Buy, Side::Sell] {
+            assert!(one.orders(locate, side).eq(other.orders(locate, side)));
+        }
+    }
+}
+
+/// With one message after another a snapshot and the rest of the feed are the feed from its beginning, also after a
+/// restart, from a snapshot of the journal or without one.
+#[test]
+fn glimpse_is_what_stands_and_says_where_to_go_on() {
+    for every_bytes in [0, 1 << 20] {
+        let folder = Folder::new();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let glimpse = Soup {
+            listen: any,
+            username: "late".into(),
+            password: "pw".into(),
+            connections_max: 3,
+        };
+        let open = Soup { username: String::new(), ..glimpse.clone() };
+        let config = Config { glimpse: Some(open), ..config_with(&folder, every_bytes) };
+        let venue = start(&config);
+        let address = venue.glimpse_addr().unwrap();
+        assert_eq!(login_refused(address, 2), "a snapshot begins with message 1");
+        let empty = snapshot(address);
+        let kinds = |snapshot: &[Vec<u8>]| -> String {
+            snapshot.iter().map(|message| char::from(message[0])).collect()
+        };
+        assert_eq!(kinds(&empty), "SRRHHG");
+        assert_eq!(empty.last().unwrap(), b"G00000000000000000006");
+        let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+        orders(&mut peer, (0, 700), &mut []);
+        peer.order("sold", "2", "5.5", "12");
+        while peer.report().get(150) != "F" {}
+        assert!(
+            venue.submit(&Command::SetPhase { instrument: InstrumentId(1), phase: Phase::Halt })
+        );
+        let mut from_start = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+        from_start.read_until(|got| got.kinds().ends_with('H'));
+        let (mirror, next) = books(&snapshot(address));
+        assert_eq!(next, from_start.messages.len() as u64 + 1);
+        assert_same(&mirror, &from_start.mirror());
+        assert!(mirror.orders_len() > 3);
+        peer.log_out();
+        venue.stop().unwrap();
+
+        let config = Config { glimpse: Some(glimpse), ..config };
+        let venue = start(&config);
+        assert_eq!(venue.from_snapshot().is_some(), every_bytes > 0);
+        let address = venue.glimpse_addr().unwrap();
+        let mut late = Subscriber::connect_as(address, ("LATE", "pw"), 1);
+        late.read_until(|got| got.messages.last().is_some_and(|(_, it)| it[0] == b'G'));
+        let again: Vec<_> = late.messages.iter().map(|(_, message)| message.clone()).collect();
+        let (mirror, next) = books(&again);
+        let mut from_start = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+        from_start.read_until(|got| got.messages.len() as u64 + 1 == next);
+        assert_same(&mirror, &from_start.mirror());
+        venue.stop().unwrap();
+    }
+}
+
+/// While orders come all the time, every snapshot and what comes after it are the books.
+#[test]
+fn glimpse_in_a_burst_goes_with_the_feed() {
+    let folder = Folder::new();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let open =
+        Soup { listen: any, username: String::new(), password: String::new(), connections_max: 64 };
+    let config = Config { glimpse: Some(open), ..config(&folder) };
+    let venue = start(&config);
+    let (glimpse, soup) = (venue.glimpse_addr().unwrap(), venue.soup_addr().unwrap());
+    let fix = venue.fix_addr();
+    // Who never reads holds up nobody.
+    let asleep: Vec<Subscriber> = (0..8).map(|_| Subscriber::connect(glimpse, 1)).collect();
+    let burst = std::thread::spawn(move || {
+        let (mut peer, _) = Peer::log_on(fix, "CLIENT1", 1);
+        let mut accepted = 0;
+        for n in 0..3_000u32 {
+            let price = format!("{}.{:02}", 10 + n % 7, n % 100);
+            peer.order(&format!("o{n}"), if n % 3 == 0 { "2" } else { "1" }, "1", &price);
+            while n % 16 == 15 && accepted <= n {
+                accepted += u32::from(peer.report().get(150) == "0");
+            }
+        }
+        peer
+    });
+    let mut snapshots = Vec::new();
+    while !burst.is_finished() || snapshots.len() < 3 {
+        snapshots.push(books(&snapshot(glimpse)));
+    }
+    let mut peer = burst.join().unwrap();
+    peer.order("last", "1", "1", "1");
+    let mut all = Subscriber::connect(soup, 1);
+    all.read_until(|got| {
+        let is_last = |bytes: &[u8]| bytes[0] == b'A' && bytes[32..36] == 10_000_u32.to_be_bytes();
+        got.messages.last().is_some_and(|(_, message)| is_last(message))
+    });
+    let end = all.mirror();
+    let mut numbers = Vec::new();
+    for (mut mirror, next) in snapshots {
+        numbers.push(next);
+        for (_, message) in &all.messages[usize::try_from(next - 1).unwrap()..] {
+            mirror.apply(&feed::decode(message).unwrap()).unwrap();
+        }
+        assert_same(&mirror, &end);
+    }
+    assert!(numbers.is_sorted() && numbers[0] < *numbers.last().unwrap(), "{numbers:?}");
+    drop(asleep);
+    venue.stop().unwrap();
 }
