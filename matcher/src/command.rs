@@ -115,6 +115,8 @@ pub enum Command {
     /// Changes quantity or price of an order of this session. Less quantity at the same price keeps
     /// the place in the queue, anything else loses it.
     Replace(ReplaceOrder),
+    /// Makes an order of this session no larger than a quantity, or takes it off.
+    Reduce(ReduceOrder),
     /// Takes several orders off at once.
     MassCancel(MassCancelScope),
     /// Asks for the state of an order of this session.
@@ -264,6 +266,16 @@ pub struct ReplaceOrder {
     /// The new limit price.
     pub price: Price,
     /// The new OrderQty(38): what was already executed is included.
+    pub qty: Qty,
+}
+
+/// Makes an order smaller. It keeps its number, its price and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReduceOrder {
+    /// The order; [`OrderNumber::NONE`] if the gateway does not know it.
+    pub target: OrderNumber,
+    /// What it may be at most from now on, what was already executed included. No more than that: it is
+    /// taken off. No less than it is: nothing changes, and that is told.
     pub qty: Qty,
 }
 

@@ -23,7 +23,9 @@ mod tests;
 
 use crate::accounts::Accounts;
 use crate::book::{Sides, Store, Taker};
-use crate::command::{Command, Input, Limits, Liquidity, NewOrder, OrderKind, ReplaceOrder, Terms};
+use crate::command::{
+    Command, Input, Limits, Liquidity, NewOrder, OrderKind, ReduceOrder, ReplaceOrder, Terms,
+};
 use crate::event::{
     Accepted, CancelReason, CancelRejected, CancelRequest, Canceled, Event, EventSink, Priority,
     RejectReason, Rejected, Replaced,
@@ -153,6 +155,7 @@ impl Engine {
             }
             Command::Cancel { target } => self.cancel(input.session, *target, events),
             Command::Replace(replace) => self.replace(input, replace, events),
+            Command::Reduce(reduce) => self.reduce(input.session, reduce, events),
             Command::MassCancel(scope) => self.mass_cancel(input, *scope, events),
             Command::Status { target } => self.report_status(input.session, *target, events),
             Command::Refuse { request, reason } => {
@@ -327,6 +330,23 @@ impl Engine {
                 let request = CancelRequest::Cancel;
                 self.reject_cancel(session, target, request, not_found.into(), events);
             }
+        }
+    }
+
+    /// Like a cancel it is possible at any time and for anybody.
+    fn reduce<S: EventSink>(&mut self, session: SessionId, reduce: &ReduceOrder, events: &mut S) {
+        let ReduceOrder { target, qty } = *reduce;
+        let Ok(slot) = self.store.sessions.find(session, target) else {
+            return self.cancel(session, target, events);
+        };
+        if qty <= self.store.orders.done(self.store.orders[slot].done).cum_qty {
+            return self.cancel(session, target, events);
+        }
+        let instrument = self.instrument_of(slot);
+        let book = &mut self.books[instrument.index()];
+        book.lessen_special(&mut self.store, slot, OrderNumber::NONE, qty, events);
+        if book.special != 0 {
+            self.settle(instrument, events);
         }
     }
 

@@ -18,8 +18,8 @@ use std::hint::select_unpredictable;
 
 use crate::command::{
     Bust, Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind, Peg,
-    Permission, PermissionScope, RefusedRequest, ReplaceOrder, RiskLimits, SelfTradePrevention,
-    Terms, Trigger,
+    Permission, PermissionScope, ReduceOrder, RefusedRequest, ReplaceOrder, RiskLimits,
+    SelfTradePrevention, Terms, Trigger,
 };
 use crate::engine::Wanted;
 use crate::event::{
@@ -125,6 +125,7 @@ mod kind {
     pub(super) const PUBLISH_INDICATIVE: u8 = 20;
     pub(super) const EXPIRE: u8 = 21;
     pub(super) const BUST: u8 = 22;
+    pub(super) const REDUCE: u8 = 23;
 
     pub(super) const EVENTS: u8 = 64;
     pub(super) const CONFIGURED: u8 = 64;
@@ -261,7 +262,7 @@ const fn body_bytes(kind: u8) -> Option<usize> {
         kind::REPLACE => 32,
         kind::MASS_CANCEL => 8,
         kind::STATUS => 8,
-        kind::REFUSE => 16,
+        kind::REFUSE | kind::REDUCE => 16,
         kind::NOTE | kind::EXPIRE_DAY | kind::EXPIRE => 0,
         kind::NEW_SPECIAL => 80,
         kind::REPLACE_STOP => 40,
@@ -298,6 +299,7 @@ const fn command_kind(command: &Command) -> u8 {
         Command::PublishIndicative { .. } => kind::PUBLISH_INDICATIVE,
         Command::Expire => kind::EXPIRE,
         Command::Bust(_) => kind::BUST,
+        Command::Reduce(_) => kind::REDUCE,
     }
 }
 
@@ -357,6 +359,9 @@ pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES
             put.u32(target.0).u32(0);
         }
         Command::Replace(replace) => put_replace(&mut put, replace),
+        Command::Reduce(reduce) => {
+            put.u32(reduce.target.0).u32(0).u64(reduce.qty.lots());
+        }
         Command::ReplaceStop(replace, trigger) => {
             put_replace(&mut put, replace);
             put.i64(trigger.ticks());
@@ -541,10 +546,11 @@ pub fn wanted(head: &[u8; WANTED_BYTES]) -> Wanted {
     let enters = (kind == kind::NEW) | (kind == kind::NEW_SPECIAL);
     let replaces = (kind == kind::REPLACE) | (kind == kind::REPLACE_STOP);
     let stands = enters | replaces;
+    let leaves = (kind == kind::CANCEL) | (kind == kind::REDUCE);
     let target = select_unpredictable(replaces, u32_at(body + 24), 0);
     Wanted {
         session: SessionId(u32_at(4)),
-        target: OrderNumber(select_unpredictable(kind == kind::CANCEL, u32_at(body), target)),
+        target: OrderNumber(select_unpredictable(leaves, u32_at(body), target)),
         instrument: InstrumentId(select_unpredictable(stands, u32_at(body + 4), 0)),
         side: select_unpredictable(stands & (head[3] == Side::Sell as u8), Side::Sell, Side::Buy),
         price: Price::from_ticks(select_unpredictable(stands, price, 0)),
@@ -642,6 +648,12 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
         kind::REPLACE => {
             let mut get = Get::<32>::new(record, INPUT_HEAD)?;
             Command::Replace(replace_order(&mut get, side(sub).ok_or(sub_error)?))
+        }
+        kind::REDUCE => {
+            let mut get = Get::<16>::new(record, INPUT_HEAD)?;
+            let target = OrderNumber(get.u32());
+            get.at += 4;
+            Command::Reduce(ReduceOrder { target, qty: Qty::from_lots(get.u64()) })
         }
         kind::REPLACE_STOP => {
             let mut get = Get::<40>::new(record, INPUT_HEAD)?;

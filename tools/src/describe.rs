@@ -163,6 +163,9 @@ pub(crate) fn command(command: &Command, names: &Names) -> String {
         }
         Command::Cancel { target } => format!("cancel {}", order(*target)),
         Command::Replace(replace) => replace_order(replace, names),
+        Command::Reduce(reduce) => {
+            format!("reduce {} to {} lots", order(reduce.target), reduce.qty.lots())
+        }
         Command::ReplaceStop(replace, trigger) => format!(
             "{} stop {}",
             replace_order(replace, names),
@@ -634,6 +637,7 @@ pub const fn command_kind(command: &Command) -> &'static str {
         Command::New(_) => "new",
         Command::Cancel { .. } => "cancel",
         Command::Replace(_) => "replace",
+        Command::Reduce(_) => "reduce",
         Command::MassCancel(_) => "mass_cancel",
         Command::Status { .. } => "status",
         Command::Refuse { .. } => "refuse",

@@ -121,6 +121,7 @@ impl Record {
         match input.command {
             Command::New(_) | Command::NewSpecial(..) | Command::Cancel { .. } => {}
             Command::Replace(_) | Command::ReplaceStop(..) | Command::Status { .. } => {}
+            Command::Reduce(_) => {}
             Command::Refuse { reason, .. } => record.text(Column::Text, reason.text()),
             _ => record.text(Column::Text, &describe::command(&input.command, names)),
         }
@@ -232,6 +233,11 @@ impl Record {
             }
             Command::Cancel { target } | Command::Status { target } => {
                 self.number(Column::Target, target.0.into());
+            }
+            // Without its instrument the quantity is known in lots only.
+            Command::Reduce(reduce) => {
+                self.number(Column::Target, reduce.target.0.into());
+                self.text(Column::Text, &format!("to {} lots", reduce.qty.lots()));
             }
             Command::Refuse { request, .. } => {
                 let (number, target) = refused(request);

@@ -1,6 +1,6 @@
 //! Which orders a record of the journal is about.
 
-use matcher::{Command, Event, OrderNumber, RefusedRequest, SessionId};
+use matcher::{Command, Event, OrderNumber, ReduceOrder, RefusedRequest, SessionId};
 
 /// The number that a request takes in its session, and the order that it means.
 #[must_use]
@@ -11,7 +11,9 @@ pub fn requested(command: &Command) -> (Option<OrderNumber>, Option<OrderNumber>
         Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
             (some(replace.number), some(replace.target))
         }
-        Command::Cancel { target } | Command::Status { target } => (None, some(*target)),
+        Command::Cancel { target }
+        | Command::Status { target }
+        | Command::Reduce(ReduceOrder { target, .. }) => (None, some(*target)),
         Command::Refuse { request, .. } => match *request {
             RefusedRequest::New(number) => (some(number), None),
             RefusedRequest::Cancel { target } => (None, some(target)),

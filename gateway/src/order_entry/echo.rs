@@ -83,6 +83,7 @@ pub fn cl_ord_id_of<'a>(command: &Command, attachment: &'a [u8]) -> Option<&'a [
     match command {
         Command::New(_) | Command::NewSpecial(..) | Command::Replace(_) => {}
         Command::ReplaceStop(..) | Command::Cancel { .. } | Command::MassCancel(_) => {}
+        Command::Reduce(_) => {}
         Command::Status { .. } | Command::Refuse { .. } => {}
         _ => return None,
     }

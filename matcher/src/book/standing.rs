@@ -532,7 +532,8 @@ impl Sides {
         Some(slot)
     }
 
-    /// Lessens what works of a displayed order, first what is not displayed, and gives it a new number.
+    /// Lessens what works of an order to what `order_qty` leaves of it, first what is not displayed, and gives it a new
+    /// number. It grows never.
     pub(crate) fn lessen_special<S: EventSink>(
         &mut self,
         store: &mut Store,
@@ -541,14 +542,19 @@ impl Sides {
         order_qty: Qty,
         events: &mut S,
     ) {
-        let Taker { side, limit, leaves_qty, done, order_id, session, number: old, .. } =
-            self.look_at(store, slot).taker;
+        let Incoming { taker, extra, .. } = self.look_at(store, slot);
+        let Taker { limit, leaves_qty, done, order_id, order_ref, session, number: old, .. } =
+            taker;
+        let (side, price) = (taker.side, extra.limit.unwrap_or_default());
+        let order_qty = order_qty.min(done.cum_qty + leaves_qty);
         let reserve = Sides::reserve_of(store, slot);
         let cut = leaves_qty - (order_qty - done.cum_qty);
         let from_reserve = cut.min(reserve);
         let cut_qty = cut - from_reserve;
         self.lessen_standing(store, slot, cut_qty);
-        let Order { level, extra, account, order_ref, .. } = store.orders[slot];
+        let Order { level, extra, account, .. } = store.orders[slot];
+        // What is held is not displayed.
+        let cut_qty = if level.is_some() { cut_qty } else { Qty::ZERO };
         if !from_reserve.is_zero() {
             let extra = &mut store.extras[Id::from_raw(extra)];
             let before = extra.slices();
@@ -569,7 +575,7 @@ impl Sides {
             instrument: self.id,
             priority: Priority::Kept,
             old_ref: order_ref,
-            price: limit,
+            price,
             order_qty,
             leaves_qty: leaves_qty - cut,
             old_leaves_qty: leaves_qty,

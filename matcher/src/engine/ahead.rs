@@ -7,7 +7,7 @@
 
 use super::Engine;
 use crate::book::{Sides, Store, ladder_key};
-use crate::command::{Command, NewOrder, OrderKind, ReplaceOrder};
+use crate::command::{Command, NewOrder, OrderKind, ReduceOrder, ReplaceOrder};
 use crate::orders::Order;
 use crate::pool::Id;
 use crate::prefetch::{prefetch, select};
@@ -99,7 +99,9 @@ impl Wanted {
                 };
                 Wanted { instrument, side, price, ..nothing }
             }
-            Command::Cancel { target } => Wanted { target: *target, ..nothing },
+            Command::Cancel { target } | Command::Reduce(ReduceOrder { target, .. }) => {
+                Wanted { target: *target, ..nothing }
+            }
             Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
                 let ReplaceOrder { target, instrument, side, price, .. } = *replace;
                 Wanted { session, target, instrument, side, price }

@@ -70,6 +70,7 @@ impl Engine {
             | Command::ReplaceStop(..)
             | Command::Cancel { .. }
             | Command::Replace(_)
+            | Command::Reduce(_)
             | Command::Status { .. }
             | Command::Refuse { .. }
             | Command::Note(_) => Err(RejectReason::NotPermitted),

@@ -78,7 +78,7 @@ impl Engine {
             Command::Replace(replace) | Command::ReplaceStop(replace, _) => {
                 self.of_replace(input.session, &replace)
             }
-            Command::Cancel { .. } => canceled(1),
+            Command::Cancel { .. } | Command::Reduce(_) => canceled(1),
             Command::MassCancel(
                 MassCancelScope::Session | MassCancelScope::SessionInstrument(_),
             )

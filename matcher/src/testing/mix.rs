@@ -3,8 +3,8 @@
 
 use crate::command::{
     Bust, Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind, Peg,
-    Permission, PermissionScope, RefusedRequest, ReplaceOrder, RiskLimits, SelfTradePrevention,
-    Terms, Trigger,
+    Permission, PermissionScope, ReduceOrder, RefusedRequest, ReplaceOrder, RiskLimits,
+    SelfTradePrevention, Terms, Trigger,
 };
 use crate::engine::Engine;
 use crate::event::{Event, HeldReason, RejectReason};
@@ -692,6 +692,12 @@ impl MixedFlow {
                 let stop = self.price(order.instrument);
                 Command::ReplaceStop(self.replacing(&order), stop)
             }
+            _ if self.rng.percent(20) => {
+                let ReplaceOrder { qty, .. } = self.replacing(&order);
+                let qty =
+                    if self.rng.percent(10) { Qty::from_lots(self.rng.below(3)) } else { qty };
+                Command::Reduce(ReduceOrder { target, qty })
+            }
             _ => Command::Replace(self.replacing(&order)),
         };
         Some((order.session, command))
@@ -944,6 +950,9 @@ impl MixedFlow {
             }
             5 => Command::MassCancel(MassCancelScope::SessionInstrument(instrument)),
             6 => Command::MassCancel(MassCancelScope::Instrument(instrument)),
+            7 if self.rng.percent(50) => {
+                Command::Reduce(ReduceOrder { target, qty: Qty::from_lots(self.rng.below(3)) })
+            }
             7 => Command::Status { target },
             8 => {
                 let request = match self.rng.below(5) {

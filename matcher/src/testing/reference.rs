@@ -161,6 +161,7 @@ impl Reference {
             | Command::NewSpecial(..)
             | Command::Cancel { .. }
             | Command::Replace(_)
+            | Command::Reduce(_)
             | Command::ReplaceStop(..)
             | Command::Status { .. }
             | Command::Refuse { .. }
@@ -184,6 +185,7 @@ impl Reference {
             Command::NewSpecial(new, terms) => self.enter(input, new, terms),
             Command::Cancel { target } => self.cancel(session, *target),
             Command::Replace(replace) => self.replace(session, replace, None),
+            Command::Reduce(reduce) => self.reduce(session, reduce),
             Command::ReplaceStop(replace, stop) => self.replace(session, replace, Some(*stop)),
             Command::Status { target } => self.status(session, *target),
             Command::Refuse { request, reason } => self.refuse(session, *request, *reason),

@@ -11,7 +11,7 @@ use matcher::{
 };
 
 const COMMANDS: usize = 8_000;
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 5;
 
 /// Runs mixes of flow; `look` sees each Input, the engine after it, and the Events.
 fn run(names: &[&str], mut look: impl FnMut(&Input, &Engine, &[Event])) {

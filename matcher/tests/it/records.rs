@@ -12,9 +12,10 @@ use matcher::{
     BandAction, Bands, Bust, Busted, BustedPart, CancelReason, Canceled, Command, Engine, Event,
     Fill, Held, HeldReason, Input, InstrumentId, Liquidity, MsgSeqNum, NewOrder, Notional, OrderId,
     OrderKind, OrderNumber, OrderRef, ParticipantId, Peg, Permission, PermissionScope, Phase,
-    PhaseReason, Price, Priority, Qty, RejectReason, Rejected, ReplaceOrder, Replaced, Replenished,
-    RestateReason, Restated, RiskLimits, SelfTradePrevention, Sequence, SessionId, Side, Terms,
-    TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger, Triggered, Uncrossed, Wanted,
+    PhaseReason, Price, Priority, Qty, ReduceOrder, RejectReason, Rejected, ReplaceOrder, Replaced,
+    Replenished, RestateReason, Restated, RiskLimits, SelfTradePrevention, Sequence, SessionId,
+    Side, Terms, TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger, Triggered, Uncrossed,
+    Wanted,
 };
 
 const FORMAT: &str = include_str!("../../../journal/FORMAT.md");
@@ -57,7 +58,7 @@ fn samples() -> (Vec<Input>, Vec<Event>) {
         kinds.dedup();
         kinds
     };
-    assert_eq!(kinds(inputs.keys().collect()), (1..=22).collect::<Vec<u8>>());
+    assert_eq!(kinds(inputs.keys().collect()), (1..=23).collect::<Vec<u8>>());
     assert_eq!(kinds(events.keys().collect()), (64..=87).collect::<Vec<u8>>());
     (
         inputs.into_values().flat_map(|v| v.into_iter().take(40)).collect(),
@@ -115,6 +116,7 @@ fn commands() -> Vec<Command> {
         Command::NewSpecial(new, terms),
         Command::NewSpecial(new, Terms::NONE),
         Command::ReplaceStop(replace, price(7)),
+        Command::Reduce(ReduceOrder { target: OrderNumber(u32::MAX - 3), qty: qty(10) }),
         Command::SetReference { instrument, price: price(8) },
         Command::PublishIndicative { instrument },
         Command::Expire,

@@ -80,6 +80,7 @@ fn numbers(command: &mut Command) -> (Named<'_>, Named<'_>) {
             (some(&mut replace.number), Some(&mut replace.target))
         }
         Command::Cancel { target } | Command::Status { target } => (None, Some(target)),
+        Command::Reduce(reduce) => (None, Some(&mut reduce.target)),
         Command::Refuse { request, .. } => match request {
             RefusedRequest::New(number) => (Some(number), None),
             RefusedRequest::Replace { number, target } => (some(number), Some(target)),
@@ -100,6 +101,9 @@ pub(crate) fn told(input: &Input) -> String {
         Command::New(new) => tell_order(&mut line, new, &Terms::NONE),
         Command::NewSpecial(new, terms) => tell_order(&mut line, new, terms),
         Command::Cancel { target } => write!(line, "cancel #{target}"),
+        Command::Reduce(reduce) => {
+            write!(line, "reduce #{} to {}", reduce.target, reduce.qty.lots())
+        }
         Command::Replace(replace) => tell_replace(&mut line, replace),
         Command::ReplaceStop(replace, stop) => {
             tell_replace(&mut line, replace).and_then(|()| write!(line, " stop {}", stop.ticks()))

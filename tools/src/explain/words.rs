@@ -160,6 +160,9 @@ impl Teller<'_> {
                 describe::qty(it.leaves_qty, it.instrument, names),
                 describe::price(it.price, it.instrument, names),
                 match it.priority {
+                    Priority::Kept if it.leaves_qty == it.old_leaves_qty => {
+                        "as large as it was, the place is kept"
+                    }
                     Priority::Kept => "less quantity at the same price keeps the place",
                     Priority::Lost => "the place is lost",
                 },

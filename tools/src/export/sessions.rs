@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use gateway::fix::{CompId, Encoder, Header, Identity, Note, Version, tag};
 use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached, is_quiet};
 use gateway::orders::peg_offset;
+use gateway::ouch;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
@@ -47,6 +48,13 @@ pub(crate) trait Sink {
     ///
     /// If it cannot be written.
     fn close(&mut self, of: &Of<'_>) -> Result<(), Failure>;
+
+    /// A session that speaks OUCH: it has no messages of FIX. Said once of each.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    fn speaks_ouch(&mut self, of: &Of<'_>) -> Result<(), Failure>;
 }
 
 /// Whose messages, and when.
@@ -62,6 +70,8 @@ pub(crate) struct Sessions<S> {
     pub(crate) sink: S,
     entry: OrderEntry,
     inputs: Positions,
+    /// Sessions that speak OUCH, and whether that was said.
+    ouch: BTreeMap<SessionId, bool>,
     /// Our CompID.
     name: String,
     message: Vec<u8>,
@@ -126,6 +136,10 @@ impl<W: Write> Sink for Packets<W> {
         };
         self.capture.close(of.at, conversation).map_err(Failure::failed)
     }
+
+    fn speaks_ouch(&mut self, _: &Of<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Inputs by their position, from a reader of their own.
@@ -173,6 +187,7 @@ impl<S: Sink> Sessions<S> {
             sink,
             entry: OrderEntry::new(u32::MAX),
             inputs: Positions(reader),
+            ouch: BTreeMap::new(),
             name: name.to_owned(),
             message: Vec::new(),
             messages: (0, 0),
@@ -224,10 +239,23 @@ impl<S: Sink> Sessions<S> {
         self.sink.close(&of)
     }
 
+    /// Whether a session speaks OUCH, which is said the first time.
+    fn is_ouch(&mut self, turn: &Turn<'_>, session: SessionId) -> Result<bool, Failure> {
+        let Some(is_said) = self.ouch.get_mut(&session) else { return Ok(false) };
+        if !std::mem::replace(is_said, true) {
+            let of = self.of(turn, session);
+            self.sink.speaks_ouch(&of)?;
+        }
+        Ok(true)
+    }
+
     /// The message that the Input answers for.
     fn asked(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
         let input = &turn.head.input;
         if input.inbound == MsgSeqNum::NONE || input.session == SessionId::VENUE {
+            return Ok(());
+        }
+        if self.is_ouch(turn, input.session)? {
             return Ok(());
         }
         let identity = self.identity(input.session, turn, From::Client)?;
@@ -255,7 +283,7 @@ impl<S: Sink> Sessions<S> {
         let command = &turn.head.input.command;
         let msg_type: &[u8] = match command {
             Command::New(_) | Command::NewSpecial(..) => b"D",
-            Command::Cancel { .. } => b"F",
+            Command::Cancel { .. } | Command::Reduce(_) => b"F",
             Command::Replace(_) | Command::ReplaceStop(..) => b"G",
             Command::MassCancel(_) => b"q",
             Command::Status { .. } => b"H",
@@ -291,6 +319,7 @@ impl<S: Sink> Sessions<S> {
             Command::NewSpecial(new, terms) => body.new_order(new, terms, turn),
             Command::Replace(replace) => body.replace(replace, None, turn),
             Command::ReplaceStop(replace, stop) => body.replace(replace, Some(*stop), turn),
+            Command::Reduce(reduce) => body.reduce(reduce.qty, of_target, turn),
             Command::MassCancel(MassCancelScope::SessionInstrument(id)) => body.symbol(*id, turn),
             _ => {}
         }
@@ -321,6 +350,9 @@ impl<S: Sink> Sessions<S> {
         (index, event): (u32, &Event),
         (session, msg): (SessionId, MsgSeqNum),
     ) -> Result<(), Failure> {
+        if self.is_ouch(turn, session)? {
+            return Ok(());
+        }
         let head = turn.head;
         let now = head.input.timestamp;
         let header = Header { msg, sending_time: now, resend: false, now };
@@ -366,6 +398,9 @@ impl<S: Sink> Sessions<S> {
 impl<S: Sink> Turns for Sessions<S> {
     fn every(&mut self, head: &TurnHead, events: &[Event]) {
         let position = head.position.0;
+        if ouch::Note::decode(head.attachment()).is_some() {
+            self.ouch.entry(head.input.session).or_insert(false);
+        }
         self.entry.input(position, &head.input, head.attachment());
         for (index, event) in (0..).zip(events) {
             self.entry.event(position, &head.input, index, event);
@@ -481,6 +516,14 @@ impl Body<'_> {
         }
         if let Some(offset) = peg_offset(new.side, trigger, peg) {
             self.number(tag::PEG_OFFSET_VALUE, &text::price(offset, instrument));
+        }
+    }
+
+    /// What is to be left of an order, what was executed included.
+    fn reduce(&mut self, qty: Qty, of_target: Option<(InstrumentId, Side)>, turn: &Turn<'_>) {
+        let instrument = of_target.and_then(|(id, _)| turn.names.instruments.get(id.index()));
+        if let Some(instrument) = instrument {
+            self.number(tag::ORDER_QTY, &text::qty(qty, instrument));
         }
     }
 

@@ -77,4 +77,14 @@ impl Sink for Spoken {
     fn close(&mut self, _: &Of<'_>) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn speaks_ouch(&mut self, of: &Of<'_>) -> Result<(), Failure> {
+        let what = "speaks OUCH, not FIX: `vesta journal print` has its turns";
+        if self.json {
+            let time = Rfc3339(of.at).to_string();
+            let line = json!({ "time": time, "session": &*of.comp_id, "message": what });
+            return self.lines.line(format_args!("{line}"));
+        }
+        self.lines.line(format_args!("{}  {} {what}", TimeOfDay(of.at), of.comp_id))
+    }
 }

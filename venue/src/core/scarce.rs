@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use matcher::record::{EVENT_BYTES_MAX, INPUT_BYTES_MAX, decode_input, encode_input};
 use matcher::{
-    Command, Input, MsgSeqNum, Permission, RefusedRequest, RejectReason, SessionId, Timestamp,
+    Command, Input, MsgSeqNum, Permission, ReduceOrder, RefusedRequest, RejectReason, SessionId,
+    Timestamp,
 };
 
 use super::{Core, ROOM_FOR_ANYTHING};
@@ -178,7 +179,9 @@ impl Core {
             Command::Replace(replace) | Command::ReplaceStop(replace, _) if !takes_orders => {
                 RefusedRequest::Replace { number: replace.number, target: replace.target }
             }
-            Command::Cancel { target } if !fits => RefusedRequest::Cancel { target: *target },
+            Command::Cancel { target } | Command::Reduce(ReduceOrder { target, .. }) if !fits => {
+                RefusedRequest::Cancel { target: *target }
+            }
             Command::MassCancel(_) if !fits && input.inbound != MsgSeqNum::NONE => {
                 RefusedRequest::MassCancel
             }

@@ -3,7 +3,7 @@
 use super::Reference;
 use super::enter::{admit_phase, admit_slices};
 use super::order::{Order, Standing};
-use crate::command::{Input, MassCancelScope, ReplaceOrder, Trigger};
+use crate::command::{Input, MassCancelScope, ReduceOrder, ReplaceOrder, Trigger};
 use crate::event::{
     CancelReason, CancelRejected, CancelRequest, Canceled, Event, HeldReason, Priority,
     RejectReason, Replaced, RestateReason,
@@ -37,6 +37,49 @@ impl Reference {
             Ok(order) => self.take_off(order, CancelReason::Requested),
             Err(reason) => self.reject_cancel(session, target, CancelRequest::Cancel, reason),
         }
+    }
+
+    pub(super) fn reduce(&mut self, session: SessionId, reduce: &ReduceOrder) {
+        let ReduceOrder { target, qty } = *reduce;
+        let old = match self.find(session, target) {
+            Ok(order) if qty.lots() <= order.cum_qty => {
+                return self.take_off(order, CancelReason::Requested);
+            }
+            Ok(order) => order,
+            Err(reason) => {
+                return self.reject_cancel(session, target, CancelRequest::Cancel, reason);
+            }
+        };
+        let mut new = Order { order_qty: old.order_qty.min(qty.lots()), ..old };
+        let mut cut_qty = 0;
+        if let Standing::Displayed(shown) = old.standing {
+            // What is not displayed goes first.
+            let left = shown.min(new.leaves());
+            new.standing = Standing::Displayed(left);
+            cut_qty = shown - left;
+        }
+        for order in &mut self.orders {
+            if order.id == old.id {
+                *order = new;
+            }
+        }
+        let msg = self.msg(session);
+        self.events.push(Event::Replaced(Replaced {
+            session,
+            old_number: target,
+            number: target,
+            msg,
+            order_id: old.id,
+            instrument: old.instrument,
+            priority: Priority::Kept,
+            old_ref: old.public_place(),
+            price: old.limit.unwrap_or_default(),
+            order_qty: Qty::from_lots(new.order_qty),
+            leaves_qty: Qty::from_lots(new.leaves()),
+            old_leaves_qty: Qty::from_lots(old.leaves()),
+            cut_qty: Qty::from_lots(cut_qty),
+            notional: Notional::from_tick_lots(old.notional),
+        }));
     }
 
     pub(super) fn take_off(&mut self, order: Order, reason: CancelReason) {
