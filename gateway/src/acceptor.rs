@@ -237,8 +237,8 @@ struct Peer<S> {
     progress: Timestamp,
     /// When it is looked at next.
     look_at: Timestamp,
-    /// Something that it must be told cannot be read from the journal: better no connection than a hole.
-    broken: bool,
+    /// Why it cannot be told something that it must be told: better no connection than a hole.
+    broken: Option<&'static str>,
 }
 
 struct Slot {
@@ -559,8 +559,8 @@ impl<N: Network> Acceptor<N> {
         for index in dirty.drain(..) {
             let Some(mut peer) = self.peers.get_mut(index).and_then(Option::take) else { continue };
             peer.dirty = false;
-            if peer.broken {
-                self.notice(now, peer.address, "closed: the journal cannot be read for it");
+            if let Some(why) = peer.broken {
+                self.notice(now, peer.address, format_args!("closed: {why}"));
                 self.drop_peer(index, peer, now);
                 continue;
             }

@@ -486,7 +486,25 @@ impl<N: Network> Acceptor<N> {
             Admitted::Refused(Refusal::Logon(LogonRefusal::Resetting)) => NotIn::Again,
             Admitted::Refused(refusal) => {
                 self.stats.logons_refused += 1;
-                self.notice(now, peer.address, format_args!("logon refused: {refusal}"));
+                match (refusal, &peer.soup) {
+                    // In the words of OUCH, where those of FIX name fields that it has not.
+                    (Refusal::Logon(LogonRefusal::CompId), Some(_)) => {
+                        self.notice(
+                            now,
+                            peer.address,
+                            "login refused: no session has this user name",
+                        );
+                    }
+                    (Refusal::Logon(LogonRefusal::Credentials), Some(_)) => {
+                        self.notice(now, peer.address, "login refused: the password is wrong");
+                    }
+                    (refusal, Some(_)) => {
+                        self.notice(now, peer.address, format_args!("login refused: {refusal}"));
+                    }
+                    (refusal, None) => {
+                        self.notice(now, peer.address, format_args!("logon refused: {refusal}"));
+                    }
+                }
                 NotIn::Refused
             }
             Admitted::In(_) => NotIn::Again,

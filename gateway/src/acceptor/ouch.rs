@@ -9,7 +9,7 @@
 //! asked for is behind us then.
 
 use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Command, MsgSeqNum, Numbering, SessionId, Timestamp};
+use matcher::{Command, MassCancelScope, MsgSeqNum, Numbering, SessionId, Timestamp};
 
 use super::admission::{Admitted, Ask, Doorway, NotIn};
 use super::rights::{Pace, Rights};
@@ -56,7 +56,7 @@ pub(super) struct OuchSession {
     login: Login,
     /// The beginning of the day was said, or is on its way.
     begun: bool,
-    /// Since when the end of the day is on its way.
+    /// Since when the end of the day is on its way: nothing is taken behind it.
     ends: Option<Timestamp>,
     /// What is told from the journal was told before: it has a share of the time.
     replays: bool,
@@ -232,7 +232,10 @@ impl OuchSession {
     ) -> Result<(), Unreadable> {
         let Some(soup) = peer.soup.as_mut().filter(|soup| soup.is_open()) else { return Ok(()) };
         // Both sides count: a message under another number would be another message.
-        assert!(soup.next_sequence() == u64::from(msg.0));
+        if soup.next_sequence() != u64::from(msg.0) {
+            peer.broken = Some("its numbers and the journal's are not the same");
+            return Ok(());
+        }
         let out = peer.connection.output();
         soup.sequenced_by(out, |out| entry.ouch_report(told, msg, inputs, out))?;
         if ends_day(told) {
@@ -252,6 +255,13 @@ fn ends_day(told: &Told<'_>) -> bool {
             Note::decode(told.attachment),
             Some(Note::Said(FromVenue::SystemEvent(SystemEvent { event_code, .. }))) if event_code == end
         )
+}
+
+/// Cancels what a session's UserRefNums name, before they name something else.
+#[cold]
+fn cancel_all(id: SessionId, requests: &mut impl Requests) {
+    let command = Command::MassCancel(MassCancelScope::Session);
+    requests.submit(id, MsgSeqNum::NONE, &command, &[]);
 }
 
 #[cold]
@@ -305,7 +315,7 @@ impl<N: Network> Acceptor<N> {
                 return Served::Waits;
             }
             let len = peer.connection.input().len();
-            if peer.closing {
+            if peer.closing || self.has_ended(peer.session) {
                 // Whatever else it sends is read and thrown away until our last bytes are out.
                 peer.connection.consume(len);
             } else if peer.session.is_none() {
@@ -384,6 +394,13 @@ impl<N: Network> Acceptor<N> {
         Served::More
     }
 
+    /// Whether the end of a session's day is on its way: what it asks for now would come behind it.
+    #[inline]
+    fn has_ended(&self, session: Option<SessionId>) -> bool {
+        let slot = session.and_then(|id| self.slots.get(id.index())?.as_ref());
+        slot.is_some_and(|slot| slot.ouch.as_ref().is_some_and(|ouch| ouch.ends.is_some()))
+    }
+
     /// Takes what a connection says before it speaks for a session.
     fn log_in_soup(
         &mut self,
@@ -454,7 +471,7 @@ impl<N: Network> Acceptor<N> {
                     Some(SoupEvent::Close(why)) => why,
                     _ => SoupClose::LoginTimeout,
                 };
-                self.notice(now, peer.address, format_args!("logon refused: {why}"));
+                self.notice(now, peer.address, format_args!("login refused: {why}"));
                 peer.closing = true;
             }
         }
@@ -614,7 +631,8 @@ impl<N: Network> Acceptor<N> {
         Some(Timestamp(now.0 + LOOK_NS))
     }
 
-    /// Whether the numbers of an OUCH session have to wait for the end of its day to be told.
+    /// Ends the day of an OUCH session, whose numbers are to begin again: its orders are canceled, then the end is told. Whether
+    /// the numbers have to wait for that.
     pub(super) fn ends_day(
         &mut self,
         id: SessionId,
@@ -622,13 +640,21 @@ impl<N: Network> Acceptor<N> {
         requests: &mut impl Requests,
     ) -> bool {
         let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return false };
-        let (Some(ouch), Some(index)) = (&mut slot.ouch, slot.peer) else { return false };
-        if !slot.session.is_reset_due(now) {
+        let Some(ouch) = slot.ouch.as_mut().filter(|_| slot.session.is_reset_due(now)) else {
             return false;
-        }
+        };
+        let Some(index) = slot.peer else {
+            // Nobody hears of it; what rests would have no name any more.
+            if ouch.ends.is_none() {
+                ouch.ends = Some(now);
+                cancel_all(id, requests);
+            }
+            return false;
+        };
         match ouch.ends {
             None => {
                 ouch.ends = Some(now);
+                cancel_all(id, requests);
                 submit(id, Numbering::Next, &Note::day(SystemCode::EndOfDay), requests);
             }
             Some(since) if now.0.saturating_sub(since.0) > END_NS => {

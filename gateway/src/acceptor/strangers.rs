@@ -190,6 +190,6 @@ fn new_peer<S>(
         blocked: false,
         progress: now,
         look_at: NEVER,
-        broken: false,
+        broken: None,
     }
 }

@@ -10,6 +10,9 @@ use crate::fix::{After, CompId, Header, Note};
 use crate::network::{Network, Stream};
 use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable, is_quiet};
 
+/// What a session is to be told cannot be made.
+const UNREADABLE: &str = "the journal cannot be read for it";
+
 impl<N: Network> Acceptor<N> {
     /// An Input of the journal, released or not yet numbered: the first record of each turn.
     pub fn input(&mut self, position: u64, input: &Input, attachment: &[u8]) {
@@ -60,7 +63,7 @@ impl<N: Network> Acceptor<N> {
             let books = Books { entry: &self.entry, names: &self.names };
             if tell(slot, peer, &books, &told, msg, now, inputs).is_err() {
                 self.stats.unreadable += 1;
-                peer.broken = true;
+                peer.broken = Some(UNREADABLE);
             }
             // A session that is open now has heartbeats to send.
             if let (Event::Numbered { .. }, Some(deadline)) = (told.event, slot.session.deadline())
@@ -126,13 +129,13 @@ impl<N: Network> Acceptor<N> {
             };
             if said.is_err() {
                 self.stats.unreadable += 1;
-                peer.broken = true;
+                peer.broken = Some(UNREADABLE);
             }
             if !peer.dirty {
                 peer.dirty = true;
                 self.dirty.push(index);
             }
-            let goes_on = !peer.broken && slot.has_history();
+            let goes_on = peer.broken.is_none() && slot.has_history();
             self.look_at_passing(*id);
             goes_on
         });

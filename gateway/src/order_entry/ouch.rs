@@ -164,14 +164,6 @@ impl OrderEntry {
         match said {
             FromVenue::DisableResponse(_) => self.ouch_mut(session).disabled = true,
             FromVenue::EnableResponse(_) => self.ouch_mut(session).disabled = false,
-            FromVenue::Modified(modified) => {
-                let orders = self.ouch_mut(session);
-                if let Some(number) = orders.find(modified.user_ref_num)
-                    && let Some(fact) = orders.of_mut(number)
-                {
-                    fact.side = modified.side;
-                }
-            }
             _ => {}
         }
     }

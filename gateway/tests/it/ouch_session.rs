@@ -2,14 +2,14 @@
 
 use gateway::acceptor::{CancelRules, OverRate, RateLimit, Rights, SessionSetup};
 use gateway::ouch::{
-    AccountQuery, Cancel, DisableOrderEntry, Enter, FromClient, MARKET_PRICE, MassCancel, Modify,
-    Options, Replace,
+    AccountQuery, Cancel, DisableOrderEntry, Enter, FromClient, FromVenue, MARKET_PRICE,
+    MassCancel, Modify, Options, Replace,
 };
 use gateway::soup::{SoupClient, SoupClientConfig};
 use gateway::zone::{Recurring, Zone};
 use matcher::{
-    Bust, Command, InstrumentId, OrderNumber, ParticipantId, Permission, PermissionScope, Phase,
-    Price, Qty, SelfTradePrevention, SessionId, Symbol, TradeId,
+    Bust, Command, InstrumentId, MsgSeqNum, OrderNumber, ParticipantId, Permission,
+    PermissionScope, Phase, Price, Qty, SelfTradePrevention, SessionId, Symbol, TradeId,
 };
 
 use crate::ouch_venue::{OPEN, OuchClient, OuchVenue, SECOND, order, setup, two};
@@ -160,20 +160,24 @@ fn who_sends_too_much_is_refused_delayed_or_logged_out() {
     assert!(client.is_cut());
 }
 
-/// Every day at ten numbers begin again: who is logged in is told that the day ends, and names nothing of before any more.
+/// Numbers begin again ten seconds after the opening, every day.
+fn with_days() -> Vec<SessionSetup> {
+    let resets = Recurring {
+        first: (OPEN.0 + 10 * SECOND).cast_signed(),
+        every_ns: (86_400 * SECOND).cast_signed(),
+        zone: Zone::default(),
+    };
+    let cancel = CancelRules { on_disconnect: true, on_logout: true, ..CancelRules::default() };
+    let mut setups = vec![setup(1), setup(2), SessionSetup { cancel, ..setup(3) }];
+    setups.iter_mut().for_each(|setup| setup.profile.resets = Some(resets.clone()));
+    setups
+}
+
+/// Who is logged in is told that the day ends, and of its orders before that: nothing is left that the numbers of the next
+/// day could mean.
 #[test]
 fn a_day_ends_and_another_begins() {
-    fn setups() -> Vec<SessionSetup> {
-        let resets = Recurring {
-            first: (OPEN.0 + 10 * SECOND).cast_signed(),
-            every_ns: (86_400 * SECOND).cast_signed(),
-            zone: Zone::default(),
-        };
-        let mut setup = setup(1);
-        setup.profile.resets = Some(resets);
-        vec![setup]
-    }
-    let mut venue = OuchVenue::new(setups);
+    let mut venue = OuchVenue::new(with_days);
     let mut client = venue.log_in(1, 1);
     let yesterday = client.client.session();
     let gtt = Options { expire_time: Some(86_399), ..Options::default() };
@@ -182,17 +186,18 @@ fn a_day_ends_and_another_begins() {
     assert!(heard[0].starts_with("accepted 7"));
     venue.pass(10 * SECOND);
     venue.settle();
-    assert_eq!(venue.hear(&mut client), ["system E", "closed: end of session", "cut"]);
+    let heard = venue.hear(&mut client);
+    assert_eq!(heard, ["canceled 7 5 S", "system E", "closed: end of session", "cut"]);
     venue.settle();
     venue.seen.clear();
     let mut client = venue.connect_wanting(1, 1);
     venue.settle();
     assert_eq!(venue.hear(&mut client), ["in", "system S"]);
     assert_ne!(client.client.session(), yesterday);
-    // What rests stays, but has no name; numbers begin at 1.
+    // What was named before is not any more; numbers begin at 1.
     let heard = venue.ask(&mut client, &[cancel(7, 0), enter(1, b'B', 5, 90), mass_cancel(2)]);
     assert!(heard[0].starts_with("accepted 1"), "{heard:?}");
-    assert_eq!(heard[1..], ["canceled 7 5 U", "canceled 1 5 U", "mass canceled 2 [FIRM] []"]);
+    assert_eq!(heard[1..], ["canceled 1 5 U", "mass canceled 2 [FIRM] []"]);
     client.hang_up();
     venue.settle();
     venue.kill();
@@ -201,6 +206,67 @@ fn a_day_ends_and_another_begins() {
     let again = venue.told_again(SessionId(1));
     assert_eq!(again, venue.seen[&SessionId(1)]);
     venue.saved_and_loaded();
+}
+
+/// What is sent while the end of the day is on its way is not taken: nobody would hear what comes of it.
+#[test]
+fn nothing_is_taken_behind_the_end_of_a_day() {
+    let mut venue = OuchVenue::new(with_days);
+    let (mut one, mut third) = (venue.log_in(1, 1), venue.log_in(3, 1));
+    venue.ask(&mut one, &[enter(1, b'B', 5, 90)]);
+    venue.ask(&mut third, &[enter(1, b'B', 7, 90)]);
+    let commands = venue.commands();
+    venue.now.0 = OPEN.0 + 10 * SECOND;
+    // Its way to the core is long: the end is asked for, and the client has not heard of it.
+    one.put(&enter(2, b'B', 5, 91));
+    venue.take();
+    (3..300).for_each(|n| one.put(&enter(n, b'B', 5, 91)));
+    venue.take();
+    venue.settle();
+    let heard = venue.hear(&mut one);
+    let end = ["system E", "closed: end of session", "cut"];
+    assert_eq!(heard[heard.len() - 3..], end, "{heard:?}");
+    let count = |what: &str| heard.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!((count("accepted"), count("canceled")), (1, 2), "{heard:?}");
+    // Cancel on disconnect has nothing left to do behind it.
+    let heard = venue.hear(&mut third);
+    assert_eq!(heard[..2], ["canceled 1 7 S", "system E"]);
+    assert_eq!(venue.commands(), commands + 4, "an order, two ends, a lost connection");
+    for number in [1, 3] {
+        let mut client = venue.connect_wanting(number, 1);
+        venue.settle();
+        venue.seen.remove(&SessionId(number));
+        assert_eq!(venue.hear(&mut client), ["in", "system S"]);
+        assert_eq!(venue.ask(&mut client, &[mass_cancel(1)]), ["mass canceled 1 [FIRM] []"]);
+    }
+}
+
+/// Who is not logged in when the numbers begin again has no orders from before either.
+#[test]
+fn orders_end_with_their_numbers_whoever_is_there() {
+    let mut venue = OuchVenue::new(with_days);
+    let (mut one, mut other) = (venue.log_in(1, 1), venue.log_in(2, 1));
+    venue.ask(&mut one, &[enter(1, b'S', 9, 100)]);
+    one.log_out();
+    venue.settle();
+    venue.ask(&mut other, &[enter(1, b'B', 4, 100)]);
+    venue.pass(10 * SECOND);
+    venue.settle();
+    venue.seen.clear();
+    let mut one = venue.connect_wanting(1, 1);
+    venue.settle();
+    assert_eq!(venue.hear(&mut one), ["in", "system S"]);
+    let mut other = venue.connect_wanting(2, 1);
+    venue.settle();
+    venue.hear(&mut other);
+    let heard = venue.ask(&mut other, &[enter(1, b'B', 4, 100)]);
+    assert_eq!(heard.len(), 1, "nothing is there to trade with: {heard:?}");
+    let heard = venue.ask(&mut one, &[cancel(1, 0), mass_cancel(1)]);
+    assert_eq!(heard, ["mass canceled 1 [FIRM] []"]);
+    // Told again from the journal alone, also by a gateway that begins between the two.
+    venue.kill();
+    venue.log_in(1, 2);
+    assert_eq!(venue.told_again(SessionId(1)), venue.seen[&SessionId(1)]);
 }
 
 #[test]
@@ -275,8 +341,8 @@ fn what_the_venue_does_to_orders_is_told() {
     let instrument = InstrumentId(0);
     venue.govern(Command::SetPhase { instrument, phase: Phase::Halt });
     let heard = venue.ask(&mut one, &[enter(6, b'B', 1, 90), replace(4, 7, 9, 91), cancel(4, 1)]);
-    assert_eq!(heard, ["rejected 6 Halted text", "rejected 7 Halted another", "cancel rejected 4"]);
-    assert_eq!(venue.ask(&mut one, &[cancel(4, 0)]), ["canceled 4 4 U"]);
+    assert_eq!(heard, ["rejected 6 Halted text", "rejected 7 Halted another", "canceled 4 3 U"]);
+    assert_eq!(venue.ask(&mut one, &[cancel(4, 0)]), ["canceled 4 1 U"]);
     venue.govern(Command::ExpireDay);
     venue.settle();
     assert_eq!(venue.hear(&mut one), ["canceled 5 4 E"]);
@@ -293,9 +359,9 @@ fn what_the_venue_does_to_orders_is_told() {
     venue.saved_and_loaded();
 }
 
-/// A request that the core refuses although it looked good leaves what is known of the order right.
+/// How much has traded only the core knows: a fill that comes first takes nothing from a cancel, nor more of the order.
 #[test]
-fn a_cancel_that_comes_too_late_to_make_it_smaller_changes_nothing() {
+fn a_fill_that_races_a_cancel_leaves_no_more_than_was_asked() {
     let mut venue = OuchVenue::new(two);
     let (mut one, mut other) = (venue.log_in(1, 1), venue.log_in(2, 1));
     venue.ask(&mut one, &[enter(1, b'B', 100, 100)]);
@@ -304,14 +370,115 @@ fn a_cancel_that_comes_too_late_to_make_it_smaller_changes_nothing() {
     venue.take();
     one.put(&cancel(1, 50));
     venue.settle();
-    assert_eq!(venue.hear(&mut one), ["executed 1 60 @ 10000 A", "cancel rejected 1"]);
-    assert_eq!(venue.ask(&mut one, &[cancel(1, 100)]), [""; 0], "it is no larger than that");
-    assert_eq!(venue.ask(&mut one, &[cancel(1, 80)]), ["canceled 1 20 U"]);
-    // No more than what has traded: nothing is left.
-    assert_eq!(venue.ask(&mut one, &[cancel(1, 60)]), ["canceled 1 20 U"]);
+    assert_eq!(venue.hear(&mut one), ["executed 1 60 @ 10000 A", "canceled 1 40 U"]);
     assert_eq!(venue.ask(&mut one, &[cancel(1, 0), replace(1, 2, 90, 100)]), [""; 0]);
-    assert_eq!(venue.ask(&mut one, &[query()]), ["next 2"]);
+    // Nothing is there any more.
+    let immediate = Enter { time_in_force: b'3', ..order(2, b'S', 10, 100) };
+    let heard = venue.ask(&mut other, &[FromClient::Enter(immediate)]);
+    assert_eq!(heard.last().unwrap(), "canceled 2 10 I");
+    // A fill that leaves something of what was asked for.
+    venue.ask(&mut one, &[enter(2, b'B', 100, 100)]);
+    other.put(&enter(3, b'S', 60, 100));
+    venue.take();
+    one.put(&cancel(2, 80));
+    venue.settle();
+    assert_eq!(venue.hear(&mut one), ["executed 2 60 @ 10000 A", "canceled 2 20 U"]);
+    assert_eq!(venue.ask(&mut one, &[cancel(2, 80)]), [""; 0], "it is no larger than that");
+    // No more than what has traded: nothing is left.
+    assert_eq!(venue.ask(&mut one, &[cancel(2, 60)]), ["canceled 2 20 U"]);
+    assert_eq!(venue.ask(&mut one, &[query()]), ["next 3"]);
     venue.saved_and_loaded();
+}
+
+/// What takes quantity off without a trade while a cancel is on its way does not make the order larger again.
+#[test]
+fn a_cancel_never_makes_an_order_larger() {
+    let mut venue = OuchVenue::new(two);
+    let mut one = venue.log_in(1, 1);
+    let (session, group) = (SessionId(1), 0);
+    let self_trade = SelfTradePrevention::Decrement;
+    venue.govern(Command::SetSession { session, group, self_trade });
+    venue.ask(&mut one, &[enter(1, b'B', 10, 100)]);
+    let heard = venue.ask(&mut one, &[enter(2, b'S', 4, 100), cancel(1, 8)]);
+    assert_eq!(heard[1..], ["aiq 1 4 A at 10000", "canceled 2 4 Q", "cancel rejected 1"]);
+    assert_eq!(venue.ask(&mut one, &[cancel(1, 0)]), ["canceled 1 6 U"]);
+    assert_eq!(venue.told_again(session), venue.seen[&session]);
+}
+
+/// The mark is not the core's, but whether the order still works is.
+#[test]
+fn the_mark_of_an_order_that_is_gone_is_not_changed() {
+    let mut venue = OuchVenue::new(two);
+    let (mut one, mut other) = (venue.log_in(1, 1), venue.log_in(2, 1));
+    let modify = |user_ref_num, side, quantity| {
+        FromClient::Modify(Modify { user_ref_num, side, quantity, options: Options::default() })
+    };
+    venue.ask(&mut one, &[enter(1, b'S', 5, 100), enter(2, b'S', 5, 100)]);
+    other.put(&enter(1, b'B', 7, 100));
+    venue.take();
+    one.put(&modify(1, b'T', 5));
+    one.put(&modify(2, b'T', 5));
+    venue.settle();
+    let heard = venue.hear(&mut one);
+    venue.hear(&mut other);
+    assert_eq!(heard[..2], ["executed 1 5 @ 10000 A", "executed 2 2 @ 10000 A"]);
+    assert_eq!(heard[2..], ["cancel rejected 1", "modified 2 T 3"]);
+    // In a halt too; and the order is what it was otherwise: first in its queue.
+    let instrument = InstrumentId(0);
+    venue.govern(Command::SetPhase { instrument, phase: Phase::Halt });
+    assert_eq!(venue.ask(&mut one, &[modify(2, b'E', 4)]), ["modified 2 E 2"]);
+    venue.govern(Command::SetPhase { instrument, phase: Phase::Continuous });
+    let heard = venue.ask(&mut one, &[replace(2, 3, 3, 101)]);
+    assert_eq!(heard, ["replaced 2 -> 3 E 1 BTC-USD @ 10100 ref + another"]);
+    for session in [SessionId(1), SessionId(2)] {
+        assert_eq!(venue.told_again(session), venue.seen[&session]);
+    }
+    venue.saved_and_loaded();
+}
+
+/// The last number that there is would be the last request of its session.
+#[test]
+fn the_largest_user_ref_num_is_refused_and_the_next_is_still_taken() {
+    let mut venue = OuchVenue::new(two);
+    let mut client = venue.log_in(1, 1);
+    let heard = venue.ask(&mut client, &[enter(u32::MAX, b'B', 5, 100), mass_cancel(u32::MAX)]);
+    assert_eq!(heard, ["rejected 4294967295 Other text", "rejected 4294967295 Other "]);
+    let heard = venue.ask(&mut client, &[enter(u32::MAX - 2, b'B', 5, 100), query()]);
+    assert!(heard[0].starts_with("accepted 4294967293 B 5"), "{heard:?}");
+    assert_eq!(heard[1], "next 4294967294");
+    let heard = venue.ask(&mut client, &[mass_cancel(u32::MAX - 1)]);
+    assert_eq!(heard, ["canceled 4294967293 5 U", "mass canceled 4294967294 [FIRM] []"]);
+    // A numbering that is not there has no next one.
+    let options = Options { user_ref_idx: Some(1), ..Options::default() };
+    let other = FromClient::AccountQuery(AccountQuery { options });
+    assert_eq!(venue.ask(&mut client, &[other]), ["rejected 0 Other "]);
+}
+
+/// A text is what the client wrote: only the spaces behind it are padding.
+#[test]
+fn a_cl_ord_id_is_said_again_as_it_was() {
+    let mut venue = OuchVenue::new(two);
+    let mut client = venue.log_in(1, 1);
+    let cl_ord_id = *b" one\t\r\n       ";
+    client.put(&FromClient::Enter(Enter { cl_ord_id, ..order(1, b'B', 5, 100) }));
+    venue.settle();
+    venue.hear(&mut client);
+    let last = venue.seen[&SessionId(1)].last().unwrap();
+    let Ok(FromVenue::Accepted(accepted)) = FromVenue::decode(last) else { panic!("{last:?}") };
+    assert_eq!(accepted.cl_ord_id, cl_ord_id);
+}
+
+/// One session that is wrong costs its connection, not the venue.
+#[test]
+fn a_number_that_is_not_the_next_ends_one_connection() {
+    let mut venue = OuchVenue::new(two);
+    let (client, mut other) = (venue.log_in(1, 1), venue.log_in(2, 1));
+    venue.say_under_another_number(SessionId(1), MsgSeqNum(9));
+    venue.settle();
+    assert!(client.is_cut());
+    assert!(venue.notices().contains("closed: its numbers and the journal's are not the same"));
+    let heard = venue.ask(&mut other, &[enter(1, b'B', 5, 100)]);
+    assert!(heard[0].starts_with("accepted 1"), "{heard:?}");
 }
 
 /// The end of the process between any two steps: orders are taken once, and every message keeps its number.

@@ -414,6 +414,15 @@ impl OuchVenue {
         self.journal.0.iter().filter(is_one).count()
     }
 
+    /// A message that is not the next one comes to a session, as if somebody had counted wrong.
+    pub(crate) fn say_under_another_number(&mut self, session: SessionId, msg: MsgSeqNum) {
+        let turn = self.journal.0.iter().position(|turn| turn.input.session == session).unwrap();
+        let of =
+            Turn { events: vec![Event::Numbered { session, msg }], ..self.journal.0[turn].clone() };
+        let told = told(session, (turn, 0), &of, &[]);
+        self.acceptor.as_mut().unwrap().event(self.now, &told, &mut self.journal);
+    }
+
     /// Up to `turns` turns of the core, each told at once.
     fn core(&mut self, turns: usize) {
         let acceptor = self.acceptor.as_mut().unwrap();

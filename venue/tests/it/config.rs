@@ -341,8 +341,8 @@ fn instruments_that_cannot_be_are_refused() {
             "tick_size",
         ),
         ("qty_max = \"1000\"", "qty_max = \"0\"", "quantity"),
-        ("price_max = \"200000\"", "price_max = \"200000.005\"", "price_max"),
-        ("price_max = \"200000\"", "price_max = \"90000000\"", "ITCH"),
+        ("price_max = \"199999.99\"", "price_max = \"200000.005\"", "price_max"),
+        ("price_max = \"199999.99\"", "price_max = \"90000000\"", "ITCH"),
         ("symbol = \"ETH-USD\"", "symbol = \"BTC-USD\"", "twice"),
         ("comp_id = \"CLIENT2\"", "comp_id = \"CLIENT1\"", "twice"),
     ];
@@ -408,6 +408,15 @@ fn ouch_is_for_sessions_that_say_so() {
         let error = error(&with(session, more));
         assert!(error.contains(wanted), "{error}");
     }
+    // Up to where its prices mean the market, and no further.
+    let up_to = |price: &str| {
+        with(name, "").replace("price_max = \"199999.99\"", &format!("price_max = \"{price}\""))
+    };
+    let unfit = "BTC-USD cannot be traded over OUCH: price_max is not below 2,000,000,000 units";
+    assert!(error(&up_to("200000")).contains(unfit));
+    let no_ouch = up_to("200000").replace("protocol = \"ouch\"", "");
+    let no_ouch = no_ouch.replace("[ouch]\nlisten = \"127.0.0.1:5005\"\n", "");
+    assert!(Config::parse("vesta.toml", &no_ouch).is_ok());
     let no_port = with(name, "").replace("[ouch]\nlisten = \"127.0.0.1:5005\"\n", "");
     assert!(error(&no_port).contains("there is no [ouch] to listen for it"));
     let firm = changed("# group = 1   ", "firm = \"MM\" # group = 1   ");

@@ -194,6 +194,10 @@ impl Report<'_> {
             _ => {
                 let less = replaced.old_leaves_qty.checked_sub(replaced.leaves_qty);
                 let quantity = shares(less.unwrap_or_default());
+                if quantity == 0 {
+                    // It had become as small as that while the request was on its way.
+                    return self.cancel_rejected(replaced.number, out);
+                }
                 let (reason, options) = (ouch::CancelReason::User.code(), Options::default());
                 ouch::Canceled { timestamp, user_ref_num, quantity, reason, options }.encode(out);
             }

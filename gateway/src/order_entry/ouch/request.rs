@@ -3,8 +3,8 @@
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Command, InstrumentId, Liquidity, MassCancelScope, MsgSeqNum, NewOrder, Numbering, OrderKind,
-    OrderNumber, Peg, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms,
-    TimeInForce, Timestamp, Trigger,
+    OrderNumber, Peg, Price, Qty, ReduceOrder, RefusedRequest, ReplaceOrder, SessionId, Side,
+    Terms, TimeInForce, Timestamp, Trigger,
 };
 
 use super::attached::{Attached, Entered, OPTIONS_BYTES_MAX, put_user_ref};
@@ -16,7 +16,7 @@ use crate::orders::{Orders, Standing};
 use crate::ouch::{
     AccountQueryResponse, Cancel, CancelReject, DISPLAY_ATTRIBUTABLE, DisableOrderEntry,
     DisableResponse, EnableOrderEntry, EnableResponse, Enter, FromClient, FromVenue, MARKET_PRICE,
-    MassCancel, Modified, Modify, Note, Options, RejectReason, Rejected, Replace,
+    MassCancel, Modify, Note, Options, RejectReason, Rejected, Replace,
 };
 
 /// After every turn that there is.
@@ -27,6 +27,9 @@ const NS_PER_DAY: u64 = 86_400 * NS_PER_SECOND;
 
 /// Seconds of a day: an ExpireTime is below.
 const DAY_S: u32 = 86_400;
+
+/// The highest UserRefNum: there is always one above it that is none.
+const USER_REF_MAX: u32 = u32::MAX - 1;
 
 /// CustomerType: a retail order, which the market knows nothing of. What stands for the others differs between clients.
 const RETAIL: u8 = b'R';
@@ -129,7 +132,7 @@ impl Border<'_> {
             FromClient::EnableOrderEntry(it) => (it.user_ref_num, &it.options, BLANK),
             FromClient::Cancel(cancel) => return self.cancel(cancel),
             FromClient::Modify(modify) => return self.modify(modify),
-            FromClient::AccountQuery(_) => return self.account_query(),
+            FromClient::AccountQuery(query) => return self.account_query(&query.options),
         };
         if options.user_ref_idx.is_some_and(|index| index != 0) {
             // Of a numbering that is not there: nothing of ours is used up.
@@ -137,6 +140,10 @@ impl Border<'_> {
         }
         if user_ref_num <= self.asks.last_user_ref {
             return OuchRequest::Ignore;
+        }
+        if user_ref_num > USER_REF_MAX {
+            // Used up, it would leave the session without a number for anything.
+            return self.reject((user_ref_num, MsgSeqNum::NONE), RejectReason::Other, cl_ord_id);
         }
         match message {
             FromClient::Enter(enter) => self.enter(enter),
@@ -189,7 +196,7 @@ impl Border<'_> {
             iso: enter.iso,
             cross_type: enter.cross_type,
             refused,
-            cl_ord_id: enter.cl_ord_id.trim_ascii_end(),
+            cl_ord_id: unpadded(&enter.cl_ord_id),
             options: if refused.is_some() { b"" } else { self.options.as_slice() },
         };
         let mut echoes = Echoes::new(self.attachment);
@@ -348,7 +355,7 @@ impl Border<'_> {
             iso: replace.iso,
             cross_type: fact.cross_type,
             refused,
-            cl_ord_id: cl_ord_id.trim_ascii_end(),
+            cl_ord_id: unpadded(&cl_ord_id),
             options: if refused.is_some() { b"" } else { self.options.as_slice() },
         };
         let mut echoes = Echoes::new(self.attachment);
@@ -412,7 +419,7 @@ impl Border<'_> {
         if quantity > 0 && quantity >= fact.qty {
             return OuchRequest::Ignore;
         }
-        self.reduce((target, fact), quantity, Attached::Reduce { before: fact.qty })
+        self.reduce(target, quantity, Attached::Reduce { before: fact.qty })
     }
 
     fn may_not_cancel(&self, options: &Options) -> bool {
@@ -421,26 +428,24 @@ impl Border<'_> {
             || options.user_ref_idx.is_some_and(|index| index != 0)
     }
 
-    /// Takes an order down to `quantity`, or off if that is no more than what it has traded.
+    /// Takes an order down to `quantity`, or off: the core knows whether that is no more than what it has traded.
     fn reduce(
         &mut self,
-        (target, fact): (OrderNumber, Fact),
+        target: OrderNumber,
         quantity: u32,
         attached: Attached<'_>,
     ) -> OuchRequest {
         let mut echoes = Echoes::new(self.attachment);
-        if u64::from(quantity) <= self.orders.cum_qty(target).lots() {
+        if quantity == 0 {
             return submit(MsgSeqNum::NONE, Command::Cancel { target }, &echoes);
         }
-        let (instrument, side, price) = (fact.instrument, fact.core_side(), fact.price);
-        let (number, qty) = (OrderNumber::NONE, Qty::from_lots(quantity.into()));
-        let replace = ReplaceOrder { number, target, instrument, side, price, qty };
         attached.put(&mut echoes);
         if let Some(known) = self.facts.of_mut(target) {
             // The next one of these may come before the answer to this one.
             known.qty = quantity;
         }
-        submit(MsgSeqNum::NONE, Command::Replace(replace), &echoes)
+        let qty = Qty::from_lots(quantity.into());
+        submit(MsgSeqNum::NONE, Command::Reduce(ReduceOrder { target, qty }), &echoes)
     }
 
     fn modify(&mut self, modify: &Modify) -> OuchRequest {
@@ -451,22 +456,14 @@ impl Border<'_> {
         if self.may_not_cancel(&modify.options) || !goes || quantity > fact.qty {
             return self.cancel_reject(user_ref_num);
         }
-        if quantity < fact.qty {
-            let attached = Attached::Modify { before: fact.qty, side };
-            return self.reduce((target, fact), quantity, attached);
-        }
-        if side == fact.side {
+        if quantity == fact.qty && side == fact.side {
             return OuchRequest::Ignore;
         }
-        // The mark is not the core's; the journal has it in what we say.
         if let Some(known) = self.facts.of_mut(target) {
             known.side = side;
         }
-        let done = u32::try_from(self.orders.cum_qty(target).lots()).unwrap_or(u32::MAX);
-        let (timestamp, options) = (0, Options::default());
-        let quantity = fact.qty.saturating_sub(done);
-        let modified = Modified { timestamp, user_ref_num, side, quantity, options };
-        self.say(MsgSeqNum::NONE, FromVenue::Modified(modified))
+        // The core knows nothing of the mark, but whether the order still works.
+        self.reduce(target, quantity, Attached::Modify { before: fact.qty, side })
     }
 
     fn mass_cancel(&mut self, mass_cancel: &MassCancel) -> OuchRequest {
@@ -530,7 +527,10 @@ impl Border<'_> {
         (asked != Options::default()).then_some(RejectReason::Other)
     }
 
-    fn account_query(&mut self) -> OuchRequest {
+    fn account_query(&mut self, options: &Options) -> OuchRequest {
+        if options.user_ref_idx.is_some_and(|index| index != 0) {
+            return self.reject((0, MsgSeqNum::NONE), RejectReason::Other, BLANK);
+        }
         if self.asks.over_rate {
             return self.reject((0, MsgSeqNum::NONE), RejectReason::Rate, BLANK);
         }
@@ -575,6 +575,12 @@ impl Border<'_> {
 
 /// The ClOrdID of a request that has none.
 const BLANK: [u8; 14] = [b' '; 14];
+
+/// A text without the spaces behind it, and only those.
+fn unpadded(text: &[u8]) -> &[u8] {
+    let len = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+    &text[..len]
+}
 
 fn submit(inbound: MsgSeqNum, command: Command, echoes: &Echoes<'_>) -> OuchRequest {
     OuchRequest::Submit { inbound, command, attachment_len: echoes.as_bytes().len() }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use matcher::{Instrument, Price, Symbol};
 
+use crate::ouch::MARKET_PRICE;
+
 /// Decimals of a price in OUCH.
 const OUCH_DECIMALS: u8 = 4;
 
@@ -57,7 +59,7 @@ pub enum Unfit {
     Symbol,
     /// It may have prices below zero.
     Negative,
-    /// Its highest price does not fit.
+    /// Its highest price would be taken for a market order's.
     Price,
 }
 
@@ -66,7 +68,9 @@ impl fmt::Display for Unfit {
         f.write_str(match self {
             Unfit::Symbol => "its symbol has more than 8 characters",
             Unfit::Negative => "price_min is below 0",
-            Unfit::Price => "price_max does not fit the 64 bits of a price",
+            Unfit::Price => {
+                "price_max is not below 2,000,000,000 units, where prices of OUCH mean the market"
+            }
         })
     }
 }
@@ -86,7 +90,8 @@ pub fn check_instrument(instrument: &Instrument) -> Result<(), Unfit> {
     if instrument.price_min.ticks() < 0 {
         return Err(Unfit::Negative);
     }
-    high.checked_mul(Scale::new(instrument).units_per_tick).map(|_| ()).ok_or(Unfit::Price)
+    let units = high.checked_mul(Scale::new(instrument).units_per_tick);
+    units.filter(|units| *units < MARKET_PRICE).map(|_| ()).ok_or(Unfit::Price)
 }
 
 const SYMBOL_BYTES: usize = 8;
@@ -140,8 +145,12 @@ mod tests {
         assert_eq!(check_instrument(&Instrument { symbol, ..good }), Err(Unfit::Symbol));
         let low = Instrument { price_min: Price::from_ticks(-1), ..good };
         assert_eq!(check_instrument(&low), Err(Unfit::Negative));
-        let high = Instrument { price_max: Price::from_ticks(i64::MAX), ..good };
-        assert_eq!(check_instrument(&high), Err(Unfit::Price));
+        let up_to = |ticks| Instrument { price_max: Price::from_ticks(ticks), ..good };
+        assert_eq!(check_instrument(&up_to(i64::MAX)), Err(Unfit::Price));
+        assert_eq!(check_instrument(&up_to(20_000_000)), Err(Unfit::Price), "a market order's");
+        assert_eq!(check_instrument(&up_to(19_999_999)), Ok(()));
+        let fine = Instrument { price_decimals: 6, ..up_to(2_000_000_000) };
+        assert_eq!(check_instrument(&fine), Err(Unfit::Price), "2,000.000000");
         assert_eq!(SymbolOf::padded(&good.symbol), *b"BTC-USD ");
     }
 }
