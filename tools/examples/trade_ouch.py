@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""An OUCH client on Nasdaq's own library (pip install nasdaq-protocols): enters a burst of offers, and if it loses the line
+"""An OUCH client on Nasdaq's own library (pip install nasdaq-protocols): enters a burst of offers or bids, and if it loses the line
 it comes back with the number that it expects next and enters again what has no answer. It hears everything exactly once.
 
-    trade_ouch.py HOST PORT USERNAME PASSWORD ORDERS
+    trade_ouch.py HOST PORT USERNAME PASSWORD ORDERS [SIDE]
 
+SIDE is S, if nothing is said, or B: each waits for somebody who takes the other side, one lot of BTC-USD at 100 an order.
 A line on stdout for each message, as it is told: its number, its type, UserRefNum. Ends when every order has traded. A client that
 lives longer than its process keeps its next number and the orders that have no answer in a file.
 """
@@ -30,17 +31,17 @@ def messages():
     return importlib.import_module("ouch_vesta")
 
 
-def offer(ouch, user_ref_num):
+def new_order(ouch, user_ref_num, side):
     order = ouch.EnterOrder()
-    order.user_ref_num, order.side, order.quantity = user_ref_num, "S", 1
+    order.user_ref_num, order.side, order.quantity = user_ref_num, side, 1
     order.symbol, order.price = "BTC-USD", 100 * 10_000
     order.time_in_force, order.display, order.capacity = "0", "Y", "P"
     order.intermarket_sweep, order.cross_type = "N", "N"
-    order.cl_ord_id, order.appendage_length = f"offer-{user_ref_num}", 0
+    order.cl_ord_id, order.appendage_length = f"order-{user_ref_num}", 0
     return order
 
 
-async def main(host, port, username, password, orders):
+async def main(host, port, username, password, orders, side="S"):
     ouch, next_number, answered, traded = messages(), 1, 0, 0
     while traded < orders:
         try:
@@ -50,11 +51,11 @@ async def main(host, port, username, password, orders):
             continue
         try:
             for user_ref_num in range(answered + 1, orders + 1):
-                session.send_message(offer(ouch, user_ref_num))
+                session.send_message(new_order(ouch, user_ref_num, side))
             while traded < orders:
                 message = await session.receive_message()
                 kind = type(message).__name__
-                print(next_number, kind, message.user_ref_num if kind != "SystemEvent" else 0)
+                print(next_number, kind, message.user_ref_num if kind != "SystemEvent" else 0, flush=True)
                 next_number += 1
                 if kind == "OrderAccepted":
                     answered = message.user_ref_num
@@ -65,4 +66,4 @@ async def main(host, port, username, password, orders):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5]), *sys.argv[6:7]))

@@ -16,7 +16,7 @@ use venue::{Config, Venue, clock};
 
 use crate::clients;
 use crate::line::{Cut, Line};
-use crate::support::{Folder, Running, config_text, vesta};
+use crate::support::{Folder, Running, config_text, run, vesta};
 use ouch_shown::shown;
 
 #[path = "../../../gateway/tests/it/ouch_shown.rs"]
@@ -697,6 +697,56 @@ fn the_client_on_nasdaq_protocols_is_told_everything_once() {
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
     assert!(lines.connections() > CUTS.len(), "{} connections", lines.connections());
     venue.stop().unwrap();
+}
+
+/// What the document shows is what happens, with the configuration beside it.
+#[test]
+fn the_example_of_the_document_trades_with_itself() {
+    const DOCUMENT: &str = include_str!("../../../gateway/OUCH.md");
+    let blocks = |start: &str| -> Vec<&str> {
+        let rest = DOCUMENT.split(start).skip(1);
+        rest.map(|block| block.split("```").next().unwrap()).collect()
+    };
+    let [config] = blocks("```toml\n")[..] else { panic!("one configuration") };
+    Config::parse("vesta.toml", config).unwrap();
+    let folder = Folder::new();
+    let live = format!("[venue]\nlive_dir = \"{}\"\n", folder.path().join("live").display());
+    let config = config.replace(":5001", ":0").replace(":5005", ":0").replace("[venue]\n", &live);
+    let venue = start(&folder, &config);
+    let [buys, sells] = blocks("```console\n")[..] else { panic!("two sides") };
+    let shown = |block: &str, who: &str| -> Vec<String> {
+        let mut lines = block.lines().skip_while(|line| !line.contains("trade_ouch.py"));
+        let asked = lines.next().unwrap();
+        assert!(asked.contains(&format!(" {who} secret 2")), "{asked}");
+        lines.map(str::to_owned).collect()
+    };
+    let next = |conn: &mut OuchConn| match said(conn) {
+        (n, FromVenue::SystemEvent(_)) => format!("{n} SystemEvent 0"),
+        (n, FromVenue::Accepted(it)) => format!("{n} OrderAccepted {}", it.user_ref_num),
+        (n, FromVenue::Executed(it)) => format!("{n} OrderExecuted {}", it.user_ref_num),
+        other => panic!("{other:?}"),
+    };
+    let enter = |conn: &mut OuchConn, side| {
+        for n in [1, 2] {
+            conn.send(&FromClient::Enter(order(n, side, 1, 10_000))).unwrap();
+        }
+    };
+    let address = venue.ouch_addr().unwrap();
+    let mut buyer = log_in(address, "buyer", 1);
+    enter(&mut buyer, b'B');
+    let mut bought: Vec<String> = (0..3).map(|_| next(&mut buyer)).collect();
+    let mut seller = log_in(address, "seller", 1);
+    enter(&mut seller, b'S');
+    let sold: Vec<String> = (0..5).map(|_| next(&mut seller)).collect();
+    bought.extend((0..2).map(|_| next(&mut buyer)));
+    assert_eq!((bought, sold), (shown(buys, "buyer"), shown(sells, "seller")));
+    // The journal says whose conversation is not one of FIX.
+    venue.stop().unwrap();
+    let journal = folder.path().join("journal");
+    let ended = run(&["journal", "print", journal.to_str().unwrap(), "--fix", "BUYER"]);
+    ended.assert_good();
+    assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
+    assert!(ended.out.contains("BUYER speaks OUCH, not FIX"), "{}", ended.out);
 }
 
 /// Our messages in the eyes of the crate slouch, and its messages in ours: over a venue, each kind that it knows.
