@@ -93,7 +93,7 @@ fn files_and_port_have_what_a_reader_of_the_feed_needs() {
     let header = lines.next().unwrap();
     assert_eq!(
         lines.next().unwrap(),
-        "1,1,BTC-USD,USD,2,4,0.01,200000.00,0.01,0.01,100,4,0.0001,0.0001,1000.0000"
+        "1,1,BTC-USD,USD,2,4,0.01,199999.99,0.01,0.01,100,4,0.0001,0.0001,1000.0000"
     );
     assert_eq!(lines.count(), 1);
 
