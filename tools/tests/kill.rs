@@ -18,7 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on fails; it says its seed.
 
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +37,10 @@ use tools::order_flow::{Action, Flow, FlowCommand, FlowFill, FlowRow, Level};
 use tools::own_venue::{COMP_ID, FLOW_SYMBOL};
 use tools::play::{Options, Place, Target, run_with};
 use tools::random::Random;
+
+#[path = "it/address.rs"]
+mod address;
+use address::own_address;
 
 const SESSIONS: [&str; 4] = ["KILL1", "KILL2", "KILL3", "KILL4"];
 
@@ -129,9 +133,8 @@ impl Said {
             let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             SocketAddrV4::new(Ipv4Addr::new(239, 192, 9, last), port)
         };
-        let requests = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (lines, heard) = ([group(1), group(2)], [group(3), group(4)]);
-        Said { lines, heard, requests, glimpse: free_address() }
+        Said { lines, heard, requests: own_address(), glimpse: own_address() }
     }
 
     fn config_text(&self) -> String {
@@ -281,7 +284,7 @@ fn play_and_kill_with(
     let commands = flow.commands.len();
     println!("seed {seed}: {kills} kills over {commands} commands");
 
-    let (fix, soup) = (free_address(), free_address());
+    let (fix, soup) = (own_address(), own_address());
     std::fs::write(&machine.config, config(fix, soup)).unwrap();
 
     let mut random = Random::new(seed);
@@ -485,10 +488,6 @@ fn vesta() -> Command {
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn config_text(fix: SocketAddr, soup: SocketAddr) -> String {

@@ -1,7 +1,7 @@
 //! Drop copy: who is told of the trades of others is told of each once, whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
@@ -13,6 +13,7 @@ use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 use tools::random::Random;
 use venue::{Config, Venue, clock};
 
+use crate::address::own_address;
 use crate::support::{Folder, Running, config_text, run, vesta};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/FIX-DROP-COPY.md");
@@ -348,7 +349,7 @@ fn kill_9_in_the_middle_and_each_trade_is_told_once() {
     let seed = env::var("VESTA_KILL_SEED").ok().and_then(|it| it.parse().ok()).unwrap_or(0x51ab);
     let mut random = Random::new(seed);
     let folder = Folder::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = own_address();
     let text = config_text(&folder, &[]) + SESSIONS;
     let text = text.replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{free}\""), 1);
     let config = folder.write("vesta.toml", &text);
