@@ -21,7 +21,8 @@ use crate::core::{Core, Space, Turned};
 use crate::feed_thread::{FeedLoop, FeedParts, Multicast};
 use crate::gateway_thread::GatewayLoop;
 use crate::glimpse_thread::GlimpseLoop;
-use crate::market_data_thread::{MarketDataLoop, market_data};
+use crate::market_data_thread::market_data;
+pub use crate::market_data_thread::{MarketDataLoop, Round};
 use crate::operator::Action;
 use crate::recovery::{Folds, Names, definitions, follow, recover};
 use crate::release::Release;
@@ -87,7 +88,7 @@ pub struct Assembly<N: Network> {
     /// The last Sequence, definitions included.
     pub last: Sequence,
     /// Market data over FIX, if a session may have it.
-    pub(crate) market_data: Option<MarketDataLoop>,
+    pub market_data: Option<MarketDataLoop>,
     /// Snapshots of the feed, if anybody may have them.
     pub(crate) glimpse: Option<GlimpseLoop<N>>,
     /// Takes the venue's own commands.

@@ -2,7 +2,8 @@
 //! connection that wants it.
 //!
 //! It has a thread of its own in every layout, so neither the core nor the gateway's loop waits for it, and the core
-//! does not even wake it: it looks at the journal at a fixed pace while somebody wants something. A request wakes it.
+//! does not even wake it: it looks at the journal at a fixed pace while somebody wants something. A request wakes it. A simulation
+//! has no threads and calls [`MarketDataLoop::round`] itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl MarketDataLink {
 }
 
 /// The thread's end.
-pub(crate) struct MarketDataLoop {
+pub struct MarketDataLoop {
     asks: rtrb::Consumer<Ask>,
     said: rtrb::Producer<Said>,
     me: Arc<Sleeper>,
@@ -94,6 +95,20 @@ pub(crate) struct MarketDataLoop {
     market: Market,
     subscriptions: Subscriptions,
     pace: Duration,
+}
+
+/// What a round of [`MarketDataLoop`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// There is more of the journal to read before anybody is told.
+    Reads,
+    /// Everybody was told what is new.
+    Told {
+        /// There was something.
+        any: bool,
+        /// The gateway has no room for the rest.
+        is_full: bool,
+    },
 }
 
 /// The books, as far as the journal was read.
@@ -171,6 +186,12 @@ impl MarketDataLoop {
         Arc::clone(&self.me)
     }
 
+    /// The end of what it has read of the journal.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.tail.position()
+    }
+
     /// Goes on until the venue stops.
     ///
     /// # Errors
@@ -179,24 +200,11 @@ impl MarketDataLoop {
     pub(crate) fn run(mut self, fate: &Fate, gateway: &Sleeper) -> Result<(), String> {
         let mut due = Instant::now();
         while !fate.is_stopping() {
-            while let Ok(ask) = self.asks.pop() {
-                self.subscriptions.ask(ask);
-            }
-            if self.follow().map_err(|error| error.to_string())? {
-                continue;
-            }
             let now = Instant::now();
             // Between two times only requests are answered, so nobody is told changes faster by whoever asks much.
             let news = if now >= due { News::All } else { News::First };
-            let room = self.said.slots();
-            let mut said = false;
-            let (say, subscriptions) = (&mut self.said, &mut self.subscriptions);
-            let is_full = subscriptions.publish(news, &self.market, room, &mut |message| {
-                let pushed = say.push(message);
-                assert!(pushed.is_ok(), "there was room for it");
-                said = true;
-            });
-            if said {
+            let Round::Told { any, is_full } = self.round(news)? else { continue };
+            if any {
                 gateway.wake();
             }
             if news == News::All {
@@ -211,6 +219,29 @@ impl MarketDataLoop {
             self.me.park(pause, || !asks.is_empty() || fate.is_stopping());
         }
         Ok(())
+    }
+
+    /// Requests, then the journal as far as it is released, then what is new.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be followed.
+    pub fn round(&mut self, news: News) -> Result<Round, String> {
+        while let Ok(ask) = self.asks.pop() {
+            self.subscriptions.ask(ask);
+        }
+        if self.follow().map_err(|error| error.to_string())? {
+            return Ok(Round::Reads);
+        }
+        let room = self.said.slots();
+        let mut any = false;
+        let (say, subscriptions) = (&mut self.said, &mut self.subscriptions);
+        let is_full = subscriptions.publish(news, &self.market, room, &mut |message| {
+            let pushed = say.push(message);
+            assert!(pushed.is_ok(), "there was room for it");
+            any = true;
+        });
+        Ok(Round::Told { any, is_full })
     }
 
     /// Reads on, as far as the release cursor. Says whether there is more.

@@ -76,7 +76,7 @@ pub(super) struct Ledger {
     /// Messages that have gone from the journal: who asks for them gets their numbers filled over.
     gone: BTreeSet<u32>,
     /// The last application message that was taken.
-    taken: usize,
+    taken_to: usize,
     /// Some that had gone were put back.
     pub(super) is_put_back: bool,
     /// One of those that have gone was never taken: what is true is not known here any more.
@@ -105,7 +105,7 @@ pub(super) fn show(message: &Message<'_>) -> String {
 
 impl Ledger {
     /// Looks at a message as it comes in, in whatever order.
-    pub(super) fn hear(&mut self, message: &Message<'_>) -> Result<(), String> {
+    pub(super) fn heard(&mut self, message: &Message<'_>) -> Result<(), String> {
         let Ok(at) = number(message, tag::MSG_SEQ_NUM) else { return Ok(()) };
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         let again = message.get(tag::POSS_DUP_FLAG) == Some(b"Y");
@@ -124,7 +124,7 @@ impl Ledger {
                         }
                         Said::Message(_) => {
                             // Heard behind a gap, on a connection that ended before the gap was filled.
-                            self.blind |= filled > self.taken;
+                            self.blind |= filled > self.taken_to;
                             continue;
                         }
                         Said::Nothing if has_gone => self.blind = true,
@@ -134,7 +134,8 @@ impl Ledger {
                 }
                 Ok(())
             }
-            b"0" | b"1" | b"2" | b"5" | b"A" => {
+            // Market data is told once, as the session layer is.
+            b"0" | b"1" | b"2" | b"5" | b"A" | b"W" | b"X" | b"Y" => {
                 if let Said::Message(was) = self.place(at) {
                     let was = String::from_utf8_lossy(was).into_owned();
                     return Err(format!("number {at} was {was} and is now {}", show(message)));
@@ -266,13 +267,18 @@ impl Ledger {
     }
 
     /// Takes an application message, the next in order, exactly once.
-    pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), String> {
-        if let Ok(number) = number(message, tag::MSG_SEQ_NUM) {
-            self.taken = usize::try_from(number).unwrap_or(usize::MAX);
-        }
+    pub(super) fn taken(&mut self, message: &Message<'_>) -> Result<(), String> {
+        self.pass(message);
         let taken = self.take_it(message);
         // Who missed an order's beginning cannot say what is wrong with the rest.
         if self.blind { Ok(()) } else { taken }
+    }
+
+    /// An application message was taken, the next in order.
+    pub(super) fn pass(&mut self, message: &Message<'_>) {
+        if let Ok(number) = number(message, tag::MSG_SEQ_NUM) {
+            self.taken_to = usize::try_from(number).unwrap_or(usize::MAX);
+        }
     }
 
     fn take_it(&mut self, message: &Message<'_>) -> Result<(), String> {

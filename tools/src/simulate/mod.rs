@@ -10,12 +10,15 @@ mod disk;
 mod faults;
 mod hostile;
 mod ledger;
+mod listener;
 mod net;
 mod oracle;
+mod ouch;
 mod plan;
 mod sabotage;
 mod subscriber;
 mod trader;
+mod wire;
 mod world;
 
 use std::cell::Cell;
@@ -84,6 +87,8 @@ pub struct Report {
     pub from_snapshot: u64,
     /// Segments of journals that went.
     pub retired: u64,
+    /// Drop copies, messages of market data and messages of OUCH that were heard.
+    pub heard: [u64; 3],
     /// Faults by kind.
     pub counts: Counts,
     /// The first seed that found something, and what.
@@ -197,6 +202,9 @@ impl Report {
         self.restarts += outcome.restarts;
         self.from_snapshot += outcome.from_snapshot;
         self.retired += outcome.retired;
+        for (sum, heard) in self.heard.iter_mut().zip(outcome.heard) {
+            *sum += heard;
+        }
         self.counts.extend(&outcome.counts);
         if let Some(what) = outcome.finding
             && self.finding.as_ref().is_none_or(|(first, _)| seed < *first)
@@ -268,6 +276,9 @@ fn tell(args: &SimulateArgs, report: &Report) {
             "restarts": report.restarts,
             "from_snapshot": report.from_snapshot,
             "retired": report.retired,
+            "drop_copies": report.heard[0],
+            "market_data_messages": report.heard[1],
+            "ouch_messages": report.heard[2],
             "faults": faults,
             "fault_kinds": report.counts.kinds(),
             "fault_kinds_known": Fault::ALL.len(),
@@ -286,14 +297,17 @@ fn tell(args: &SimulateArgs, report: &Report) {
     }
     say!(
         "{} seeds, {:.1} h simulated, {} requests, {} turns, {} restarts, {} of them from a snapshot; {} \
-         segments went",
+         segments went; heard were {} drop copies, {} messages of market data, {} of OUCH",
         report.seeds,
         report.hours(),
         report.commands,
         report.turns,
         report.restarts,
         report.from_snapshot,
-        report.retired
+        report.retired,
+        report.heard[0],
+        report.heard[1],
+        report.heard[2]
     );
     say!(
         "{} faults of {} kinds of {}",

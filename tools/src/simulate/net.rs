@@ -17,7 +17,19 @@ use crate::random::Random;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Port {
     Fix,
+    Ouch,
     Feed,
+}
+
+impl Port {
+    /// The loop that listens there has one for both.
+    fn listener(self) -> Port {
+        if self == Port::Ouch { Port::Fix } else { self }
+    }
+
+    fn door(self) -> Door {
+        if self == Port::Ouch { Door::Ouch } else { Door::Fix }
+    }
 }
 
 /// How one side of a connection goes.
@@ -412,7 +424,7 @@ impl State {
         let now = self.clock.now().0;
         let mut connects = false;
         for conn in self.conns.values_mut().filter(|conn| !conn.server_gone) {
-            if conn.port != port {
+            if conn.port.listener() != port {
                 continue;
             }
             if !conn.accepted {
@@ -445,17 +457,19 @@ impl State {
 
     fn has_ready(&self, port: Port) -> bool {
         let now = self.clock.now().0;
-        self.conns.values().filter(|conn| !conn.server_gone && conn.port == port).any(|conn| {
-            if !conn.accepted {
-                return !conn.announced
-                    && conn.to_server.last_at.min(conn.to_client.last_at) <= now;
-            }
-            conn.peer.is_some()
-                && (!conn.greeted
-                    || (conn.wants_room && conn.has_room())
-                    || conn.to_server.chunks.iter().any(|chunk| !chunk.told && chunk.at <= now)
-                    || (!conn.end_told && conn.to_server.end_at.is_some_and(|at| at <= now)))
-        })
+        self.conns.values().filter(|conn| !conn.server_gone && conn.port.listener() == port).any(
+            |conn| {
+                if !conn.accepted {
+                    return !conn.announced
+                        && conn.to_server.last_at.min(conn.to_client.last_at) <= now;
+                }
+                conn.peer.is_some()
+                    && (!conn.greeted
+                        || (conn.wants_room && conn.has_room())
+                        || conn.to_server.chunks.iter().any(|chunk| !chunk.told && chunk.at <= now)
+                        || (!conn.end_told && conn.to_server.end_at.is_some_and(|at| at <= now)))
+            },
+        )
     }
 }
 
@@ -472,13 +486,16 @@ impl Network for VirtualNetwork {
     fn accept(&mut self) -> io::Result<(VirtualStream, SocketAddr, Door)> {
         let mut state = self.net.0.borrow_mut();
         let waits = state.conns.iter_mut().find(|(_, conn)| {
-            conn.port == self.port && conn.announced && !conn.accepted && !conn.server_gone
+            conn.port.listener() == self.port
+                && conn.announced
+                && !conn.accepted
+                && !conn.server_gone
         });
         let Some((id, conn)) = waits else { return Err(ErrorKind::WouldBlock.into()) };
         conn.accepted = true;
         let port = u16::try_from(*id % 50_000).unwrap_or(0) + 10_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok((VirtualStream { net: self.net.clone(), id: *id }, address, Door::Fix))
+        Ok((VirtualStream { net: self.net.clone(), id: *id }, address, conn.port.door()))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -14,6 +14,9 @@ use venue::replay::Replay;
 use venue::turns::{Follower, TurnHead};
 
 use super::ledger::{Ledger, Said};
+use super::listener::{Listener, Market, Of, report_copy, trade_copy};
+use super::ouch::OuchTrader;
+use super::plan::SYMBOLS;
 use super::trader::Trader;
 
 /// What the journal says of an outbound message.
@@ -24,6 +27,10 @@ struct Out {
     comes_again: bool,
     /// Whether it is a status, which may not come again when its order has gone.
     is_status: bool,
+    /// Whether it is a copy of what another turn told somebody.
+    is_copy: bool,
+    /// Where that turn stands, without which it cannot be told.
+    copy_of: Option<u64>,
 }
 
 /// A whole journal, replayed.
@@ -41,6 +48,8 @@ struct Seen {
     outs: BTreeMap<(u32, u32), Out>,
     inputs: Vec<(Input, Vec<Event>)>,
     day_ends: Vec<Timestamp>,
+    /// After which turn copies begin, by session.
+    copies_begin: BTreeMap<u32, Sequence>,
     publisher: Publisher,
     feed: Messages,
 }
@@ -60,6 +69,9 @@ impl Follower for Seen {
         if head.input.command == Command::ExpireDay {
             self.day_ends.push(head.input.timestamp);
         }
+        if Copy::decode(head.attachment()) == Some(Copy::Begin) {
+            self.copies_begin.insert(head.input.session.0, head.input.sequence);
+        }
         self.publisher.input(&head.input);
     }
 
@@ -68,15 +80,24 @@ impl Follower for Seen {
             events.push(*event);
         }
         for (session, msg) in event.recipients().into_iter().flatten() {
+            let numbered = matches!(event, Event::Numbered { .. });
+            let no_note = numbered && Note::decode(head.attachment()).is_none();
+            let copy = Copy::decode(head.attachment()).filter(|_| no_note);
+            let copy_of = match copy {
+                Some(Copy::Trade { of, .. } | Copy::Report { of, .. }) => Some(of.position),
+                _ => None,
+            };
+            let is_copy = copy.is_some();
             let comes_again = match event {
                 Event::Numbered { .. } => match Note::decode(head.attachment()) {
                     Some(note) => note.is_application() || matches!(note, Note::Reject { .. }),
-                    None => Copy::decode(head.attachment()).is_some(),
+                    None => is_copy,
                 },
                 _ => true,
             };
             let is_status = matches!(event, Event::StatusReported(_));
-            let out = Out { sequence: head.input.sequence, comes_again, is_status };
+            let out =
+                Out { sequence: head.input.sequence, comes_again, is_status, is_copy, copy_of };
             self.outs.insert((session.0, msg.0), out);
         }
         self.publisher.event(event, &mut self.feed);
@@ -134,10 +155,14 @@ impl History {
         self.turns.partition_point(|(end, _)| *end <= position.0) as u64
     }
 
-    /// Numbers of messages to a session that would come again, of the first `turns` turns.
-    pub(super) fn gone(&self, session: u32, turns: u64) -> impl Iterator<Item = u32> {
+    /// Numbers of messages to a session that would come again, of what was before `start`: those of its turns, and copies of them.
+    pub(super) fn gone(&self, session: u32, start: Position) -> impl Iterator<Item = u32> {
+        let turns = self.turns_to(start);
         let outs = self.seen.outs.range((session, 0)..=(session, u32::MAX));
-        let gone = outs.filter(move |(_, out)| out.comes_again && out.sequence.0 <= turns);
+        let gone = outs.filter(move |(_, out)| {
+            let has_gone = out.sequence.0 <= turns || out.copy_of.is_some_and(|at| at < start.0);
+            out.comes_again && has_gone
+        });
         gone.map(|((_, number), _)| *number)
     }
 
@@ -160,7 +185,8 @@ impl History {
             };
             let text = String::from_utf8_lossy(fields);
             let exec = text.split("|17=").nth(1).and_then(|rest| rest.split('-').next());
-            let same = exec.is_none_or(|exec| exec == out.sequence.0.to_string());
+            let of_its_turn = exec.is_none_or(|exec| exec == out.sequence.0.to_string());
+            let same = out.is_copy || of_its_turn;
             if !out.comes_again || !same {
                 return Err(format!(
                     "message {number} of session {session} is of {} in the journal, and was {text}",
@@ -181,6 +207,153 @@ impl History {
                     out.sequence
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Who only listens was told what there is to hear.
+    pub(super) fn was_told(&self, listener: &Listener, names: &[String]) -> Result<(), String> {
+        let session = listener.session.0;
+        self.holds(session, &listener.ears.ledger)?;
+        match &listener.ears.of {
+            Of::Copies(told) => {
+                self.was_heard(session, &listener.ears.ledger)?;
+                self.is_copied(session, told, listener.ears.ledger.blind, names)
+            }
+            Of::Market(market) => self.is_shown(market),
+        }
+    }
+
+    /// Every report and every trade was copied once, and in order. Where one was `missed` that has gone since, nothing else was.
+    fn is_copied(
+        &self,
+        session: u32,
+        told: &[String],
+        missed: bool,
+        names: &[String],
+    ) -> Result<(), String> {
+        let Some(begin) = self.seen.copies_begin.get(&session) else {
+            return Err(format!("copies of session {session} never began"));
+        };
+        let mut expected = Vec::new();
+        for (input, events) in self.seen.inputs.iter().filter(|(it, _)| it.sequence > *begin) {
+            for (index, event) in events.iter().enumerate() {
+                let id = format!("{}-{index}", input.sequence);
+                let of = |session: u32| {
+                    names.get((session as usize).wrapping_sub(1)).map_or("", |name| name)
+                };
+                let letters = match event {
+                    Event::Traded(_) => {
+                        expected.push(trade_copy(&id));
+                        ["M", "T"]
+                    }
+                    Event::Accepted(_)
+                    | Event::Rejected(_)
+                    | Event::Triggered(_)
+                    | Event::Restated(_)
+                    | Event::Canceled(_)
+                    | Event::Replaced(_) => ["", ""],
+                    _ => continue,
+                };
+                for (letter, told) in letters.into_iter().zip(event.recipients()) {
+                    let Some((session, _)) = told else { continue };
+                    expected.push(report_copy(of(session.0), &format!("{id}{letter}")));
+                }
+            }
+        }
+        let mut rest = expected.iter();
+        for copy in told {
+            let skipped = rest.position(|next| next == copy);
+            if skipped.is_none_or(|skipped| skipped > 0 && !missed) {
+                return Err(format!("a copy that is not the next one, or told before: {copy}"));
+            }
+        }
+        match rest.next() {
+            Some(copy) if !missed => Err(format!("never copied: {copy}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every message that an OUCH session was told stands in the journal.
+    pub(super) fn has_told(&self, ouch: &OuchTrader) -> Result<(), String> {
+        let session = ouch.session.0;
+        match ouch.told().find(|number| !self.seen.outs.contains_key(&(session, *number))) {
+            Some(number) => {
+                Err(format!("OUCH was told message {number}, and the journal has none"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// At rest an OUCH session has heard everything, and knows its trades and what works.
+    pub(super) fn knows_all(&self, ouch: &OuchTrader) -> Result<(), String> {
+        self.has_told(ouch)?;
+        if ouch.blind {
+            return Ok(());
+        }
+        let session = ouch.session;
+        let outs = self.seen.outs.range((session.0, 0)..=(session.0, u32::MAX));
+        let last = outs.last().map_or(0, |((_, number), _)| *number);
+        if !ouch.has_all(last) {
+            return Err(format!("OUCH has not heard all of {last} messages"));
+        }
+        let mut trades = Vec::new();
+        for event in self.seen.inputs.iter().flat_map(|(_, events)| events) {
+            let Event::Traded(trade) = event else { continue };
+            let fills = [trade.maker, trade.taker].into_iter().filter(|it| it.session == session);
+            trades.extend(fills.map(|_| (trade.id.0, trade.qty.lots())));
+        }
+        let known: Vec<(u64, u64)> = ouch.trades().map(|(id, qty)| (id, qty.into())).collect();
+        if trades != known {
+            return Err(format!("OUCH knows of the trades {known:?}, there were {trades:?}"));
+        }
+        let mut working = Vec::new();
+        for (name, (id, _)) in SYMBOLS.into_iter().zip(self.engine.instruments()) {
+            let Some(book) = self.engine.book(id) else { continue };
+            for (letter, side) in [(b'B', Side::Buy), (b'S', Side::Sell)] {
+                for order in book.orders(side).filter(|order| order.session == session) {
+                    let price = u64::try_from(order.price.ticks()).unwrap_or(0);
+                    let leaves = u32::try_from(order.leaves_qty.lots()).unwrap_or(u32::MAX);
+                    working.push((name.to_owned(), letter, price, leaves));
+                }
+            }
+        }
+        working.sort_unstable();
+        if working != ouch.working() {
+            return Err(format!("OUCH believes {:?} works, there is {working:?}", ouch.working()));
+        }
+        Ok(())
+    }
+
+    /// What a subscription shows is what there is, and its trades are those that there were.
+    fn is_shown(&self, market: &Market) -> Result<(), String> {
+        let mut book = BTreeMap::new();
+        for (name, (id, _)) in SYMBOLS.into_iter().zip(self.engine.instruments()) {
+            if !market.began.contains(name) {
+                return Err(format!("market data of {name} never began"));
+            }
+            let Some(of) = self.engine.book(id) else { continue };
+            for (kind, side) in [(b'0', Side::Buy), (b'1', Side::Sell)] {
+                for order in of.orders(side) {
+                    let key = (name.to_owned(), kind, order.price.ticks());
+                    let (qty, orders) = book.entry(key).or_insert((0, 0));
+                    (*qty, *orders) = (*qty + order.displayed_qty.lots(), *orders + 1);
+                }
+            }
+            let trades = self.seen.inputs.iter().flat_map(|(_, events)| events);
+            let trades: Vec<u64> = trades
+                .filter_map(|event| match event {
+                    Event::Traded(trade) if trade.instrument == id => Some(trade.id.0),
+                    _ => None,
+                })
+                .collect();
+            let told = market.trades.get(name).map_or(&[][..], |told| told);
+            if !trades.ends_with(told) {
+                return Err(format!("{name}: told of trades {told:?}, there were {trades:?}"));
+            }
+        }
+        if book != market.shown {
+            return Err(format!("market data shows {:?}, there is {book:?}", market.shown));
         }
         Ok(())
     }

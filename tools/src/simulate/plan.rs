@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use matcher::{InstrumentId, Phase, SelfTradePrevention};
+use matcher::{InstrumentId, Phase, SelfTradePrevention, SessionId};
 use venue::config::PhaseEntry;
 use venue::snapshots::RetentionConfig;
 use venue::{Config, Durability};
@@ -20,6 +20,15 @@ pub(super) const SYMBOLS: [&str; 2] = ["ALPHA", "BETA"];
 /// CompID of the one that breaks rules.
 pub(super) const HOSTILE: &str = "HOSTILE";
 
+/// CompID of the one that gets drop copies.
+pub(super) const COPIES: &str = "COPIES";
+
+/// CompID of the one that has market data.
+pub(super) const MARKET: &str = "MARKET";
+
+/// CompID and user name of the one that speaks OUCH.
+pub(super) const OUCH: &str = "OUCH";
+
 const SECOND: u64 = 1_000_000_000;
 
 /// 2026-01-02 09:30:00 UTC.
@@ -28,6 +37,10 @@ const BEGAN: u64 = 1_767_346_200 * SECOND;
 /// The smallest there is: a run crosses many.
 const SEGMENT_BYTES: u32 = 64 << 10;
 
+/// What seeds are mixed with to say who is there of those that came later. A number with which the seeds that found something
+/// have nobody of them, and so are the runs that they were (`tests/simulate.rs`).
+const LATER: u64 = 0x0c0b_1e5b;
+
 /// One run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -35,6 +48,11 @@ pub(super) struct Plan {
     pub(super) durability: Durability,
     pub(super) traders: usize,
     pub(super) hostile: bool,
+    /// Whether somebody gets drop copies, and somebody has market data over FIX.
+    pub(super) copies: bool,
+    pub(super) market: bool,
+    /// Whether somebody speaks OUCH.
+    pub(super) ouch: bool,
     pub(super) subscribers: usize,
     pub(super) heartbeat_s: u32,
     /// Between two requests of one trader, about.
@@ -69,6 +87,21 @@ pub(super) fn comp_id(index: usize) -> String {
 }
 
 impl Plan {
+    /// CompIDs, the first one that of session 1.
+    pub(super) fn sessions(&self) -> Vec<String> {
+        let mut names: Vec<String> = (0..self.traders).map(comp_id).collect();
+        names.push(HOSTILE.into());
+        let others = [(self.copies, COPIES), (self.market, MARKET), (self.ouch, OUCH)];
+        names.extend(others.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.into()));
+        names
+    }
+
+    /// The session of a CompID, if it is there.
+    pub(super) fn session(&self, comp_id: &str) -> Option<SessionId> {
+        let at = self.sessions().iter().position(|name| name == comp_id)?;
+        Some(SessionId(u32::try_from(at + 1).ok()?))
+    }
+
     pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> Plan {
         let mut random = Random::new(seed ^ 0x9a1d_51a7);
         let traders = 2 + usize::try_from(random.below(2)).unwrap_or(0);
@@ -100,8 +133,15 @@ impl Plan {
         let retention = goes.then_some((stays, age, moved));
         // Segments go one after the other only where there are some.
         let pace_ns = if goes { pace_ns / 4 } else { pace_ns };
+        // Of their own, so that a seed without them is the run that it always was.
+        let mut listen = Random::new(seed ^ LATER);
+        let (copies, market) = (listen.below(4) == 0, listen.below(4) == 0);
+        let ouch = listen.below(4) == 0;
         Plan {
             seed,
+            copies,
+            market,
+            ouch,
             snapshots: (every, keep),
             retention,
             durability: if disk { Durability::Disk } else { Durability::Memory },
@@ -140,6 +180,7 @@ impl Plan {
              [fix]\nlisten = \"127.0.0.1:1\"\nheartbeat_s_min = 1\nslow_peer_s = 10\n\
              logon_timeout_s = 5\nconnections_max = 24\n\
              connections_before_logon = 16\nlockout_after = 4\nlockout_s_max = 2\n\
+             plain_passwords = true\n\
              [itch.soup]\nlisten = \"127.0.0.1:2\"\nconnections_max = 8\n\
              [schedule]\nvolatility_auction_s = 3\nindicative_interval_ms = 700\n"
         );
@@ -163,6 +204,27 @@ impl Plan {
             );
         }
         let _ = write!(text, "[[session]]\ncomp_id = \"{HOSTILE}\"\nparticipant = \"{HOSTILE}\"\n");
+        for (is_there, comp_id, permission) in [
+            (self.copies, COPIES, "drop-copy\"]\ndrop_copy = { of = \"all\", reports = true }"),
+            (self.market, MARKET, "market-data\"]"),
+        ] {
+            if is_there {
+                let _ = write!(
+                    text,
+                    "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n\
+                     permissions = [\"{permission}\n"
+                );
+            }
+        }
+        if self.ouch {
+            let _ = write!(
+                text,
+                "[[session]]\ncomp_id = \"{OUCH}\"\nparticipant = \"{OUCH}\"\nprotocol = \"ouch\"\n\
+                 username = \"{OUCH}\"\npassword = \"secret\"\ncancel_on_disconnect = {}\n\
+                 [ouch]\nlisten = \"127.0.0.1:3\"\n",
+                self.cancel_on_disconnect
+            );
+        }
         let mut config =
             Config::parse("built-in configuration", &text).map_err(|error| error.to_string())?;
         config.journal_dir = journal_dir.to_path_buf();

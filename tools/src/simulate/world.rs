@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::market_data::News;
 use journal::{
     Log, OpenError, Options, Position, Prepared, Preparer, ReadError, Retired, Synced, Syncer, Tail,
 };
@@ -21,7 +22,7 @@ use matcher::{
     Command, InstrumentId, Permission, PermissionScope, Phase, Price, Sequence, SessionId,
     Timestamp,
 };
-use venue::assembly::{Assembly, Joined, Operator, Outside};
+use venue::assembly::{Assembly, Joined, MarketDataLoop, Operator, Outside, Round};
 use venue::release::Release;
 use venue::replay::ReplayError;
 use venue::snapshots::{KeepError, Keeper, Made, NotRetired};
@@ -31,9 +32,11 @@ use venue::{Clock, Durability, RecoveryError, Space, StartError, Turned};
 use super::disk::VirtualDisk;
 use super::faults::{Counts, Fault, Room, Sabotage};
 use super::hostile::Hostile;
+use super::listener::{Listener, Of};
 use super::net::{Leave, Net, Port, VirtualNetwork};
 use super::oracle::{History, hash_frame};
-use super::plan::Plan;
+use super::ouch::OuchTrader;
+use super::plan::{self, Plan};
 use super::sabotage::filter;
 use super::subscriber::{FeedLedger, Subscriber};
 use super::trader::Trader;
@@ -53,6 +56,12 @@ const AT_REST_NS: u64 = 4 * SECOND;
 
 /// How long a stop in order may take.
 const STOP_NS: u64 = 2 * SECOND;
+
+/// How often changes of the market are told, and how late that may be.
+const MARKET_NS: u64 = 100 * MS;
+
+/// What seeds are mixed with for what those do who came later.
+const LATER: u64 = 0x1157_e4e5;
 
 /// A run that takes more steps than that goes round in circles.
 const STEPS_MAX: u64 = 3_000_000;
@@ -76,6 +85,8 @@ pub struct Outcome {
     pub from_snapshot: u64,
     /// Segments of the journal that went.
     pub retired: u64,
+    /// Drop copies, messages of market data and messages of OUCH that were heard.
+    pub heard: [u64; 3],
     /// The engine's state at the end.
     pub state_hash: u64,
     /// What happened, if that was asked for.
@@ -94,6 +105,7 @@ impl Outcome {
             restarts: 0,
             from_snapshot: 0,
             retired: 0,
+            heard: [0; 3],
             state_hash: 0,
             trace: Vec::new(),
         }
@@ -134,6 +146,11 @@ struct Running {
     log: Log,
     release: Release,
     operator: Operator,
+    market: Option<MarketDataLoop>,
+    /// When changes of the market are told next.
+    market_at: u64,
+    /// It has said something that the venue has not taken yet.
+    market_said: bool,
     space: Arc<Space>,
     /// Follows what is committed, for the turns' hashes.
     follow: Tail,
@@ -185,6 +202,10 @@ pub(super) struct World {
     slow_until: u64,
     traders: Vec<Trader>,
     hostile: Option<Hostile>,
+    listeners: Vec<Listener>,
+    ouch: Option<OuchTrader>,
+    /// How late whoever tells of the market is.
+    market_random: Random,
     subscribers: Vec<Subscriber>,
     feed: FeedLedger,
     /// A hash of every turn that was committed, and where it ends.
@@ -247,6 +268,18 @@ impl World {
                 Subscriber::new(plan.began, rate, Random::new(random.next()))
             })
             .collect();
+        let mut more = Random::new(plan.seed ^ LATER);
+        let mut listeners = Vec::new();
+        if let Some(session) = plan.session(plan::COPIES) {
+            let random = Random::new(more.next());
+            listeners.push(Listener::copies(plan::COPIES, session, &plan, random));
+        }
+        if let Some(session) = plan.session(plan::MARKET) {
+            let random = Random::new(more.next());
+            listeners.push(Listener::market(plan::MARKET, session, &plan, random));
+        }
+        let ouch = plan.session(plan::OUCH);
+        let ouch = ouch.map(|id| OuchTrader::new(id, &plan, Random::new(more.next())));
         let mut world = World {
             now: plan.began,
             clock,
@@ -270,6 +303,9 @@ impl World {
             slow_until: 0,
             traders,
             hostile: plan.hostile.then_some(hostile),
+            listeners,
+            ouch,
+            market_random: more,
             subscribers,
             feed: FeedLedger::default(),
             turns: Vec::new(),
@@ -301,11 +337,24 @@ impl World {
         counts.extend(&self.net.counts());
         let mut commands = 0;
         for trader in &self.traders {
-            counts.extend(&trader.counts);
+            counts.extend(&trader.wire.counts);
             commands += trader.commands;
         }
         for subscriber in &self.subscribers {
             counts.extend(&subscriber.counts);
+        }
+        let mut heard = [0; 3];
+        for listener in &self.listeners {
+            counts.extend(&listener.wire.counts);
+            match &listener.ears.of {
+                Of::Copies(told) => heard[0] += told.len() as u64,
+                Of::Market(market) => heard[1] += market.messages,
+            }
+        }
+        if let Some(ouch) = &self.ouch {
+            counts.extend(&ouch.counts);
+            commands += ouch.commands;
+            heard[2] += ouch.told().count() as u64;
         }
         if let Some(hostile) = &self.hostile {
             counts.extend(&hostile.counts);
@@ -319,6 +368,7 @@ impl World {
             restarts: self.starts.saturating_sub(1),
             from_snapshot: self.from_snapshot,
             retired: self.retired,
+            heard,
             state_hash: self.then.1,
             trace: self.trace,
         }
@@ -383,6 +433,7 @@ impl World {
                 at = at.min(running.sync_at.unwrap_or(u64::MAX));
                 at = at.min(running.prepare_at.unwrap_or(u64::MAX));
                 at = at.min(running.keep_at.unwrap_or(u64::MAX));
+                at = at.min(running.market_at);
                 if let Some(sockets) = self.net.next_for_venue() {
                     at = at.min(sockets.max(self.now));
                 }
@@ -393,6 +444,12 @@ impl World {
         }
         for subscriber in &self.subscribers {
             at = at.min(subscriber.next(self.now, &self.net));
+        }
+        for listener in &self.listeners {
+            at = at.min(listener.next(self.now, &self.net));
+        }
+        if let Some(ouch) = &self.ouch {
+            at = at.min(ouch.next(self.now, &self.net));
         }
         at.min(self.hostile.as_ref().map_or(u64::MAX, Hostile::next)).max(self.now)
     }
@@ -432,6 +489,16 @@ impl World {
                 subscriber.step(now, &self.net, &mut self.feed)?;
             }
         }
+        for listener in &mut self.listeners {
+            if listener.next(now, &self.net) <= now {
+                listener.step(now, &self.net)?;
+            }
+        }
+        if let Some(ouch) = &mut self.ouch
+            && ouch.next(now, &self.net) <= now
+        {
+            ouch.step(now, &self.net)?;
+        }
         if let Some(hostile) = &mut self.hostile
             && hostile.next() <= now
         {
@@ -442,6 +509,9 @@ impl World {
 
     fn step_venue(&mut self) -> Result<(), String> {
         let now = self.now;
+        if self.running.as_ref().is_some_and(|it| it.market_at <= now) {
+            self.step_market()?;
+        }
         let sockets = self.net.next_for_venue().is_some_and(|at| at <= now);
         let Some(running) = &mut self.running else { return Ok(()) };
         if sockets && running.venue_at > now {
@@ -466,6 +536,7 @@ impl World {
     fn step_loops(&mut self) -> Result<(), String> {
         let now = self.now;
         let Some(running) = &mut self.running else { return Ok(()) };
+        running.market_said = false;
         let pushed = running.joined.take(Some(Duration::ZERO))?;
         if self.ends_at(Place::AfterTake)? {
             return Ok(());
@@ -501,6 +572,24 @@ impl World {
         }
         self.wake_helpers();
         self.stop_if_done()
+    }
+
+    /// Whoever tells of the market runs beside too.
+    fn step_market(&mut self) -> Result<(), String> {
+        let (now, late) = (self.now, self.market_random.below(MARKET_NS));
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(market) = &mut running.market else { return Ok(()) };
+        running.market_at = match market.round(News::All)? {
+            Round::Reads => now + 1,
+            Round::Told { any, is_full } => {
+                if any {
+                    running.venue_at = running.venue_at.min(now);
+                    running.market_said = true;
+                }
+                now + if is_full { MS } else { MARKET_NS + late }
+            }
+        };
+        Ok(())
     }
 
     /// The syncer and the preparer run beside, at their own pace.
@@ -683,7 +772,13 @@ impl World {
     fn let_go_of(&mut self, history: &History, start: Position) -> u64 {
         let turns = history.turns_to(start);
         for trader in &mut self.traders {
-            trader.ledger.let_go(history.gone(trader.session.0, turns));
+            trader.ledger.let_go(history.gone(trader.session.0, start));
+        }
+        for listener in &mut self.listeners {
+            listener.ears.ledger.let_go(history.gone(listener.session.0, start));
+        }
+        if let Some(ouch) = &mut self.ouch {
+            ouch.may_be_late |= turns > 0;
         }
         for subscriber in &mut self.subscribers {
             subscriber.may_be_late |= turns > 0;

@@ -16,7 +16,7 @@ use crate::loopback::{config, fields, replays};
 use crate::peer::{Got, Peer};
 
 /// How long an attack may go on. Only a failing test ever takes so long.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a read waits before others are looked after.
 const A_MOMENT: Duration = Duration::from_millis(20);

@@ -20,6 +20,8 @@ const SECRET: &str = "correct horse battery";
 fn start(folder: &Folder, layout: Layout, credentials: Credentials) -> Venue {
     let mut config = Config { layout, ..config(folder) };
     config.sessions[0].credentials = credentials;
+    // What is compared here takes seconds where others want the CPU.
+    config.fix.logon_timeout_s = 60;
     Venue::start(&config).unwrap()
 }
 

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use venue::clock;
 
 /// How long a test waits for what must come. Only a failing test ever waits that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One message as the fields it has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,10 +18,16 @@ impl World {
             self.start_at = self.now;
         }
         for trader in &mut self.traders {
-            trader.calm_down();
+            trader.wire.calm_down();
         }
         for subscriber in &mut self.subscribers {
             subscriber.calm_down();
+        }
+        for listener in &mut self.listeners {
+            listener.wire.calm_down();
+        }
+        if let Some(ouch) = &mut self.ouch {
+            ouch.calm_down();
         }
         if let Some(hostile) = &mut self.hostile {
             hostile.calm_down(&self.net);
@@ -37,7 +43,13 @@ impl World {
         // Once more from the beginning: it must be what it was.
         let now = self.now;
         for trader in &mut self.traders {
-            trader.ask_for_everything(now, &self.net);
+            trader.wire.ask_for_everything(now, &self.net);
+        }
+        for listener in &mut self.listeners {
+            listener.wire.ask_for_everything(now, &self.net);
+        }
+        if let Some(ouch) = &mut self.ouch {
+            ouch.ask_for_everything(now, &self.net);
         }
         self.rest("after everything was asked for again")?;
         if self.running.is_none() {
@@ -62,6 +74,13 @@ impl World {
             return Err("a replay gives another state than the engine has".into());
         }
         history.check_at_rest(&self.traders)?;
+        let names = self.plan.sessions();
+        for listener in &self.listeners {
+            history.was_told(listener, &names)?;
+        }
+        if let Some(ouch) = &self.ouch {
+            history.knows_all(ouch)?;
+        }
         history.days_end_once(self.day_end(), Timestamp(self.now))?;
         for subscriber in &self.subscribers {
             if subscriber.heard() != history.feed().len() as u64 {
@@ -133,15 +152,41 @@ impl World {
         }
         let engine = running.joined.core().engine();
         for trader in &self.traders {
-            if !trader.is_at_rest() {
+            if !trader.wire.is_at_rest() {
                 return Some(Missing::Connection);
             }
             if trader.ledger.unanswered().next().is_some() && !trader.ledger.blind {
                 return Some(Missing::Answer);
             }
             let last = engine.session(trader.session).map_or(0, |state| state.last_outbound.0);
-            if trader.next_in() != last + 1 {
+            if trader.wire.next_in() != last + 1 {
                 return Some(Missing::Message);
+            }
+        }
+        for listener in &self.listeners {
+            if !listener.wire.is_at_rest() {
+                return Some(Missing::Connection);
+            }
+            let last = engine.session(listener.session).map_or(0, |it| it.last_outbound.0);
+            if listener.wire.next_in() != last + 1 {
+                return Some(Missing::Message);
+            }
+        }
+        if let Some(market) = &running.market
+            && (running.market_said || market.position() != running.log.committed())
+        {
+            return Some(Missing::Message);
+        }
+        if let Some(ouch) = &self.ouch {
+            if !ouch.is_at_rest() {
+                return Some(Missing::Connection);
+            }
+            let last = engine.session(ouch.session).map_or(0, |it| it.last_outbound.0);
+            if ouch.heard() != u64::from(last) {
+                return Some(Missing::Message);
+            }
+            if ouch.unanswered().is_some() {
+                return Some(Missing::Answer);
             }
         }
         let published = running.joined.feed_messages();
@@ -156,8 +201,24 @@ impl World {
             text += &format!(
                 "; session {}: next {}, at rest {}, open {open:?}",
                 trader.session,
-                trader.next_in(),
-                trader.is_at_rest()
+                trader.wire.next_in(),
+                trader.wire.is_at_rest()
+            );
+        }
+        for listener in &self.listeners {
+            text += &format!(
+                "; session {}: next {}, at rest {}",
+                listener.session,
+                listener.wire.next_in(),
+                listener.wire.is_at_rest()
+            );
+        }
+        if let Some(ouch) = &self.ouch {
+            text += &format!(
+                "; OUCH: heard {}, at rest {}, open {:?}",
+                ouch.heard(),
+                ouch.is_at_rest(),
+                ouch.unanswered()
             );
         }
         text

@@ -124,7 +124,7 @@ impl World {
         attempts_before: u32,
     ) -> Result<(), String> {
         let Assembly { joined, syncer, preparer, log, release, operator, space, .. } = assembly;
-        let Assembly { recovery, keeper, from_snapshot, refused, .. } = assembly;
+        let Assembly { recovery, keeper, from_snapshot, refused, market_data, .. } = assembly;
         let again = self.starts > 1;
         self.restarted.set(again);
         if !refused.is_empty() && !self.flipped {
@@ -170,6 +170,9 @@ impl World {
             log,
             release,
             operator,
+            market_at: if market_data.is_some() { now } else { u64::MAX },
+            market: market_data,
+            market_said: false,
             space,
             follow,
             hash: 0,
@@ -223,6 +226,9 @@ impl World {
         for trader in &mut self.traders {
             trader.ledger.is_put_back |= any;
         }
+        for listener in &mut self.listeners {
+            listener.ears.ledger.is_put_back |= any;
+        }
         self.counts.add(Fault::PutBack);
         Ok(any)
     }
@@ -251,6 +257,12 @@ impl World {
         }
         for trader in &self.traders {
             history.holds(trader.session.0, &trader.ledger)?;
+        }
+        for listener in &self.listeners {
+            history.holds(listener.session.0, &listener.ears.ledger)?;
+        }
+        if let Some(ouch) = &self.ouch {
+            history.has_told(ouch)?;
         }
         history.days_end_once(self.day_end(), Timestamp(self.plan.began))
     }
