@@ -3,7 +3,7 @@
 //! A command never says more than its name promises: it exits 0 only if what it checks holds.
 //!
 //! The three places to know: [`play`] (a recorded order flow against a venue), [`fix_conn`] and
-//! [`itch_conn`] (a venue's two sockets, from the outside). [`feed_client`] hears its multicast.
+//! [`itch_conn`] (a venue's two sockets, from the outside). [`ouch_set`] is order entry by OUCH, [`feed_client`] hears the multicast.
 
 // A command line prints, and tells rates and percentiles to people.
 #![allow(clippy::print_stdout, clippy::float_arithmetic)]
@@ -34,6 +34,7 @@ mod operator;
 pub mod order_flow;
 pub mod order_name;
 pub mod ouch_conn;
+pub mod ouch_set;
 pub mod output;
 pub mod own_venue;
 pub mod paint;

@@ -123,6 +123,7 @@ fn start_own(args: &LoadArgs) -> Result<OwnVenue, Failure> {
         what: "load",
         durability: args.durability.into(),
         sessions: &own_comp_ids(args.sessions),
+        ouch: &[],
         instruments: &[own_venue::flow_instrument()],
     })
 }

@@ -10,6 +10,7 @@ use venue::snapshots::SnapshotConfig;
 use venue::{Config, Durability, Venue};
 
 use crate::failure::Failure;
+use crate::ouch_set::OuchLogin;
 use crate::replay::{self, Replayed};
 use crate::temporary::TemporaryFolder;
 
@@ -26,8 +27,10 @@ pub struct Setting<'a> {
     pub what: &'a str,
     /// What has to be true before anybody is told.
     pub durability: Durability,
-    /// CompIDs.
+    /// CompIDs of the sessions that speak FIX.
     pub sessions: &'a [String],
+    /// Those of the sessions that speak OUCH, user names as well: at most 6 characters. See [`ouch_login`].
+    pub ouch: &'a [String],
     /// What is traded.
     pub instruments: &'a [Instrument],
 }
@@ -46,7 +49,7 @@ impl OwnVenue {
         let journal = TemporaryFolder::new(setting.what).map_err(folder)?;
         let live =
             TemporaryFolder::new_in_memory(&format!("{}-live", setting.what)).map_err(folder)?;
-        let text = config_text(setting.durability, setting.sessions);
+        let text = config_text(setting);
         let config = Config::parse("built-in configuration", &text).map_err(Failure::failed)?;
         let config = Config {
             journal_dir: journal.path().to_path_buf(),
@@ -64,6 +67,12 @@ impl OwnVenue {
     #[must_use]
     pub fn fix_addr(&self) -> SocketAddr {
         self.venue.fix_addr()
+    }
+
+    /// Where OUCH is spoken, if somebody speaks it.
+    #[must_use]
+    pub fn ouch_addr(&self) -> Option<SocketAddr> {
+        self.venue.ouch_addr()
     }
 
     /// Where ITCH over SoupBinTCP is spoken.
@@ -113,21 +122,40 @@ impl OwnVenue {
     }
 }
 
-fn config_text(durability: Durability, sessions: &[String]) -> String {
-    let durability = match durability {
+fn config_text(setting: &Setting<'_>) -> String {
+    let durability = match setting.durability {
         Durability::Memory => "memory",
         Durability::Disk => "disk",
     };
     let mut text = format!(
         "[venue]\nname = \"{COMP_ID}\"\nsegment_mib = 16\ndurability = \"{durability}\"\n\
          [limits]\norders = 500000\nlevels = 100000\ninstruments = 64\nsessions = 64\n\
-         [fix]\nlisten = \"127.0.0.1:0\"\n\
+         [fix]\nlisten = \"127.0.0.1:0\"\nplain_passwords = true\n\
          [itch.soup]\nlisten = \"127.0.0.1:0\"\n"
     );
-    for comp_id in sessions {
+    if !setting.ouch.is_empty() {
+        text += "[ouch]\nlisten = \"127.0.0.1:0\"\n";
+    }
+    for comp_id in setting.sessions {
         let _ = write!(text, "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n");
     }
+    for comp_id in setting.ouch {
+        let _ = write!(
+            text,
+            "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\nprotocol = \"ouch\"\n\
+             username = \"{comp_id}\"\npassword = \"{OUCH_PASSWORD}\"\n"
+        );
+    }
     text
+}
+
+/// A venue of our own is on the loopback and in temporary folders: there is nothing to keep from anybody.
+const OUCH_PASSWORD: &str = "own";
+
+/// How a session of OUCH logs in to a venue of our own.
+#[must_use]
+pub fn ouch_login(comp_id: &str) -> OuchLogin {
+    OuchLogin { username: comp_id.into(), password: OUCH_PASSWORD.into(), next_sequence: 1 }
 }
 
 /// An instrument for the feed and for people: prices with `price_decimals`, whole lots.
@@ -164,6 +192,15 @@ pub fn instrument(
 pub fn flow_instrument() -> Instrument {
     instrument(FLOW_SYMBOL, 4, 0, 4_000_000_000)
 }
+
+/// The same, of prices that OUCH can say.
+#[must_use]
+pub fn flow_instrument_of_ouch() -> Instrument {
+    instrument(FLOW_SYMBOL, 4, 0, OUCH_PRICE_MAX)
+}
+
+/// The highest price of OUCH that is none of a market order. Unit: 1/10,000.
+const OUCH_PRICE_MAX: i64 = 1_999_999_999;
 
 /// Symbol of [`flow_instrument`].
 pub const FLOW_SYMBOL: &str = "FLOW";

@@ -8,6 +8,8 @@
 //! Then the same with the power gone at each kill: `power/power.c`, loaded into the venue, keeps what is not
 //! synced from the journal's files, and the live log is removed with the kill.
 //!
+//! Then over OUCH, where sessions log in with the next number that they expect.
+//!
 //! And once more with receivers of its multicast, of whose packets one of twenty is lost: over the kills they hear every
 //! message once and in order, and their books are the venue's.
 //!
@@ -34,8 +36,9 @@ use serde_json::Value;
 use tools::feed_client::{FeedClient, FeedTarget};
 use tools::fix_conn::{FixTarget, Login};
 use tools::order_flow::{Action, Flow, FlowCommand, FlowFill, FlowRow, Level};
+use tools::ouch_set::{OuchLogin, OuchTarget};
 use tools::own_venue::{COMP_ID, FLOW_SYMBOL};
-use tools::play::{Options, Place, Target, run_with};
+use tools::play::{Entry, Options, Place, Played, Target, run_with};
 use tools::random::Random;
 
 #[path = "it/address.rs"]
@@ -50,6 +53,44 @@ fn what_was_said_survives_kill_9_at_random_moments() {
     let folder = Folder::new("kill");
     let machine = Machine { config: folder.0.join("vesta.toml"), power: None };
     play_and_kill(&folder, machine, kills);
+}
+
+/// Each client comes back with the next number that it expects and is told what it missed and nothing else; what it had asked
+/// and was not answered it asks again, and the venue does it once. At the end all is said again from message 1 on, as it was.
+#[test]
+fn what_was_said_over_ouch_survives_kill_9_at_random_moments() {
+    let kills = usize::try_from(number("VESTA_KILLS", 6)).unwrap();
+    let folder = Folder::new("ouch");
+    let machine = Machine { config: folder.0.join("vesta.toml"), power: None };
+    let ouch = own_address();
+    let config = |fix, soup| {
+        let mut text = config_text(fix, soup);
+        text = text.replacen("[fix]\n", "[fix]\nplain_passwords = true\n", 1);
+        text = text.replacen(
+            "[[instrument]]",
+            &format!("[ouch]\nlisten = \"{ouch}\"\n[[instrument]]"),
+            1,
+        );
+        for comp_id in SESSIONS {
+            let session = format!("comp_id = \"{comp_id}\"\n");
+            let more =
+                format!("protocol = \"ouch\"\nusername = \"{comp_id}\"\npassword = \"secret\"\n");
+            text = text.replacen(&session, &(session.clone() + &more), 1);
+        }
+        text
+    };
+    let login = |name: &str| OuchLogin {
+        username: name.into(),
+        password: "secret".into(),
+        next_sequence: 1,
+    };
+    let entry = Entry::Ouch {
+        target: OuchTarget { address: ouch, patience: Duration::from_secs(60) },
+        logins: SESSIONS.into_iter().map(login).collect(),
+    };
+    let played = play_and_kill_with(&folder, machine, kills, (config, Some(entry)), |_| {});
+    // Every message of the day, and no other.
+    assert!(played.reports_repeated > played.reports, "{played:?}");
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -77,7 +118,7 @@ fn receivers_of_a_lossy_multicast_hear_everything_over_kill_9() {
     let began = AtomicBool::new(false);
     let mut late = None;
     let config = |fix, soup| config_text(fix, soup) + &said.config_text();
-    play_and_kill_with(&folder, machine, kills, config, |n| {
+    play_and_kill_with(&folder, machine, kills, (config, None), |n| {
         // In the middle of the burst.
         if n > 500 && !began.swap(true, Ordering::Relaxed) {
             late = Some(said.listen(Some(said.heard[1]), Start::Snapshot));
@@ -268,17 +309,17 @@ fn resting(journal: &Path) -> Orders {
 }
 
 fn play_and_kill(folder: &Folder, machine: Machine, kills: usize) {
-    play_and_kill_with(folder, machine, kills, config_text, |_| {});
+    play_and_kill_with(folder, machine, kills, (config_text, None), |_| {});
 }
 
-/// `config` is given the addresses of FIX and SoupBinTCP, `before` what the next command is.
+/// `config` is given the addresses of FIX and SoupBinTCP, `before` what the next command is. Without an entry orders go in over FIX.
 fn play_and_kill_with(
     folder: &Folder,
     machine: Machine,
     kills: usize,
-    config: impl FnOnce(SocketAddr, SocketAddr) -> String,
+    (config, entry): (impl FnOnce(SocketAddr, SocketAddr) -> String, Option<Entry>),
     mut before: impl FnMut(usize),
-) {
+) -> Played {
     let seed = number("VESTA_KILL_SEED", 0x9e37);
     let flow = flow(seed);
     let commands = flow.commands.len();
@@ -317,18 +358,21 @@ fn play_and_kill_with(
         (venue, restarts)
     });
 
-    let target = Target {
-        fix: FixTarget {
+    let over_fix = || Entry::Fix {
+        target: FixTarget {
             address: fix,
             comp_id: COMP_ID.into(),
             reset: false,
             patience: Duration::from_secs(60),
         },
         logins: SESSIONS.into_iter().map(Login::plain).collect(),
+        prefix: String::new(),
+    };
+    let target = Target {
+        entry: entry.unwrap_or_else(over_fix),
         soup,
         soup_login: (String::new(), String::new()),
         symbol: FLOW_SYMBOL.into(),
-        prefix: String::new(),
     };
     let options =
         Options { flow, place: Place::Running(target), rate: None, speed: None, progress: false };
@@ -358,6 +402,7 @@ fn play_and_kill_with(
     let replay = replay.unwrap();
     let said = String::from_utf8_lossy(&replay.stdout);
     assert!(replay.status.success(), "{said}{}", String::from_utf8_lossy(&replay.stderr));
+    outcome.played
 }
 
 /// Where the venue runs.

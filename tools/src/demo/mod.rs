@@ -77,6 +77,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         what: "demo",
         durability: Durability::Memory,
         sessions: &sessions,
+        ouch: &[],
         instruments: &instruments,
     })?;
     say!(

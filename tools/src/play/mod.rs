@@ -1,7 +1,9 @@
 //! `vesta play`: a recorded order flow, held against what the exchange it comes from did.
 
+mod driver;
 mod in_process;
 mod over_fix;
+mod over_ouch;
 mod record;
 
 use std::fmt;
@@ -12,16 +14,19 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
+use venue::config::SessionConfig;
 use venue::{Config, Durability};
 
+pub use self::driver::{Entry, Played, Target};
 pub(crate) use self::over_fix::write_terms;
-pub use self::over_fix::{Played, Target};
 use crate::failure::Failure;
 use crate::fix_conn::{FixError, FixTarget, Login};
 use crate::interrupt::Interrupt;
 use crate::itch_conn::ItchError;
 use crate::judge::Verdict;
 use crate::order_flow::{Flow, PlanError};
+use crate::ouch_conn::OuchError;
+use crate::ouch_set::{OuchLogin, OuchTarget};
 use crate::own_venue::{self, FLOW_SYMBOL, OwnVenue, Setting};
 use crate::replay::Replayed;
 use crate::{output, say, text};
@@ -36,11 +41,17 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Without --config or --connect it starts a venue of its own in temporary folders. A connection that
 /// is lost is made again, the session goes on where it was.
+///
+/// Over OUCH a NEW is an Enter for the day, an IOC an Enter with time in force 3, a CANCEL a Cancel to 0; a REDUCE is a Replace with less at
+/// the same price where its number is even, else a Cancel down to the rest; a REPLACE is a Replace. What would be less at the same price and is to lose
+/// its place all the same is a Cancel and an Enter. At the end each session logs in once more from its first message on, and all must
+/// be said again byte for byte.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  vesta play flows/amzn --in-process --json\n  \
                         vesta play flows/amzn --durability disk\n  \
                         vesta play flows/amzn --connect 127.0.0.1:5001 --feed 127.0.0.1:5010 \
-                        --symbol FLOW --sender CLIENT1 --sender CLIENT2")]
+                        --symbol FLOW --sender CLIENT1 --sender CLIENT2\n  \
+                        vesta play flows/amzn --ouch")]
 pub struct PlayArgs {
     /// Folder with commands.csv, fills.csv and rows.csv.
     #[arg(value_name = "DIR")]
@@ -48,18 +59,24 @@ pub struct PlayArgs {
     /// Into the matcher alone, without a venue.
     #[arg(long, conflicts_with_all = ["config", "connect", "durability", "rate"])]
     in_process: bool,
-    /// Into the running venue that this file configures, over all its sessions.
+    /// Over OUCH 5.0 instead of FIX.
+    #[arg(long, conflicts_with = "in_process")]
+    ouch: bool,
+    /// Into the running venue that this file configures, over all its sessions of FIX, or with --ouch of OUCH.
     #[arg(long, value_name = "FILE", conflicts_with = "connect")]
     config: Option<PathBuf>,
-    /// Into the running venue whose FIX port this is.
+    /// Into the running venue whose FIX port this is, or with --ouch its OUCH port.
     #[arg(long, value_name = "HOST:PORT", requires_all = ["feed", "sender"])]
     connect: Option<SocketAddr>,
     /// ITCH over SoupBinTCP of that venue.
     #[arg(long, value_name = "HOST:PORT")]
     feed: Option<SocketAddr>,
-    /// CompID of a session there; give several to spread the orders.
+    /// CompID of a session there, or with --ouch its user name; give several to spread the orders.
     #[arg(long, value_name = "COMPID")]
     sender: Vec<String>,
+    /// With --ouch and --connect: the password of these sessions is in this variable of the environment.
+    #[arg(long, value_name = "NAME", requires_all = ["ouch", "connect"])]
+    password_env: Option<String>,
     /// CompID of that venue.
     #[arg(long, value_name = "COMPID", default_value = own_venue::COMP_ID)]
     target: String,
@@ -125,7 +142,12 @@ pub enum Place {
     /// Into the matcher alone.
     InProcess,
     /// Into a venue of our own, in temporary folders, that is stopped and replayed at the end.
-    Own(Durability),
+    Own {
+        /// Of its journal.
+        durability: Durability,
+        /// Over OUCH instead of FIX.
+        ouch: bool,
+    },
     /// Into a running venue. Its book of the instrument must be empty.
     Running(Target),
 }
@@ -148,6 +170,8 @@ pub enum PlayError {
     Plan(PlanError),
     /// The FIX sessions.
     Fix(FixError),
+    /// The OUCH sessions.
+    Ouch(OuchError),
     /// The feed.
     Feed(ItchError),
     /// Our own venue did not start, failed, or its journal does not replay.
@@ -156,6 +180,11 @@ pub enum PlayError {
     NoAnswer {
         /// Requests without an answer.
         waiting: usize,
+    },
+    /// What was said is not said again.
+    NotAgain {
+        /// To so many sessions.
+        sessions: usize,
     },
     /// Its caller did not want it to go on.
     Interrupted,
@@ -173,10 +202,14 @@ impl fmt::Display for PlayError {
         match self {
             PlayError::Plan(error) => error.fmt(f),
             PlayError::Fix(error) => error.fmt(f),
+            PlayError::Ouch(error) => error.fmt(f),
             PlayError::Feed(error) => error.fmt(f),
             PlayError::Venue(why) => f.write_str(why),
             PlayError::NoAnswer { waiting } => {
                 write!(f, "the venue leaves {waiting} requests open")
+            }
+            PlayError::NotAgain { sessions } => {
+                write!(f, "the venue does not say again what it said to {sessions} sessions")
             }
             PlayError::Interrupted => f.write_str("interrupted"),
             PlayError::NoMarker => f.write_str("the order that marks the end was not accepted"),
@@ -211,18 +244,18 @@ pub fn run_with(
     let flow = &options.flow;
     let bar = bar(flow.commands.len(), options.progress);
     let Options { rate, speed, .. } = *options;
-    let pace = over_fix::Pace { rate, speed, on_command, bar: &bar };
+    let pace = driver::Pace { rate, speed, on_command, bar: &bar };
     let (played, replayed) = match &options.place {
         Place::InProcess => {
             let began = Instant::now();
             let verdict = in_process::play(flow, SESSIONS)?;
             (Played { verdict, elapsed: began.elapsed(), ..Played::default() }, None)
         }
-        Place::Running(target) => (over_fix::play(flow, target, pace)?, None),
-        Place::Own(durability) => {
+        Place::Running(target) => (driver::play(flow, target, pace)?, None),
+        Place::Own { durability, ouch } => {
             let failed = |failure: Failure| PlayError::Venue(failure.to_string());
-            let own = start_own(*durability).map_err(failed)?;
-            let played = over_fix::play(flow, &own_target(&own), pace)?;
+            let own = start_own(*durability, *ouch).map_err(failed)?;
+            let played = driver::play(flow, &own_target(&own), pace)?;
             (played, Some(own.stop_and_replay().map_err(failed)?))
         }
     };
@@ -234,26 +267,39 @@ fn comp_ids() -> Vec<String> {
     (1..=SESSIONS).map(|index| format!("PLAY{index}")).collect()
 }
 
-fn start_own(durability: Durability) -> Result<OwnVenue, Failure> {
-    let instruments = [own_venue::flow_instrument()];
-    let sessions = comp_ids();
-    let what = "play";
-    OwnVenue::start(&Setting { what, durability, sessions: &sessions, instruments: &instruments })
+fn start_own(durability: Durability, ouch: bool) -> Result<OwnVenue, Failure> {
+    let (what, sessions) = ("play", comp_ids());
+    let (fix, ouch): (&[String], &[String]) =
+        if ouch { (&[], &sessions) } else { (&sessions, &[]) };
+    let instruments = [match ouch {
+        [] => own_venue::flow_instrument(),
+        _ => own_venue::flow_instrument_of_ouch(),
+    }];
+    OwnVenue::start(&Setting { what, durability, sessions: fix, ouch, instruments: &instruments })
 }
 
 fn own_target(own: &OwnVenue) -> Target {
-    Target {
-        fix: FixTarget {
-            address: own.fix_addr(),
-            comp_id: own_venue::COMP_ID.into(),
-            reset: false,
-            patience: PATIENCE,
+    let entry = match own.ouch_addr() {
+        None => Entry::Fix {
+            target: FixTarget {
+                address: own.fix_addr(),
+                comp_id: own_venue::COMP_ID.into(),
+                reset: false,
+                patience: PATIENCE,
+            },
+            logins: comp_ids().into_iter().map(Login::plain).collect(),
+            prefix: String::new(),
         },
-        logins: comp_ids().into_iter().map(Login::plain).collect(),
+        Some(address) => Entry::Ouch {
+            target: OuchTarget { address, patience: PATIENCE },
+            logins: comp_ids().iter().map(|comp_id| own_venue::ouch_login(comp_id)).collect(),
+        },
+    };
+    Target {
+        entry,
         soup: own.soup_addr(),
         soup_login: (String::new(), String::new()),
         symbol: FLOW_SYMBOL.into(),
-        prefix: String::new(),
     }
 }
 
@@ -305,58 +351,89 @@ fn place(args: &PlayArgs) -> Result<Place, Failure> {
     if args.in_process {
         return Ok(Place::InProcess);
     }
-    // A name that no earlier play into the same venue has used.
-    let prefix = format!("{:x}-", venue::clock::now().0 / 1_000_000);
-    let fix = |address, comp_id: &str| FixTarget {
-        address,
-        comp_id: comp_id.into(),
-        reset: true,
-        patience: PATIENCE,
-    };
     if let (Some(address), Some(soup)) = (args.connect, args.feed) {
         let symbol = args.symbol.clone();
+        let entry = if args.ouch {
+            let password = args.password_env.as_ref().map(std::env::var).transpose();
+            let password =
+                password.map_err(|error| Failure::usage(format!("--password-env: {error}")))?;
+            let login =
+                |username: &String| ouch_login(username, password.clone().unwrap_or_default());
+            ouch_entry(address, args.sender.iter().map(login).collect())
+        } else {
+            fix_entry(address, &args.target, args.sender.iter().map(Login::plain).collect())
+        };
         return Ok(Place::Running(Target {
-            fix: fix(address, &args.target),
-            logins: args.sender.iter().map(Login::plain).collect(),
+            entry,
             soup,
             soup_login: (String::new(), String::new()),
             symbol: symbol.ok_or_else(|| Failure::usage("--connect needs --symbol"))?,
-            prefix,
         }));
     }
     let Some(file) = &args.config else {
-        return Ok(Place::Own(args.durability.into()));
+        return Ok(Place::Own { durability: args.durability.into(), ouch: args.ouch });
     };
     let config = Config::load(file).map_err(Failure::usage)?;
     let unfit = |what: &str| Failure::usage(format!("{}: {what}", file.display()));
     let first = config.instruments.first().map(|it| it.symbol.as_str().to_owned());
     let soup =
         config.soup.as_ref().ok_or_else(|| unfit("has no [itch.soup] to read the book from"))?;
-    if config.sessions.is_empty() {
-        return Err(unfit("has no sessions"));
+    let ours = |session: &&SessionConfig| session.ouch_firm.is_some() == args.ouch;
+    let sessions = config.sessions.iter().filter(ours);
+    if sessions.clone().next().is_none() {
+        return Err(unfit(if args.ouch { "has no sessions of OUCH" } else { "has no sessions" }));
     }
-    let login = |session: &venue::config::SessionConfig| {
-        let comp_id = session.comp_id.clone();
+    // Username and password, as far as a session has them.
+    let credentials = |session: &SessionConfig| {
         let known = &session.credentials;
         let password = known.password.as_ref().map(|password| password.plain().map(str::to_owned));
         if known.hmac_key.is_some() || password == Some(None) {
+            let comp_id = &session.comp_id;
             let what = format!("cannot log on as {comp_id}: its secret is not in the file");
             return Err(unfit(&what));
         }
-        Ok(Login {
-            username: known.username.clone(),
-            password: password.flatten(),
-            ..Login::plain(comp_id)
-        })
+        Ok((known.username.clone(), password.flatten()))
+    };
+    let entry = if args.ouch {
+        let login = |session: &SessionConfig| {
+            let (username, password) = credentials(session)?;
+            Ok(ouch_login(&username.unwrap_or_default(), password.unwrap_or_default()))
+        };
+        let ouch = config.ouch.as_ref().ok_or_else(|| unfit("has no [ouch]"))?;
+        ouch_entry(ouch.listen, sessions.map(login).collect::<Result<_, Failure>>()?)
+    } else {
+        let login = |session: &SessionConfig| {
+            let (username, password) = credentials(session)?;
+            Ok(Login { username, password, ..Login::plain(&session.comp_id) })
+        };
+        let logins = sessions.map(login).collect::<Result<_, Failure>>()?;
+        fix_entry(config.fix.listen, &config.name, logins)
     };
     Ok(Place::Running(Target {
-        fix: fix(config.fix.listen, &config.name),
-        logins: config.sessions.iter().map(login).collect::<Result<_, _>>()?,
+        entry,
         soup: soup.listen,
         soup_login: (soup.username.clone(), soup.password.clone()),
         symbol: args.symbol.clone().or(first).ok_or_else(|| unfit("has no instruments"))?,
-        prefix,
     }))
+}
+
+fn fix_entry(address: SocketAddr, comp_id: &str, logins: Vec<Login>) -> Entry {
+    let comp_id = comp_id.into();
+    Entry::Fix {
+        target: FixTarget { address, comp_id, reset: true, patience: PATIENCE },
+        logins,
+        // A name that no earlier play into the same venue has used.
+        prefix: format!("{:x}-", venue::clock::now().0 / 1_000_000),
+    }
+}
+
+fn ouch_entry(address: SocketAddr, logins: Vec<OuchLogin>) -> Entry {
+    Entry::Ouch { target: OuchTarget { address, patience: PATIENCE }, logins }
+}
+
+/// A login that wants only what is new.
+fn ouch_login(username: &str, password: String) -> OuchLogin {
+    OuchLogin { username: username.into(), password, next_sequence: 0 }
 }
 
 fn tell(outcome: &Outcome, flow: &Flow) {
@@ -367,9 +444,10 @@ fn tell(outcome: &Outcome, flow: &Flow) {
     say!("{} of {} book rows checked, {rows_wrong} wrong", text::count(*rows), flow.rows.len());
     if *reports > 0 {
         say!(
-            "{} execution reports, {} missing, {} renumbered; {reconnects} reconnects",
+            "{} execution reports, {} missing; {} messages said again, {} renumbered; {reconnects} reconnects",
             text::count(*reports),
             outcome.played.reports_missing,
+            text::count(outcome.played.reports_repeated),
             outcome.played.reports_renumbered
         );
     }

@@ -4,100 +4,92 @@ use std::collections::HashMap;
 use std::fmt;
 
 use feed::{Message, Mirror};
-use gateway::fix::decode::Message as FixMessage;
-use gateway::fix::{decimal::parse_scaled, tag};
 use matcher::Side;
 
-use super::over_fix::RequestId;
+use super::driver::RequestId;
 use crate::judge::{Judge, JudgedTrade, Verdict};
 use crate::order_flow::{Flow, Level, Request, Step};
 
-/// Decimals of a flow's prices, and of the feed's.
-const PRICE_DECIMALS: u8 = 4;
+/// What tells a report from all others.
+///
+/// Over FIX it is the ExecID(17); over OUCH the number of a trade or of a request, the order and the kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ReportId(pub(super) u64, pub(super) u64, pub(super) u8);
 
-/// SecondaryExecID(527): the venue's number of a trade.
-const SECONDARY_EXEC_ID: u32 = 527;
+/// Which session was told, and in the message of which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) session: usize,
+    pub(super) number: u64,
+}
 
-/// An ExecID(17): Sequence of the turn, place of the event in it, side of a trade.
-pub(super) type ExecId = (u64, u32, u8);
-
-/// An ExecutionReport, as far as a play looks at it.
+/// What was said of an order, as far as a play looks at it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Report {
+    /// The request that it answers, or whose order it is about.
     pub(super) request: RequestId,
-    pub(super) sequence: u64,
+    /// Place of its turn of the core among the others. Of the side of a trade that was resting it does not count.
+    pub(super) turn: u64,
+    /// What both sides of a trade must have in common, since one turn told them.
+    pub(super) turn_mark: u64,
     /// Place of the event in its turn.
-    index: u32,
-    exec_type: u8,
-    leaves: u64,
-    trade: Option<Side1>,
+    pub(super) index: u64,
+    /// ExecType(150): 0 new, 4 canceled, 5 replaced, 8 rejected, F trade.
+    pub(super) exec_type: u8,
+    /// What is open of the order.
+    pub(super) leaves: u64,
+    /// Of a trade.
+    pub(super) fill: Option<Fill>,
 }
 
 /// One side of a trade.
 #[derive(Clone, Copy, Debug)]
-struct Side1 {
-    id: u64,
-    is_maker: bool,
-    price: i64,
-    qty: u64,
+pub(super) struct Fill {
+    pub(super) id: u64,
+    pub(super) is_maker: bool,
+    pub(super) price: i64,
+    pub(super) qty: u64,
 }
 
 /// Everything that the venue said, each report once.
 #[derive(Default)]
 pub(super) struct Record {
     reports: Vec<Report>,
-    /// By ExecID: which session was told, and in the message of which number.
-    numbers: HashMap<ExecId, (usize, u32)>,
-    /// Reports that came again as a resend of what we had, with the number they had.
+    told: HashMap<ReportId, Told>,
+    /// Messages that came again as a resend of what we had, with the number they had.
     pub(super) repeated: u64,
-    /// Reports that came with another number or to another session than before.
+    /// Messages that came with another number or to another session than before.
     pub(super) renumbered: u64,
     first_wrong: Option<String>,
 }
 
 impl Record {
-    /// Takes a message of `session`; says which request it answers, if it is a new one.
-    pub(super) fn message(
-        &mut self,
-        session: usize,
-        message: &FixMessage<'_>,
-        prefix: &str,
-    ) -> Option<RequestId> {
-        if message.msg_type() != b"8" {
-            self.wrong(format_args!("the venue answered {message:?}"));
-            return message.get(tag::CL_ORD_ID).and_then(|id| RequestId::parse(id, prefix));
-        }
-        let Some((exec_id, report)) = parse(message, prefix) else {
-            self.wrong(format_args!("a report cannot be read: {message:?}"));
-            return None;
-        };
-        let number = message.get(tag::MSG_SEQ_NUM).and_then(uint).unwrap_or(0);
-        let told = (session, u32::try_from(number).unwrap_or(u32::MAX));
-        match self.numbers.insert(exec_id, told) {
-            None => {}
+    /// Takes a report; says whether it is a new one.
+    pub(super) fn report(&mut self, id: ReportId, told: Told, report: Report) -> bool {
+        match self.told.insert(id, told) {
+            None => {
+                self.reports.push(report);
+                true
+            }
             Some(before) => {
                 self.renumbered += u64::from(before != told);
                 self.repeated += 1;
-                return None;
+                false
             }
         }
-        if report.exec_type == b'8' {
-            self.wrong(format_args!("an order was rejected: {message:?}"));
-        }
-        self.reports.push(report);
-        Some(report.request)
     }
 
-    /// Takes a message that the session layer has recognised as a repeat.
-    pub(super) fn repeated(&mut self, session: usize, message: &FixMessage<'_>, prefix: &str) {
-        if message.msg_type() != b"8" {
-            return;
-        }
-        let number = message.get(tag::MSG_SEQ_NUM).and_then(uint).unwrap_or(0);
-        let told = (session, u32::try_from(number).unwrap_or(u32::MAX));
+    /// Takes a report that the session layer has recognised as a repeat.
+    pub(super) fn repeated(&mut self, id: Option<ReportId>, told: Told) {
         self.repeated += 1;
-        let known = parse(message, prefix).and_then(|(exec_id, _)| self.numbers.get(&exec_id));
+        let known = id.and_then(|id| self.told.get(&id));
         self.renumbered += u64::from(known != Some(&told));
+    }
+
+    /// A message came again because it was asked for again: with the number and the bytes that it had, or not.
+    pub(super) fn again(&mut self, same: bool) {
+        self.repeated += 1;
+        self.renumbered += u64::from(!same);
     }
 
     /// Something else that must not be.
@@ -105,7 +97,7 @@ impl Record {
         self.first_wrong.get_or_insert_with(|| what.to_string());
     }
 
-    /// Reports with an ExecID of their own.
+    /// Reports, each once.
     pub(super) fn reports(&self) -> u64 {
         self.reports.len() as u64
     }
@@ -147,20 +139,20 @@ impl Record {
     /// The trades of each command, in order; both sides must have been told the same.
     fn trades(&self, flow: &Flow, judge: &mut Judge<'_>) -> Vec<Vec<JudgedTrade>> {
         let oid = |report: &Report| flow.commands.get(report.request.n).map_or(0, |it| it.oid);
-        let makers: HashMap<u64, (&Report, Side1)> = (self.reports.iter())
-            .filter_map(|report| Some((report, report.trade?)))
+        let makers: HashMap<u64, (&Report, Fill)> = (self.reports.iter())
+            .filter_map(|report| Some((report, report.fill?)))
             .filter(|(_, side)| side.is_maker)
             .map(|(report, side)| (side.id, (report, side)))
             .collect();
         let mut trades = vec![Vec::new(); flow.commands.len()];
         let mut takers: Vec<(u64, usize, JudgedTrade)> = Vec::new();
         for report in &self.reports {
-            let Some(taker) = report.trade.filter(|side| !side.is_maker) else { continue };
+            let Some(taker) = report.fill.filter(|side| !side.is_maker) else { continue };
             let maker = makers.get(&taker.id);
-            let same = |it: &&(&Report, Side1)| {
+            let same = |it: &&(&Report, Fill)| {
                 it.1.price == taker.price
                     && it.1.qty == taker.qty
-                    && it.0.sequence == report.sequence
+                    && it.0.turn_mark == report.turn_mark
             };
             let maker_oid = maker.filter(same).map_or(0, |(maker, _)| oid(maker));
             let JudgedTrade { price, qty, .. } =
@@ -179,40 +171,6 @@ impl Record {
         }
         trades
     }
-}
-
-/// Reads an ExecutionReport.
-fn parse(message: &FixMessage<'_>, prefix: &str) -> Option<(ExecId, Report)> {
-    let exec_id = parse_exec_id(message.get(tag::EXEC_ID)?)?;
-    let exec_type = *message.get(tag::EXEC_TYPE)?.first()?;
-    let request = RequestId::parse(message.get(tag::CL_ORD_ID)?, prefix)?;
-    let trade = match exec_type {
-        b'F' => Some(Side1 {
-            id: uint(message.get(SECONDARY_EXEC_ID).or(message.get(tag::TRD_MATCH_ID))?)?,
-            is_maker: exec_id.2 == b'M',
-            price: parse_scaled(message.get(tag::LAST_PX)?, PRICE_DECIMALS).ok()?,
-            qty: parse_scaled(message.get(tag::LAST_QTY)?, 0).ok()?.try_into().ok()?,
-        }),
-        _ => None,
-    };
-    let leaves = parse_scaled(message.get(tag::LEAVES_QTY)?, 0).ok()?.try_into().ok()?;
-    let (sequence, index, _) = exec_id;
-    Some((exec_id, Report { request, sequence, index, exec_type, leaves, trade }))
-}
-
-/// Reads `12-0`, `12-1M`, `12-1T`.
-fn parse_exec_id(text: &[u8]) -> Option<ExecId> {
-    let dash = text.iter().position(|byte| *byte == b'-')?;
-    let (sequence, rest) = (uint(&text[..dash])?, &text[dash + 1..]);
-    let (index, side) = match rest {
-        [index @ .., side @ (b'M' | b'T')] => (index, *side),
-        index => (index, 0),
-    };
-    Some((sequence, u32::try_from(uint(index)?).ok()?, side))
-}
-
-fn uint(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// What a message of the feed is about. Orders are counted as they come on the book, from 1: what was left of
@@ -246,18 +204,18 @@ impl Marks {
     fn reports(&mut self, reports: &[Report], steps: &[Step], end: usize) {
         // Reports of several sessions, in the order of the turns that made them.
         let mut reports: Vec<&Report> = reports.iter().collect();
-        reports.sort_by_key(|report| (report.sequence, report.index));
+        reports.sort_by_key(|report| (report.turn, report.index));
         // What was left of an order after the turn of its report.
         let mut left: HashMap<(u64, RequestId), u64> = HashMap::new();
         for report in &reports {
-            left.insert((report.sequence, report.request), report.leaves);
+            left.insert((report.turn, report.request), report.leaves);
         }
-        let rests = |report: &Report| left[&(report.sequence, report.request)] > 0;
+        let rests = |report: &Report| left[&(report.turn, report.request)] > 0;
         let mut reduced: HashMap<u64, u32> = HashMap::new();
         for report in reports {
             let RequestId { n, is_first } = report.request;
             let step = steps.get(n);
-            if let Some(side) = report.trade {
+            if let Some(side) = report.fill {
                 if !side.is_maker {
                     self.commands.insert(Mark::Traded(side.id), n);
                 }

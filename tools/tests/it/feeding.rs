@@ -260,32 +260,64 @@ fn meatpy(
     (executions, lines)
 }
 
-/// A whole recorded day, by way of FIX in: where `VESTA_FEED_FLOW` names its folder (`tools/test feed`).
+/// A whole recorded day, by way of FIX in and by way of OUCH in: where `VESTA_FEED_FLOW` names its folder (`tools/test feed`).
 #[test]
 fn meatpy_rebuilds_a_recorded_day() {
     let Some(flow) = env::var_os("VESTA_FEED_FLOW") else { return };
-    let Some(builder) = python("meatpy", "meatpy") else { return };
-    let folder = Folder::new();
-    let text = config_text(&folder, &["ONE", "TWO", "THREE", "FOUR"]);
+    let mut seen = Vec::new();
+    for ouch in [false, true] {
+        let Some(builder) = python("meatpy", "meatpy") else { return };
+        let folder = Folder::new();
+        let file = folder.write("vesta.toml", &recorded_day(&folder, ouch));
+        let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
+        let entry = if ouch { venue.ouch_addr().unwrap() } else { venue.fix_addr() }.to_string();
+        let soup = venue.soup_addr().unwrap().to_string();
+        let mut play = vesta();
+        play.arg("play").arg(&flow).args(["--connect", &entry, "--feed", &soup]);
+        play.args(["--symbol", "BTC-USD", "--json"]);
+        if ouch {
+            play.args(["--ouch", "--password-env", "PLAY_PASSWORD"]).env("PLAY_PASSWORD", "secret");
+        }
+        for sender in DAY_SESSIONS {
+            play.args(["--sender", sender]);
+        }
+        let ended = Ended::of(play.output().unwrap());
+        ended.assert_good();
+        venue.stop().unwrap();
+        let journal = folder.path().join("journal");
+        let (executions, book) = meatpy(builder, &journal, &folder, "BTC-USD");
+        let trades = ended.json()["trades_checked"].as_u64().unwrap();
+        assert_eq!(executions as u64, trades);
+        println!("meatpy: {executions} executions, none out of priority");
+        seen.push(book);
+    }
+    // Side, price, reference and shares of every order that is left.
+    assert_eq!(seen[0], seen[1], "by way of FIX and by way of OUCH");
+}
+
+const DAY_SESSIONS: [&str; 4] = ["ONE", "TWO", "THREE", "FOUR"];
+
+/// A venue for a recorded day, whose sessions speak FIX or OUCH.
+fn recorded_day(folder: &Folder, ouch: bool) -> String {
+    let text = config_text(folder, if ouch { &[] } else { &DAY_SESSIONS });
     let text = text.replace("orders = 1000\nlevels = 1000", "orders = 500000\nlevels = 100000");
     let text = text.replace("price_decimals = 2\nqty_decimals = 1", "price_decimals = 4");
-    let text = text.replace(
+    let mut text = text.replace(
         "tick_size = \"0.01\"\nlot_size = \"0.1\"\nqty_max = \"1000\"",
         "tick_size = \"0.0001\"\nqty_max = \"10000000\"",
     );
-    let file = folder.write("vesta.toml", &text);
-    let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
-    let (fix, soup) = (venue.fix_addr().to_string(), venue.soup_addr().unwrap().to_string());
-    let mut play = vesta();
-    play.arg("play").arg(&flow).args(["--connect", &fix, "--feed", &soup, "--symbol", "BTC-USD"]);
-    for sender in ["ONE", "TWO", "THREE", "FOUR"] {
-        play.args(["--sender", sender]);
+    if ouch {
+        text = text.replace("[fix]\n", "[fix]\nplain_passwords = true\n");
+        text = text.replace("[[instrument]]", "[ouch]\nlisten = \"127.0.0.1:0\"\n[[instrument]]");
+        for name in DAY_SESSIONS {
+            let _ = write!(
+                text,
+                "[[session]]\ncomp_id = \"{name}\"\nparticipant = \"FIRM\"\nprotocol = \"ouch\"\n\
+                 username = \"{name}\"\npassword = \"secret\"\n"
+            );
+        }
     }
-    Ended::of(play.output().unwrap()).assert_good();
-    venue.stop().unwrap();
-    let journal = folder.path().join("journal");
-    let (executions, _) = meatpy(builder, &journal, &folder, "BTC-USD");
-    println!("meatpy: {executions} executions, none out of priority");
+    text
 }
 
 /// Node with soupbintcp; `None` where it is not.

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ended, Folder, run, skipped, vesta};
+use venue::{Config, Venue};
+
+use crate::address::own_address;
+use crate::support::{Ended, Folder, config_text, run, skipped, vesta};
 
 const COMMANDS: &str = "\
 n,ts,cmd,oid,old,side,price,qty,flag,msg,src_id
@@ -60,15 +63,15 @@ fn flow(folder: &Folder, commands: &str, fills: &str, rows: &str) -> String {
     folder.path().to_str().unwrap().to_owned()
 }
 
-const WAYS: [&[&str]; 3] =
-    [&["--in-process"], &["--durability", "memory"], &["--durability", "disk"]];
+const WAYS: [&[&str]; 4] =
+    [&["--in-process"], &["--durability", "memory"], &["--ouch"], &["--durability", "disk"]];
 
 fn play(dir: &str, way: &[&str]) -> Ended {
     run(&[&["play", dir, "--json"], way].concat())
 }
 
 #[test]
-fn a_flow_holds_in_process_and_over_fix() {
+fn a_flow_holds_in_process_over_fix_and_over_ouch() {
     let folder = Folder::new();
     let dir = flow(&folder, COMMANDS, FILLS, ROWS);
     for way in WAYS {
@@ -108,7 +111,7 @@ fn what_is_wrong_is_found_and_named() {
     ] {
         let folder = Folder::new();
         let dir = flow(&folder, COMMANDS, &fills, &rows);
-        for way in &WAYS[..2] {
+        for way in &WAYS[..3] {
             let ended = play(&dir, way);
             ended.assert_says(1, &[words]);
             let json = ended.json();
@@ -175,6 +178,65 @@ fn recorded() -> PathBuf {
     std::env::var_os("VESTA_ORDER_FLOW").map_or(beside, PathBuf::from)
 }
 
+/// Into a venue that runs, by its file and by its addresses: the second time UserRefNums and messages are not the first.
+#[test]
+fn a_flow_holds_over_ouch_in_a_venue_that_runs() {
+    let (folder, flows) = (Folder::new(), Folder::new());
+    let dir = flow(&flows, COMMANDS, FILLS, ROWS);
+    let [ouch, soup] = [own_address(), own_address()].map(|address| address.to_string());
+    let text = config_text(&folder, &["NOBODY"]);
+    let text = text.replace("[fix]\n", "[fix]\nplain_passwords = true\n");
+    let text = text.replace(
+        "[itch.soup]\nlisten = \"127.0.0.1:0\"",
+        &format!("[itch.soup]\nlisten = \"{soup}\"\n[ouch]\nlisten = \"{ouch}\""),
+    );
+    let text = text.replace("price_decimals = 2\nqty_decimals = 1", "price_decimals = 4");
+    let mut text = text.replace("\"0.01\"\nlot_size = \"0.1\"", "\"0.0001\"");
+    let btc =
+        text[text.find("[[instrument]]").unwrap()..text.find("[[session]]").unwrap()].to_owned();
+    text += &btc.replace("BTC-USD", "ETH-USD");
+    for name in ["ONE", "TWO"] {
+        text += &format!(
+            "[[session]]\ncomp_id = \"{name}\"\nparticipant = \"{name}\"\nprotocol = \"ouch\"\n\
+             username = \"{name}\"\npassword = \"secret\"\n"
+        );
+    }
+    let file = folder.write("vesta.toml", &text);
+    let venue = Venue::start(&Config::load(&file).unwrap()).unwrap();
+    let by_file = ["play", &dir, "--json", "--ouch", "--config", file.to_str().unwrap()];
+    let to = ["--connect", &ouch, "--feed", &soup, "--symbol", "ETH-USD"];
+    let as_who = ["--sender", "ONE", "--sender", "TWO", "--password-env", "PLAY_PASSWORD"];
+    let by_address = [&["play", &dir, "--json", "--ouch"][..], &to, &as_who].concat();
+    for args in [&by_file[..], &by_address] {
+        let ended = Ended::of(vesta().args(args).env("PLAY_PASSWORD", "secret").output().unwrap());
+        ended.assert_good();
+        let json = ended.json();
+        assert_eq!((&json["trades_checked"], &json["rows_checked"]), (&6.into(), &15.into()));
+        // The question for the next UserRefNum was answered twice, and the marker has two reports.
+        let reports = json["reports"].as_u64().unwrap();
+        let said_again = json["reports_repeated"].as_u64().unwrap();
+        assert!(said_again >= reports + 4, "{said_again} of {reports}");
+        assert_eq!((&json["reports_missing"], &json["reports_renumbered"]), (&0.into(), &0.into()));
+    }
+    let wrong =
+        Ended::of(vesta().args(&by_address).env("PLAY_PASSWORD", "guess").output().unwrap());
+    wrong.assert_says(1, &["not authorized"]);
+    venue.stop().unwrap();
+}
+
+#[test]
+fn what_ouch_cannot_say_is_refused_before_anything_is_sent() {
+    let folder = Folder::new();
+    for (old, new, words) in [
+        ("0,0,NEW,1,,S,1000100,100", "0,0,NEW,1,,S,2000000000,100", "its price"),
+        ("2,2,NEW,3,,B,999900,80", "2,2,NEW,3,,B,999900,1000000", "its quantity"),
+    ] {
+        assert!(COMMANDS.contains(old));
+        let dir = flow(&folder, &COMMANDS.replacen(old, new, 1), FILLS, ROWS);
+        play(&dir, &["--ouch"]).assert_says(2, &[words, "OUCH"]);
+    }
+}
+
 fn play_recorded(name: &str, trades: u64, rows: u64) {
     let dir = recorded().join(name);
     if !dir.is_dir() {
@@ -183,7 +245,7 @@ fn play_recorded(name: &str, trades: u64, rows: u64) {
             recorded().display()
         ));
     }
-    for way in &WAYS[..2] {
+    for way in &WAYS[..3] {
         let ended = play(dir.to_str().unwrap(), way);
         ended.assert_good();
         let json = ended.json();
