@@ -12,7 +12,7 @@ use gateway::fix::identity::CompId;
 use gateway::fix::version::Version;
 use matcher::{MsgSeqNum, Timestamp};
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use venue::clock;
 
 /// Room for what has come and is not decoded yet. Unit: bytes; a FIX message of ours is below 9,000.
@@ -241,6 +241,16 @@ impl FixSet {
         Ok(())
     }
 
+    /// Where sockets of others are registered that are to end a wait of [`FixSet::poll`] as well: with tokens from
+    /// [`FixSet::sessions`] on.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn registry(&self) -> Result<Registry, FixError> {
+        self.poll.registry().try_clone().map_err(FixError::Kernel)
+    }
+
     /// How many sessions there are.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -300,7 +310,8 @@ impl FixSet {
         let mut result = Ok(());
         for event in &self.events {
             let session = event.token().0;
-            let link = &mut self.links[session];
+            // Of somebody else, who looks for himself.
+            let Some(link) = self.links.get_mut(session) else { continue };
             let read = link.read(&mut self.fields, &mut |message| heard(session, message));
             // The others' bytes are read all the same: the poll tells of them only once.
             result = result.and(read);

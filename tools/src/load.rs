@@ -124,6 +124,7 @@ fn start_own(args: &LoadArgs) -> Result<OwnVenue, Failure> {
         durability: args.durability.into(),
         sessions: &own_comp_ids(args.sessions),
         ouch: &[],
+        multicast: None,
         instruments: &[own_venue::flow_instrument()],
     })
 }

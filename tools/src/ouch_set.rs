@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gateway::ouch::{CancelReason, FromClient, FromVenue};
 use gateway::soup::{SoupClient, SoupClientConfig, SoupClientEvent, SoupClose, SoupReject};
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use venue::clock;
 
 use crate::ouch_conn::OuchError;
@@ -65,12 +65,19 @@ pub enum OuchSaid<'m> {
 
 /// Sessions with one venue.
 pub struct OuchSet {
-    poll: Poll,
-    events: Events,
+    waits: Waits,
     links: Vec<Link>,
     target: OuchTarget,
     /// Logins after the first of each session.
     reconnects: u64,
+}
+
+/// Who waits for the sockets.
+enum Waits {
+    /// [`OuchSet::poll`].
+    Own { poll: Poll, events: Events },
+    /// The owner of this registry, for whom our tokens begin with `first`.
+    Beside { registry: Registry, first: usize },
 }
 
 struct Link {
@@ -106,6 +113,33 @@ impl OuchSet {
         said: &mut impl FnMut(usize, OuchSaid<'_>),
     ) -> Result<OuchSet, OuchError> {
         let address = target.address;
+        let poll = Poll::new().map_err(|error| OuchError::Lost { address, error })?;
+        let events = Events::with_capacity(logins.len().max(8) * 2);
+        OuchSet::start(Waits::Own { poll, events }, target, logins, said)
+    }
+
+    /// The same where somebody else waits: for the sockets that are registered there, with tokens from `first` on. Then
+    /// [`OuchSet::poll`] looks at every socket and waits for none.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot.
+    pub fn connect_beside(
+        (registry, first): (Registry, usize),
+        target: OuchTarget,
+        logins: &[OuchLogin],
+        said: &mut impl FnMut(usize, OuchSaid<'_>),
+    ) -> Result<OuchSet, OuchError> {
+        OuchSet::start(Waits::Beside { registry, first }, target, logins, said)
+    }
+
+    fn start(
+        waits: Waits,
+        target: OuchTarget,
+        logins: &[OuchLogin],
+        said: &mut impl FnMut(usize, OuchSaid<'_>),
+    ) -> Result<OuchSet, OuchError> {
+        let address = target.address;
         let link = |login: &OuchLogin| {
             let OuchLogin { username, password, next_sequence } = login;
             let (username, password) = (username.as_bytes(), password.as_bytes());
@@ -122,9 +156,7 @@ impl OuchSet {
             }
         };
         let links: Vec<Link> = logins.iter().map(link).collect();
-        let poll = Poll::new().map_err(|error| OuchError::Lost { address, error })?;
-        let events = Events::with_capacity(links.len().max(8) * 2);
-        let mut set = OuchSet { poll, events, links, target, reconnects: 0 };
+        let mut set = OuchSet { waits, links, target, reconnects: 0 };
         set.reconnect(said)?;
         set.reconnects = 0;
         Ok(set)
@@ -160,6 +192,8 @@ impl OuchSet {
             } else if Instant::now() >= until && self.links.iter().any(waiting) {
                 let (address, error) = (self.target.address, ErrorKind::TimedOut.into());
                 return Err(OuchError::Lost { address, error });
+            } else if matches!(self.waits, Waits::Beside { .. }) && self.links.iter().any(waiting) {
+                pause(RETRY);
             }
         }
     }
@@ -191,7 +225,11 @@ impl OuchSet {
         stream.set_nodelay(true).map_err(lost)?;
         let mut stream = TcpStream::from_std(stream);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(session), interest).map_err(lost)?;
+        let (registry, first) = match &self.waits {
+            Waits::Own { poll, .. } => (poll.registry(), 0),
+            Waits::Beside { registry, first } => (registry, *first),
+        };
+        registry.register(&mut stream, Token(first + session), interest).map_err(lost)?;
         let link = &mut self.links[session];
         (link.filled, link.written) = (0, 0);
         link.outbox.clear();
@@ -260,17 +298,26 @@ impl OuchSet {
         said: &mut impl FnMut(usize, OuchSaid<'_>),
     ) -> Result<(), OuchError> {
         self.flush()?;
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(OuchError::Lost { address: self.target.address, error }),
-        }
+        let OuchSet { waits, links, target, .. } = self;
         let mut result = Ok(());
-        for event in &self.events {
-            let session = event.token().0;
-            let read = self.links[session].read(&mut |it| said(session, it));
-            // The others' bytes are read all the same: the poll tells of them only once.
-            result = result.and(read);
+        // The others' bytes are read all the same: a poll tells of them only once.
+        match waits {
+            Waits::Own { poll, events } => {
+                match poll.poll(events, timeout) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+                    Err(error) => return Err(OuchError::Lost { address: target.address, error }),
+                }
+                for event in events.iter() {
+                    let session = event.token().0;
+                    result = result.and(links[session].read(&mut |it| said(session, it)));
+                }
+            }
+            Waits::Beside { .. } => {
+                for (session, link) in links.iter_mut().enumerate() {
+                    result = result.and(link.read(&mut |it| said(session, it)));
+                }
+            }
         }
         let now = clock::now();
         for link in self.links.iter_mut().filter(|link| link.stream.is_some()) {
@@ -385,12 +432,15 @@ impl Orders {
         let (order, ended) = self.follow(message);
         let leaves = order.map_or(0, |order| self.leaves(order));
         said(OuchSaid::Message { sequence, message, bytes, answers, leaves });
-        // Whatever was asked before it ended is answered by now, since answers come in order.
-        if let Some(ended) = ended {
+        // Whatever was asked before it ended is answered by now, since answers come in order. What was to be its next name never
+        // is one.
+        let mut ended: Vec<u32> = ended.into_iter().collect();
+        while let Some(name) = ended.pop() {
             self.asked.retain(|(tag, asked)| {
-                let over = target(asked) == Some(ended);
+                let over = target(asked) == Some(name);
                 if over {
                     said(OuchSaid::PassedOver(*tag));
+                    ended.extend(number(asked));
                 }
                 !over
             });

@@ -1,7 +1,7 @@
 //! A venue of our own for one command: a fresh journal in temporary folders, ports that were free.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 
 use journal::Reader;
@@ -31,6 +31,8 @@ pub struct Setting<'a> {
     pub sessions: &'a [String],
     /// Those of the sessions that speak OUCH, user names as well: at most 6 characters. See [`ouch_login`].
     pub ouch: &'a [String],
+    /// Where its feed is multicast, on the loopback, if it is.
+    pub multicast: Option<SocketAddrV4>,
     /// What is traded.
     pub instruments: &'a [Instrument],
 }
@@ -88,6 +90,12 @@ impl OwnVenue {
         }
     }
 
+    /// Where lost packets of the multicast are asked for.
+    #[must_use]
+    pub fn requests_addr(&self) -> Option<SocketAddr> {
+        self.venue.requests_addr()
+    }
+
     /// Where its journal is.
     #[must_use]
     pub fn journal_dir(&self) -> &Path {
@@ -135,6 +143,13 @@ fn config_text(setting: &Setting<'_>) -> String {
     );
     if !setting.ouch.is_empty() {
         text += "[ouch]\nlisten = \"127.0.0.1:0\"\n";
+    }
+    if let Some(group) = setting.multicast {
+        let _ = write!(
+            text,
+            "[itch.mold]\ngroup = \"{group}\"\ninterface = \"127.0.0.1\"\nend_s = 1\n\
+             requests = \"127.0.0.1:0\"\n"
+        );
     }
     for comp_id in setting.sessions {
         let _ = write!(text, "[[session]]\ncomp_id = \"{comp_id}\"\nparticipant = \"{comp_id}\"\n");

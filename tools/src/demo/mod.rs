@@ -2,6 +2,7 @@
 
 mod market;
 mod recorded;
+mod subscriber;
 mod tape;
 
 use std::io::{IsTerminal, stdout};
@@ -13,14 +14,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use venue::Durability;
 
-use self::market::{COMP_IDS, Market};
+use self::market::{MAKERS, Market, TAKERS};
 use self::recorded::Recorded;
+use self::subscriber::Subscriber;
 use self::tape::Tape;
 use crate::failure::Failure;
 use crate::fix_conn::{FixSet, FixTarget, Heard, Login};
 use crate::interrupt::Interrupt;
-use crate::itch_conn::ItchConn;
-use crate::own_venue::{COMP_ID, OwnVenue, Setting};
+use crate::ouch_set::{OuchSaid, OuchSet, OuchTarget};
+use crate::own_venue::{self, COMP_ID, OwnVenue, Setting};
 use crate::play::PATIENCE;
 use crate::replay::Replayed;
 use crate::{output, say, text};
@@ -28,12 +30,16 @@ use crate::{output, say, text};
 /// Longest sleep of the loop: what the feed says is seen within this.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long a multicast that is there may say nothing: its heartbeat comes every second.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Between two pictures on a terminal, and between two lines elsewhere.
 const PICTURE: Duration = Duration::from_millis(200);
 const LINE: Duration = Duration::from_secs(1);
 
-/// Starts a venue with makers and takers that trade over FIX, and shows what its feed says.
+/// Starts a venue with makers that quote over OUCH and takers that trade over FIX, and shows what its feed says.
 ///
+/// The feed is heard as anybody would hear it: from the multicast, on the loopback; from SoupBinTCP where that cannot be.
 /// Everything is temporary: nothing stays behind, also after Ctrl-C. At the end the journal is replayed.
 #[derive(Args, Debug)]
 #[command(
@@ -72,30 +78,41 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut recorded = recorded.transpose()?;
     let mut market = if recorded.is_some() { Market::recorded() } else { Market::new(args.seed) };
     let instruments: Vec<_> = market.listings.iter().map(|listing| listing.instrument).collect();
-    let sessions = COMP_IDS.map(String::from);
+    let takers = TAKERS.map(String::from);
+    // Who does what was recorded speaks FIX.
+    let makers = if recorded.is_some() { Vec::new() } else { MAKERS.map(String::from).to_vec() };
+    let group = subscriber::group();
     let own = OwnVenue::start(&Setting {
         what: "demo",
         durability: Durability::Memory,
-        sessions: &sessions,
-        ouch: &[],
+        sessions: &takers,
+        ouch: &makers,
+        multicast: group,
         instruments: &instruments,
     })?;
+    let ouch = own.ouch_addr().map_or_else(String::new, |address| format!("OUCH on {address}, "));
+    let mold = match group {
+        Some(group) => format!("MoldUDP64 to {group}"),
+        None => "no multicast on the loopback".into(),
+    };
     say!(
-        "FIX on {}, ITCH on {}, journal in {}",
+        "FIX on {}, {ouch}ITCH on {} and {mold}, journal in {}",
         own.fix_addr(),
         own.soup_addr(),
         own.journal_dir().display()
     );
-    let (comp_id, address) = (COMP_ID.into(), own.fix_addr());
-    let target = FixTarget { address, comp_id, reset: false, patience: PATIENCE };
-    let mut set = FixSet::connect(target, &sessions.map(Login::plain)).map_err(Failure::failed)?;
-    let mut feed =
-        ItchConn::connect(own.soup_addr(), "", "", 1, Duration::ZERO).map_err(Failure::failed)?;
+    let mut desk = Desk::open(&own, &makers, &mut market)?;
+    let mut feed = Subscriber::open(&own, group)?;
     let mut tape = Tape::new(instruments);
     let mut screen = Screen::new(tape.instruments());
     // A venue that stops at once would not have heard of us.
+    let until = Instant::now() + SILENCE;
     while tape.messages == 0 && !interrupt.is_set() && !own.has_failed() {
-        look(&mut set, &mut feed, &mut market, &mut tape, LOOK)?;
+        desk.look(&mut feed, &mut market, &mut tape, LOOK)?;
+        if Instant::now() >= until && feed.is_multicast() {
+            say!("nothing is heard from the multicast: the feed is read over SoupBinTCP");
+            feed = Subscriber::open(&own, None)?;
+        }
     }
     let began = Instant::now();
     let gap = Duration::from_secs(1) / args.rate;
@@ -103,16 +120,18 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     while !interrupt.is_set() && args.time.is_none_or(|time| began.elapsed() < time) {
         let now = Instant::now();
         let wait = match &mut recorded {
-            Some(recorded) => recorded.play(&mut market, &mut set, began.elapsed()),
+            Some(recorded) => recorded.play(&mut market, &mut desk.takers, began.elapsed()),
             None => {
                 while due <= now {
-                    market.step(&mut set);
+                    if let Some(makers) = &mut desk.makers {
+                        market.step(&mut desk.takers, makers);
+                    }
                     due += gap;
                 }
                 due - now
             }
         };
-        look(&mut set, &mut feed, &mut market, &mut tape, LOOK.min(wait))?;
+        desk.look(&mut feed, &mut market, &mut tape, LOOK.min(wait))?;
         if own.has_failed() || recorded.as_ref().is_some_and(Recorded::is_over) {
             break;
         }
@@ -122,40 +141,75 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     // What is under way still comes.
     let until = Instant::now() + Duration::from_secs(2);
     while market.open() > 0 && Instant::now() < until && !own.has_failed() {
-        look(&mut set, &mut feed, &mut market, &mut tape, LOOK)?;
+        desk.look(&mut feed, &mut market, &mut tape, LOOK)?;
     }
     screen.end();
-    set.logout(Duration::from_secs(2), &mut |_, _| {});
+    desk.leave();
     let replayed = own.stop_and_replay().inspect_err(|why| {
         if args.json {
             output::json(&json!({ "ok": false, "replay_ok": false, "why": why.to_string() }));
         }
     })?;
-    // The feed says everything before it says that it is over.
-    while feed.poll(&mut |_, message| tape.message(message)).is_ok() {}
-    tell(args, &market, &tape, &replayed, elapsed)
+    feed.end(&mut tape);
+    tell(args, &market, (&tape, feed.name()), &replayed, elapsed)
 }
 
-/// Sends, hears, and reads the feed.
-fn look(
-    set: &mut FixSet,
-    feed: &mut ItchConn,
-    market: &mut Market,
-    tape: &mut Tape,
-    timeout: Duration,
-) -> Result<(), Failure> {
-    let mut heard = |_: usize, heard: Heard<'_>| match heard {
-        Heard::Application(message) => market.heard(&message),
-        Heard::Repeated(_) | Heard::Rejected(_) => {}
-    };
-    set.poll(Some(timeout), &mut heard).map_err(Failure::failed)?;
-    feed.poll(&mut |_, message| tape.message(message)).map_err(Failure::failed)
+/// Where the traders sit: the sessions of both protocols, which wait for the venue in one place.
+struct Desk {
+    takers: FixSet,
+    makers: Option<OuchSet>,
+}
+
+impl Desk {
+    fn open(own: &OwnVenue, makers: &[String], market: &mut Market) -> Result<Desk, Failure> {
+        let (comp_id, address) = (COMP_ID.into(), own.fix_addr());
+        let target = FixTarget { address, comp_id, reset: false, patience: PATIENCE };
+        let logins = TAKERS.map(Login::plain);
+        let takers = FixSet::connect(target, &logins).map_err(Failure::failed)?;
+        let Some(address) = own.ouch_addr() else { return Ok(Desk { takers, makers: None }) };
+        let beside = (takers.registry().map_err(Failure::failed)?, takers.sessions());
+        let target = OuchTarget { address, patience: PATIENCE };
+        let logins: Vec<_> = makers.iter().map(|it| own_venue::ouch_login(it)).collect();
+        let mut said = |session: usize, said: OuchSaid<'_>| market.said(session, said);
+        let makers = OuchSet::connect_beside(beside, target, &logins, &mut said);
+        Ok(Desk { takers, makers: Some(makers.map_err(Failure::failed)?) })
+    }
+
+    /// Sends, hears, and reads the feed.
+    fn look(
+        &mut self,
+        feed: &mut Subscriber,
+        market: &mut Market,
+        tape: &mut Tape,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        if let Some(makers) = &mut self.makers {
+            makers.flush().map_err(Failure::failed)?;
+        }
+        let mut heard = |_: usize, heard: Heard<'_>| match heard {
+            Heard::Application(message) => market.heard(&message),
+            Heard::Repeated(_) | Heard::Rejected(_) => {}
+        };
+        self.takers.poll(Some(timeout), &mut heard).map_err(Failure::failed)?;
+        if let Some(makers) = &mut self.makers {
+            let mut said = |session: usize, said: OuchSaid<'_>| market.said(session, said);
+            makers.poll(None, &mut said).map_err(Failure::failed)?;
+        }
+        feed.poll(tape)
+    }
+
+    fn leave(&mut self) {
+        self.takers.logout(Duration::from_secs(2), &mut |_, _| {});
+        if let Some(makers) = &mut self.makers {
+            makers.log_out(Duration::from_secs(2));
+        }
+    }
 }
 
 fn tell(
     args: &DemoArgs,
     market: &Market,
-    tape: &Tape,
+    (tape, feed): (&Tape, &str),
     replayed: &Replayed,
     elapsed: Duration,
 ) -> Result<(), Failure> {
@@ -167,7 +221,7 @@ fn tell(
         text::count(tape.trades),
         elapsed.as_secs_f64()
     );
-    say!("request to first report over FIX: p50 {} µs, p99 {} µs", text::us(p50), text::us(p99));
+    say!("request to first report: p50 {} µs, p99 {} µs", text::us(p50), text::us(p99));
     say!(
         "journal replayed: {} commands, {} events, all as written",
         text::count(replayed.commands),
@@ -185,6 +239,7 @@ fn tell(
             "trades": tape.trades,
             "orders": market.orders,
             "reports": market.reports,
+            "feed": feed,
             "feed_messages": tape.messages,
             "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "p50_us": p50 as f64 / 1_000.0,

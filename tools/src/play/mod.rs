@@ -275,7 +275,14 @@ fn start_own(durability: Durability, ouch: bool) -> Result<OwnVenue, Failure> {
         [] => own_venue::flow_instrument(),
         _ => own_venue::flow_instrument_of_ouch(),
     }];
-    OwnVenue::start(&Setting { what, durability, sessions: fix, ouch, instruments: &instruments })
+    OwnVenue::start(&Setting {
+        what,
+        durability,
+        sessions: fix,
+        ouch,
+        multicast: None,
+        instruments: &instruments,
+    })
 }
 
 fn own_target(own: &OwnVenue) -> Target {

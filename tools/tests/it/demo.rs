@@ -35,6 +35,8 @@ fn a_demo_trades_replays_and_leaves_nothing() {
     for count in ["trades", "orders", "reports", "feed_messages"] {
         assert!(json[count].as_u64().unwrap() > 0, "{count}: {json}");
     }
+    let feed = json["feed"].as_str().unwrap();
+    assert!(["multicast", "soup"].contains(&feed), "{json}");
     assert!(json["p99_us"].as_f64().unwrap() >= json["p50_us"].as_f64().unwrap());
     assert!(json["replayed"].as_u64().unwrap() > json["orders"].as_u64().unwrap());
     assert_nothing_left(&temp, id);

@@ -391,6 +391,107 @@ fn soupbintcp_for_node_reads_the_feed_and_a_snapshot() {
     venue.stop().unwrap();
 }
 
+#[test]
+fn nasdaq_protocols_reads_the_feed_field_by_field() {
+    let Some(_) = python("nasdaq_protocols", "nasdaq-protocols") else { return };
+    let folder = Folder::new();
+    let journal = busy_journal(&folder, 100);
+    let (file, _) = export(&journal, &folder, &[]);
+    let expected: Vec<String> = binary_file(&file).iter().map(|bytes| understood(bytes)).collect();
+    let (venue, _) = venue(&folder);
+    let address = venue.soup_addr().unwrap();
+    for first in [1, 30] {
+        let mut reader = python("nasdaq_protocols", "nasdaq-protocols").unwrap();
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let count = expected.len() + 1 - first;
+        reader.arg(format!("{EXAMPLES}/read_nasdaq.py")).args([host, port]);
+        reader.args([first.to_string(), count.to_string()]);
+        let ended = Ended::of(reader.output().unwrap());
+        ended.assert_good();
+        let said: Vec<&str> = ended.out.lines().collect();
+        assert_eq!(said, expected[first - 1..]);
+    }
+    venue.stop().unwrap();
+}
+
+/// Wireshark's dissector of MoldUDP64 has nothing against any packet of a line, from the first to the end of session, and finds in them
+/// what a BinaryFILE of the journal has. (Its dissector of ITCH is for versions before 5.0.)
+#[test]
+fn wireshark_reads_the_multicast() {
+    let folder = Folder::new();
+    let (venue, groups) = venue(&folder);
+    let line = UdpSocket::bind(groups[0]).unwrap();
+    line.join_multicast_v4(groups[0].ip(), &Ipv4Addr::LOCALHOST).unwrap();
+    line.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut set = sessions(&venue);
+    for n in 0..60 {
+        order(&mut set, &format!("n{n}"), &format!("{}.00", 100 + n % 7));
+    }
+    drop(set);
+    venue.stop().unwrap();
+    // Offsets and bytes of each packet, as text2pcap reads them.
+    let (mut dump, mut packet, mut packets) = (String::new(), [0; 2_048], 0);
+    let session = loop {
+        let len = line.recv(&mut packet).unwrap();
+        let bytes = &packet[..len];
+        dump += "0000";
+        for byte in bytes {
+            let _ = write!(dump, " {byte:02x}");
+        }
+        dump.push('\n');
+        packets += 1;
+        if bytes[18..20] == [0xFF; 2] {
+            break String::from_utf8_lossy(&bytes[..10]).into_owned();
+        }
+    };
+    let text = folder.write("line.txt", &dump);
+    let capture = folder.path().join("line.pcap");
+    let made = Command::new("text2pcap")
+        .args(["-q", "-F", "pcap", "-4", "127.0.0.1,239.192.8.1", "-u", "30000,30001"])
+        .args([&text, &capture])
+        .output();
+    let dissect = |args: &[&str]| {
+        let mut tshark = Command::new("tshark");
+        tshark.arg("-r").arg(&capture).args(["-d", "udp.port==30001,moldudp64"]).args(args).output()
+    };
+    let (Ok(made), Ok(faults)) =
+        (made, dissect(&["-Y", "_ws.malformed || _ws.expert.severity >= 6291456"]))
+    else {
+        return skipped("the multicast under tshark: there is none (apt-get install tshark)");
+    };
+    Ended::of(made).assert_good();
+    let faults = Ended::of(faults);
+    faults.assert_good();
+    assert_eq!(faults.out, "");
+    let fields = ["session", "sequence", "count", "msgdata"].map(|it| format!("moldudp64.{it}"));
+    let mut args = vec!["-T", "fields", "-E", "separator=;"];
+    fields.iter().for_each(|field| args.extend(["-e", field]));
+    let ended = Ended::of(dissect(&args).unwrap());
+    ended.assert_good();
+    let (mut told, mut next) = (Vec::new(), None);
+    for row in ended.out.lines() {
+        let [of, sequence, count, data] = row.split(';').collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
+        assert_eq!(of.trim(), session.trim());
+        let sequence: u64 = sequence.parse().unwrap();
+        assert!(next.is_none_or(|next| next == sequence), "{row} after {next:?}");
+        let messages = data.split(',').filter(|it| !it.is_empty());
+        let before = told.len();
+        told.extend(messages.map(str::to_owned));
+        let found = told.len() - before;
+        assert!(count == "65535" && found == 0 || count == found.to_string(), "{row}");
+        next = Some(sequence + found as u64);
+    }
+    assert_eq!(ended.out.lines().count(), packets);
+    let (file, _) = export(&folder.path().join("journal"), &folder, &[]);
+    let messages: Vec<String> = binary_file(&file).iter().map(|bytes| hex(bytes)).collect();
+    // Said before anybody listened.
+    let earlier = messages.len() - told.len();
+    assert!(told.len() >= 60 && earlier < 10, "{earlier}");
+    assert_eq!(told, messages[earlier..]);
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

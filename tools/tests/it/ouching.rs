@@ -12,6 +12,7 @@ use gateway::ouch::{
 use gateway::soup::{SoupClientConfig, SoupClose, SoupReject};
 use tools::fix_conn::{FixSet, FixTarget, Heard, Login};
 use tools::ouch_conn::{OuchConn, OuchError, OuchHeard};
+use tools::ouch_set::{OuchLogin, OuchSaid, OuchSet, OuchTarget};
 use venue::{Config, Venue, clock};
 
 use crate::clients;
@@ -321,6 +322,66 @@ fn a_number_that_is_too_low_is_a_retransmission() {
     maker.send(&replace(5, 7, 10, 100)).unwrap();
     maker.send(&FromClient::Enter(order(7, b'B', 12, 100))).unwrap();
     assert!(line(&mut maker).starts_with("accepted 7 B 12"));
+    venue.stop().unwrap();
+}
+
+/// A client of several sessions knows what is open of an order, and that nothing will come of what it asked of one that had
+/// ended: of a replace, of what would have replaced that, of a cancel of it. Their numbers are not used up.
+#[test]
+fn what_came_too_late_is_passed_over() {
+    let folder = Folder::new();
+    let venue = start(&folder, &text(&folder, ""));
+    let target = OuchTarget { address: venue.ouch_addr().unwrap(), patience: PATIENCE };
+    let login = OuchLogin { username: "MAKER".into(), password: "secret".into(), next_sequence: 1 };
+    let mut told: Vec<String> = Vec::new();
+    let note = |told: &mut Vec<String>, said: OuchSaid<'_>| {
+        told.push(match said {
+            OuchSaid::Message { message, answers: Some(tag), leaves, .. } => {
+                format!("{} answers {tag}, leaves {leaves}", shown(message))
+            }
+            OuchSaid::Message { message, leaves, .. } => {
+                format!("{}, leaves {leaves}", shown(message))
+            }
+            OuchSaid::PassedOver(tag) => format!("{tag} passed over"),
+        });
+    };
+    let mut set = OuchSet::connect(target, &[login], &mut |_, said| note(&mut told, said)).unwrap();
+    let mut hear = |set: &mut OuchSet, lines: usize| {
+        while told.len() < lines {
+            set.poll(Some(PATIENCE), &mut |_, said| note(&mut told, said)).unwrap();
+        }
+        std::mem::take(&mut told)
+    };
+    let accepted = |number: u32, quantity: u32, tag: u64| {
+        format!(
+            "accepted {number} S {quantity} BTC-USD @ 10000 0 state L ref + text answers {tag}, \
+             leaves {quantity}"
+        )
+    };
+    set.send(0, 11, FromClient::Enter(order(1, b'S', 10, 100)));
+    assert_eq!(hear(&mut set, 2), ["system S, leaves 0", &*accepted(1, 10, 11)]);
+    assert_eq!((set.leaves(0, 1), set.waiting(0)), (10, 0));
+    let mut taker = taker(&venue);
+    take(&mut taker, "a", b'1', 4, 100, 2);
+    assert_eq!(hear(&mut set, 1), ["executed 1 4 @ 10000 A, leaves 6"]);
+    // One turn tells both sides: what is asked behind the taker's fill comes to an order that has ended.
+    take(&mut taker, "b", b'1', 6, 100, 2);
+    set.send(0, 12, replace(1, 2, 10, 101));
+    set.send(0, 13, replace(2, 3, 10, 102));
+    set.send(0, 14, cancel(3, 0));
+    set.send(0, 15, FromClient::Enter(order(2, b'S', 5, 100)));
+    assert_eq!(
+        hear(&mut set, 5),
+        [
+            "executed 1 6 @ 10000 A, leaves 0",
+            "12 passed over",
+            "13 passed over",
+            "14 passed over",
+            &*accepted(2, 5, 15),
+        ]
+    );
+    assert_eq!((set.leaves(0, 1), set.leaves(0, 2), set.waiting(0)), (0, 5, 0));
+    set.log_out(PATIENCE);
     venue.stop().unwrap();
 }
 
