@@ -271,6 +271,8 @@ fn fold(
     for (event_index, event) in (0..).zip(events) {
         entry.event(position, input, event_index, event);
         let session = SessionId::VENUE;
-        each(entry, &Told { session, position, input, attachment, event, event_index, rest: &[] });
+        let (rest, relayed): (&[u8], _) = (&[], None);
+        let told = Told { session, position, input, attachment, event, event_index, rest, relayed };
+        each(entry, &told);
     }
 }

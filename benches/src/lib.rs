@@ -12,6 +12,7 @@ pub mod machine;
 pub mod measure;
 pub mod orders;
 pub mod rig;
+pub mod shards;
 pub mod text;
 pub mod trader;
 

@@ -93,6 +93,7 @@ impl Folder {
             record_version: RECORD_VERSION,
             live_segments_kept: 2,
             written_ahead: true,
+            first_sequence: 1,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use matcher::{
     Busted, Command, Event, Input, Instrument, InstrumentId, OrderRef, Phase, Price, Priority, Qty,
-    Replaced, Replenished, Rested, Sequence, Side, TradeKind, Traded, Uncrossed,
+    Replaced, Replenished, Rested, Side, TradeKind, Traded, Uncrossed,
 };
 
 use crate::message::{
@@ -126,7 +126,7 @@ impl Publisher {
     pub fn input(&mut self, input: &Input) {
         self.turn = Turn {
             since_midnight_ns: input.timestamp.0 % DAY_NS,
-            first: input.sequence == Sequence(1),
+            first: input.sequence.is_first(),
             expires_day: matches!(input.command, Command::ExpireDay),
             definition: match input.command {
                 Command::DefineInstrument { id, instrument } => Some((id, instrument)),
@@ -187,6 +187,7 @@ impl Publisher {
             | Event::MassCanceled { .. }
             | Event::MassCancelRejected { .. }
             | Event::StatusReported(_)
+            | Event::Relayed(_)
             | Event::Numbered { .. } => {}
         }
     }

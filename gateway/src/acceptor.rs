@@ -35,7 +35,7 @@ use crate::connection::{Connection, Flush};
 use crate::fix::{CompId, Fields, Profile, Session};
 use crate::market_data::{self, Client, MarketData, NoMarketData};
 use crate::network::{Network, Ready, Sockets};
-use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
+use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, shards};
 use crate::soup::SoupServer;
 
 use admission::Admission;
@@ -111,6 +111,26 @@ pub trait Requests {
         command: &Command,
         attachment: &[u8],
     );
+
+    /// The same into the ring of another shard; 0 is home, which [`Requests::submit`] leads to.
+    fn submit_to(
+        &mut self,
+        shard: usize,
+        session: SessionId,
+        inbound: MsgSeqNum,
+        command: &Command,
+        attachment: &[u8],
+    ) {
+        assert!(shard == 0, "there is one shard");
+        self.submit(session, inbound, command, attachment);
+    }
+
+    /// Whether what was submitted for a session waits for what it asked of another shard: until it does not any more,
+    /// the session is not read.
+    fn is_held(&self, session: SessionId) -> bool {
+        let _ = session;
+        false
+    }
 }
 
 /// What was said before: the journal, read by session and number.
@@ -118,6 +138,15 @@ pub trait History: Inputs {
     /// The first message of `session` from number `from` on whose turn is still in the journal; the number after
     /// its last message if there is none.
     fn oldest(&self, session: SessionId, from: MsgSeqNum) -> MsgSeqNum;
+
+    /// The Inputs of the journal that a message was told from.
+    fn of(&mut self, original: Option<shards::Original>) -> &mut Self
+    where
+        Self: Sized,
+    {
+        let _ = original;
+        self
+    }
 
     /// Hands `each` the messages of `session` numbered `from..=to`, in order, until it breaks.
     ///
@@ -304,6 +333,10 @@ pub struct Acceptor<N: Network = Sockets> {
     copies: Waiting,
     announced: Announced,
     entry: OrderEntry,
+    /// Those of other shards.
+    others: Vec<OrderEntry>,
+    /// Connections that are not read because their session waits for another shard.
+    held: Vec<usize>,
     credentials: Box<dyn Credentials + Send>,
     market: Box<dyn MarketData + Send>,
     /// Connections whose Logon waits until somebody can look at it.
@@ -368,6 +401,8 @@ impl<N: Network> Acceptor<N> {
             copies: Waiting::default(),
             announced: Announced::default(),
             entry,
+            others: Vec::new(),
+            held: Vec::new(),
             credentials: Box::new(NoSecrets),
             market: Box::new(NoMarketData),
             waiting: Vec::new(),
@@ -451,6 +486,12 @@ impl<N: Network> Acceptor<N> {
     #[must_use]
     pub fn with_credentials(self, credentials: Box<dyn Credentials + Send>) -> Acceptor<N> {
         Acceptor { credentials, ..self }
+    }
+
+    /// The same, with more shards than home: `others` have followed their journals to the end.
+    #[must_use]
+    pub fn with_shards(self, others: Vec<OrderEntry>) -> Acceptor<N> {
+        Acceptor { others, ..self }
     }
 
     /// The same, with `market` to tell of books and trades.
@@ -626,9 +667,9 @@ impl<N: Network> Acceptor<N> {
                 self.resets_due.look_at(id, later);
                 continue;
             }
-            let (slots, entry) = (&mut self.slots, &mut self.entry);
+            let (slots, entries) = (&mut self.slots, (&mut self.entry, &mut *self.others));
             let lists = (&mut self.resending, &mut self.asking);
-            let mut border = Border::new((slots, entry), requests, lists, &mut *self.market);
+            let mut border = Border::new((slots, entries), requests, lists, &mut *self.market);
             let mut due = None;
             border.with(id, |session, shell| {
                 let waits = session.reset_by_clock(now, shell);

@@ -15,6 +15,7 @@ mod reason;
 mod report;
 mod request;
 mod saved;
+pub mod shards;
 
 use std::collections::BTreeMap;
 
@@ -22,9 +23,9 @@ use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use matcher::record::{ATTACHMENT_BYTES_MAX, decode_event};
 use matcher::{
-    CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, Numbering,
-    OrderId, OrderNumber, OrderRef, Phase, Price, Qty, RefusedRequest, RejectReason, Replaced,
-    Restated, SessionId, Symbol, Timestamp,
+    CancelReason, CancelRequest, Command, Event, Fill, Input, Instrument, InstrumentId, MsgSeqNum,
+    Numbering, OrderId, OrderNumber, OrderRef, Phase, Price, Qty, RefusedRequest, RejectReason,
+    Replaced, Restated, SessionId, Symbol, Timestamp,
 };
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
@@ -195,9 +196,17 @@ pub struct Told<'a> {
     pub event_index: u32,
     /// Records of the Events behind it, as far as its frame of the journal has them.
     pub rest: &'a [u8],
+    /// Whose journal all of this is of, and its number there, if not home's.
+    pub relayed: Option<shards::Original>,
 }
 
 impl Told<'_> {
+    /// The number that its own journal gave the message by which its session is told under `msg`.
+    #[must_use]
+    pub fn own_msg(&self, msg: MsgSeqNum) -> MsgSeqNum {
+        self.relayed.map_or(msg, |original| original.msg)
+    }
+
     /// The place in the queue that the order of `number` takes further on in this turn; [`OrderRef::NONE`] if it takes none,
     /// or trades with so many others first that the turn goes on in another frame.
     #[must_use]
@@ -439,6 +448,9 @@ impl OrderEntry {
             }
         }
         if let Command::Note(numbering) = input.command {
+            if *attachment == shards::BEGINS_AGAIN {
+                return self.ouch_cleared(input.session);
+            }
             self.note(input, numbering, attachment);
             self.ouch_note(input.session, attachment);
             self.copied(position, input.session, attachment);
@@ -674,7 +686,8 @@ impl OrderEntry {
                 &none
             }
         };
-        let (directory, original) = (&self.directory, Original { msg: header.msg, owner: None });
+        let msg = told.own_msg(header.msg);
+        let (directory, original) = (&self.directory, Original { msg, owner: None });
         let report = Report { directory, orders, told, original, identity, header, out };
         report.tell(inputs)
     }

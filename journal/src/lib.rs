@@ -85,6 +85,8 @@ pub struct Options {
     /// are before they are needed: the syncs of a new log take as long as those of an old one then, and
     /// opening it as long as it takes to write three segments.
     pub written_ahead: bool,
+    /// Sequence of the first turn of a new log.
+    pub first_sequence: u64,
 }
 
 /// The usual size of a segment. Unit: bytes.

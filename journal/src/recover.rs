@@ -835,7 +835,7 @@ fn create(options: &Options, storage: &dyn Storage) -> Result<Found, OpenError> 
         segment_bytes: options.segment_bytes,
         log_id: unique(storage)?,
         index: 0,
-        first_sequence: 1,
+        first_sequence: options.first_sequence.max(1),
     };
     let mut bytes = [0; segment::HEADER_BYTES as usize];
     header.write(&mut bytes);

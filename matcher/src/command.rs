@@ -134,6 +134,9 @@ pub enum Command {
     },
     /// A session-layer message: takes numbers, changes nothing else.
     Note(Numbering),
+    /// Messages of the session that the journal of another shard holds: takes a number for each of them, changes
+    /// nothing else.
+    Relay(Relay),
     /// The trading day ends: every order with [`TimeInForce::Day`] expires.
     ExpireDay,
 }
@@ -411,6 +414,17 @@ pub struct Bust {
     pub buy: (SessionId, OrderNumber),
     /// Session and number of the order that sold.
     pub sell: (SessionId, OrderNumber),
+}
+
+/// Messages of a session from the journal of another shard, in the order in which that gave them numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Which shard.
+    pub shard: u8,
+    /// The number that it gave the first of them.
+    pub first: MsgSeqNum,
+    /// How many they are.
+    pub count: u32,
 }
 
 /// What a [`Command::Note`] does to the numbers of its session.

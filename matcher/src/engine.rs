@@ -162,6 +162,7 @@ impl Engine {
                 self.refuse_request(input.session, *request, *reason, events);
             }
             Command::Note(numbering) => self.note(input, *numbering, events),
+            Command::Relay(relay) => self.relay(input.session, relay, events),
             Command::Configure(_)
             | Command::DefineInstrument { .. }
             | Command::DefineSession { .. }

@@ -112,6 +112,23 @@ pub enum Event {
         /// The number.
         msg: MsgSeqNum,
     },
+    /// Messages of another shard have their numbers.
+    Relayed(Relayed),
+}
+
+/// See [`Event::Relayed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// Whose.
+    pub session: SessionId,
+    /// Which shard's journal holds them.
+    pub shard: u8,
+    /// The number that the first of them has there.
+    pub first: MsgSeqNum,
+    /// The number by which the session is told of the first; those of the others follow.
+    pub msg: MsgSeqNum,
+    /// How many they are.
+    pub count: u32,
 }
 
 /// See [`Event::Accepted`].
@@ -545,6 +562,8 @@ impl Event {
             | Event::Replenished(_)
             | Event::Uncrossed(_)
             | Event::Indicative { .. }
+            // Many numbers, and what tells them is elsewhere.
+            | Event::Relayed(_)
             | Event::Rested(_) => [None, None],
             Event::Triggered(event) => one(event.session, event.msg),
             Event::Restated(event) => one(event.session, event.msg),

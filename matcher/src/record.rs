@@ -18,15 +18,15 @@ use std::hint::select_unpredictable;
 
 use crate::command::{
     Bust, Command, Input, Limits, Liquidity, MassCancelScope, NewOrder, Numbering, OrderKind, Peg,
-    Permission, PermissionScope, ReduceOrder, RefusedRequest, ReplaceOrder, RiskLimits,
+    Permission, PermissionScope, ReduceOrder, RefusedRequest, Relay, ReplaceOrder, RiskLimits,
     SelfTradePrevention, Terms, Trigger,
 };
 use crate::engine::Wanted;
 use crate::event::{
     Accepted, Busted, BustedPart, CancelReason, CancelRejected, CancelRequest, Canceled, Event,
-    Fill, Held, HeldReason, PhaseReason, Priority, RejectReason, Rejected, Replaced, Replenished,
-    RestateReason, Restated, Rested, StatusReported, TradeKind, Traded, Triggered, Uncrossed,
-    WorkingOrder,
+    Fill, Held, HeldReason, PhaseReason, Priority, RejectReason, Rejected, Relayed, Replaced,
+    Replenished, RestateReason, Restated, Rested, StatusReported, TradeKind, Traded, Triggered,
+    Uncrossed, WorkingOrder,
 };
 use crate::instrument::{BandAction, Bands, Instrument, Phase};
 use crate::types::{
@@ -126,6 +126,7 @@ mod kind {
     pub(super) const EXPIRE: u8 = 21;
     pub(super) const BUST: u8 = 22;
     pub(super) const REDUCE: u8 = 23;
+    pub(super) const RELAY: u8 = 24;
 
     pub(super) const EVENTS: u8 = 64;
     pub(super) const CONFIGURED: u8 = 64;
@@ -152,6 +153,7 @@ mod kind {
     pub(super) const UNCROSSED: u8 = 85;
     pub(super) const INDICATIVE: u8 = 86;
     pub(super) const BUSTED: u8 = 87;
+    pub(super) const RELAYED: u8 = 88;
 }
 
 /// Writes fields one after another into `N` bytes: offsets are known when this is compiled, so no write
@@ -261,7 +263,7 @@ const fn body_bytes(kind: u8) -> Option<usize> {
         kind::CANCEL => 8,
         kind::REPLACE => 32,
         kind::MASS_CANCEL => 8,
-        kind::STATUS => 8,
+        kind::STATUS | kind::RELAY => 8,
         kind::REFUSE | kind::REDUCE => 16,
         kind::NOTE | kind::EXPIRE_DAY | kind::EXPIRE => 0,
         kind::NEW_SPECIAL => 80,
@@ -300,6 +302,7 @@ const fn command_kind(command: &Command) -> u8 {
         Command::Expire => kind::EXPIRE,
         Command::Bust(_) => kind::BUST,
         Command::Reduce(_) => kind::REDUCE,
+        Command::Relay(_) => kind::RELAY,
     }
 }
 
@@ -361,6 +364,9 @@ pub fn encode_input(input: &Input, attachment: &[u8], out: &mut [u8; INPUT_BYTES
         Command::Replace(replace) => put_replace(&mut put, replace),
         Command::Reduce(reduce) => {
             put.u32(reduce.target.0).u32(0).u64(reduce.qty.lots());
+        }
+        Command::Relay(relay) => {
+            put.u32(relay.first.0).u32(relay.count);
         }
         Command::ReplaceStop(replace, trigger) => {
             put_replace(&mut put, replace);
@@ -460,6 +466,7 @@ const fn sub_code(command: &Command) -> u8 {
             RefusedRequest::MassCancel => 4,
         },
         Command::Note(numbering) => *numbering as u8,
+        Command::Relay(relay) => relay.shard,
         _ => 0,
     }
 }
@@ -644,6 +651,10 @@ fn decode_command(kind: u8, sub: u8, record: &[u8]) -> Result<Command, RecordErr
         kind::STATUS => {
             let mut get = Get::<8>::new(record, INPUT_HEAD)?;
             Command::Status { target: OrderNumber(get.u32()) }
+        }
+        kind::RELAY => {
+            let mut get = Get::<8>::new(record, INPUT_HEAD)?;
+            Command::Relay(Relay { shard: sub, first: MsgSeqNum(get.u32()), count: get.u32() })
         }
         kind::REPLACE => {
             let mut get = Get::<32>::new(record, INPUT_HEAD)?;
@@ -876,7 +887,7 @@ const fn event_layout(kind: u8) -> Option<usize> {
         | kind::PHASE_CHANGED
         | kind::COMMAND_REFUSED => 16,
         kind::ACCEPTED => 16,
-        kind::REJECTED => 24,
+        kind::REJECTED | kind::RELAYED => 24,
         kind::RESTED => 40,
         kind::TRADED => 144,
         kind::CANCELED => 64,
@@ -922,6 +933,7 @@ const fn event_kind(event: &Event) -> u8 {
         Event::Uncrossed(_) => kind::UNCROSSED,
         Event::Indicative { .. } => kind::INDICATIVE,
         Event::Busted(_) => kind::BUSTED,
+        Event::Relayed(_) => kind::RELAYED,
     }
 }
 
@@ -1032,6 +1044,10 @@ pub fn encode_event(event: &Event, out: &mut [u8]) {
         Event::Numbered { session, msg } => {
             let mut put = Put::<16>::event(out, kind, 0, session.0);
             put.u32(msg.0).u32(0);
+        }
+        Event::Relayed(event) => {
+            let mut put = Put::<24>::event(out, kind, event.shard, event.session.0);
+            put.u32(event.first.0).u32(event.msg.0).u32(event.count).u32(0);
         }
         Event::Applied => {
             let _ = Put::<8>::event(out, kind, 0, 0);
@@ -1270,6 +1286,16 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Event, usize), RecordError> {
         kind::NUMBERED => {
             let mut get = Get::<8>::new(bytes, 8)?;
             Event::Numbered { session, msg: MsgSeqNum(get.u32()) }
+        }
+        kind::RELAYED => {
+            let mut get = Get::<16>::new(bytes, 8)?;
+            Event::Relayed(Relayed {
+                session,
+                shard: sub,
+                first: MsgSeqNum(get.u32()),
+                msg: MsgSeqNum(get.u32()),
+                count: get.u32(),
+            })
         }
         kind::HELD => {
             let mut get = Get::<24>::new(bytes, 8)?;

@@ -290,6 +290,14 @@ impl Sessions {
         self.sessions[id.index()].next_msg()
     }
 
+    /// The number of the first of the next `count` messages to the session, which is a counterparty's.
+    pub(crate) fn next_msgs(&mut self, id: SessionId, count: u32) -> MsgSeqNum {
+        let state = &mut self.sessions[id.index()].state;
+        let first = MsgSeqNum(state.last_outbound.0.saturating_add(1));
+        state.last_outbound = MsgSeqNum(state.last_outbound.0.saturating_add(count));
+        first
+    }
+
     /// Whether a counterparty's session of that id is defined.
     pub(crate) fn is_counterparty(&self, id: SessionId) -> bool {
         id != SessionId::VENUE && id.index() < self.sessions.len()

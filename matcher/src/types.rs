@@ -222,9 +222,43 @@ id! {
     TradeId(u64)
 }
 id! {
-    /// Place in the total order of Inputs; the journal's key. The first is 1.
+    /// Place in the total order of Inputs of a journal, and its key. The first is 1; of the journal of a shard, that above
+    /// [`Sequence::before_shard`].
     Sequence(u64)
 }
+/// Sequences of a shard's journal have the shard above so many bits: no two of a venue are the same.
+const SHARD_SHIFT: u32 = 48;
+
+/// Shards that a venue may have, the first included: what is counted from [`Sequence::before_shard`] on stays far
+/// below what formats with 53 bits hold.
+pub const SHARDS_MAX: u8 = 16;
+
+impl Sequence {
+    /// The one before the first of the journal of a shard: 0 where nothing is sharded.
+    #[must_use]
+    pub const fn before_shard(shard: u8) -> Sequence {
+        Sequence((shard as u64) << SHARD_SHIFT)
+    }
+
+    /// The one before the first of its journal.
+    #[must_use]
+    pub const fn before_journal(self) -> Sequence {
+        Sequence(self.0 >> SHARD_SHIFT << SHARD_SHIFT)
+    }
+
+    /// Whose journal it is of.
+    #[must_use]
+    pub const fn shard(self) -> u64 {
+        self.0 >> SHARD_SHIFT
+    }
+
+    /// Whether it is the first of its journal.
+    #[must_use]
+    pub const fn is_first(self) -> bool {
+        self.0 == self.before_journal().0 + 1
+    }
+}
+
 id! {
     /// Nanoseconds since 1970 UTC, read once per Input by the core's thread.
     Timestamp(u64)

@@ -41,6 +41,11 @@ pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
         config.sessions.len(),
         config.fix.listen
     );
+    if !config.shards.is_empty() {
+        let on = |shard: usize| config.of_shard(shard).instruments.len().to_string();
+        let on: Vec<String> = (0..=config.shards.len()).map(on).collect();
+        say!("shards: {} with {} instruments", on.len(), on.join(", "));
+    }
     let sessions = &config.sessions;
     let count = |is: &dyn Fn(&SessionConfig) -> bool| sessions.iter().filter(|it| is(it)).count();
     say!(

@@ -191,6 +191,9 @@ pub(crate) fn command(command: &Command, names: &Names) -> String {
         Command::Note(Numbering::Reset) => "note reset".into(),
         Command::Note(Numbering::InboundOnly) => "note inbound".into(),
         Command::Note(Numbering::Clear) => "note clear".into(),
+        Command::Relay(it) => {
+            format!("relay shard {} own#{} {}", it.shard, it.first, counted(it.count))
+        }
         Command::ExpireDay => "expire-day".into(),
         Command::Expire => "expire".into(),
         Command::SetBands { .. }
@@ -201,6 +204,11 @@ pub(crate) fn command(command: &Command, names: &Names) -> String {
         | Command::PublishIndicative { .. }
         | Command::Bust(_) => rule(command, names),
     }
+}
+
+/// So many messages.
+fn counted(count: u32) -> String {
+    if count == 1 { "1 message".into() } else { format!("{count} messages") }
 }
 
 /// What the venue sets beside phases, and what it undoes.
@@ -460,6 +468,14 @@ pub fn event(event: &Event, names: &Names) -> String {
         Event::Numbered { session, msg } => {
             format!("numbered {} out#{msg}", names.session(*session))
         }
+        Event::Relayed(it) => format!(
+            "relayed {} out#{} {} of shard {} from own#{}",
+            names.session(it.session),
+            it.msg,
+            counted(it.count),
+            it.shard,
+            it.first
+        ),
     }
 }
 
@@ -567,6 +583,7 @@ pub const EVENT_KINDS: &[&str] = &[
     "uncrossed",
     "indicative",
     "busted",
+    "relayed",
 ];
 
 /// The kind of an Event, for counts.
@@ -589,6 +606,7 @@ pub const fn event_kind(event: &Event) -> &'static str {
         Event::MassCancelRejected { .. } => "mass_cancel_rejected",
         Event::StatusReported(_) => "status_reported",
         Event::Numbered { .. } => "numbered",
+        Event::Relayed(_) => "relayed",
         Event::Applied => "applied",
         Event::Held(_) => "held",
         Event::Triggered(_) => "triggered",
@@ -624,6 +642,7 @@ pub const COMMAND_KINDS: &[&str] = &[
     "publish_indicative",
     "expire",
     "bust",
+    "relay",
 ];
 
 /// The kind of a Command, for counts.
@@ -653,6 +672,7 @@ pub const fn command_kind(command: &Command) -> &'static str {
         Command::PublishIndicative { .. } => "publish_indicative",
         Command::Expire => "expire",
         Command::Bust(_) => "bust",
+        Command::Relay(_) => "relay",
     }
 }
 

@@ -356,6 +356,11 @@ impl Record {
             Event::Numbered { session, msg } => {
                 self.who(*session, OrderNumber::NONE, msg.0, names);
             }
+            Event::Relayed(it) => {
+                self.who(it.session, OrderNumber::NONE, it.msg.0, names);
+                let what = format!("{} messages of shard {} from {}", it.count, it.shard, it.first);
+                self.text(Column::Text, &what);
+            }
             Event::CommandRefused { reason } => self.text(Column::Text, reason.text()),
             _ => self.by_itself(event, names),
         }

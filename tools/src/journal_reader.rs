@@ -89,6 +89,13 @@ impl JournalArgs {
         }
     }
 
+    /// The folders of the journals of other shards of the venue, in order.
+    #[must_use]
+    pub fn shards(&self) -> Vec<PathBuf> {
+        let folders = (1..matcher::SHARDS_MAX).map(|shard| self.dir.join(format!("shard-{shard}")));
+        folders.filter(|folder| folder.is_dir()).collect()
+    }
+
     /// Whether a process has the journal open to write to it: whoever has holds the lock on its file `lock`. A number of a
     /// process says less, for it may be another's by now.
     #[must_use]

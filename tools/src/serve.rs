@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use venue::{Config, Durability, Layout, Venue};
+use venue::{Config, Durability, Layout, Shard, Venue};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -117,6 +117,9 @@ fn announce(config: &Config, venue: &Venue) {
     if let Some(address) = venue.reference_addr() {
         say!("itch       reference data on http://{address}/instruments.json and .csv");
     }
+    for (shard, of) in (1..).zip(venue.shards()) {
+        announce_shard(shard, of);
+    }
     if let Some(address) = venue.tls_addr() {
         say!("tls        FIX under TLS 1.3 on {address}");
     }
@@ -128,4 +131,34 @@ fn announce(config: &Config, venue: &Venue) {
     }
     // Last, so that a script that waits for this line finds everything ready.
     say!("fix        FIX 4.2, 4.4, 5.0 SP2 on {}, we are {}", venue.fix_addr(), config.name);
+}
+
+/// What a shard beside home is.
+fn announce_shard(shard: usize, of: &Shard) {
+    let (journal, recovery) = (of.journal_dir().display(), of.recovery());
+    let count = of.names().instruments.len();
+    if recovery.created {
+        say!("shard {shard}    {journal}, new; {count} instruments");
+    } else {
+        let last = recovery.last_sequence;
+        say!("shard {shard}    {journal}, recovered to sequence {last}; {count} instruments");
+        if let Some(sequence) = of.from_snapshot() {
+            say!("           from the snapshot of sequence {sequence}");
+        }
+    }
+    if let Some(cut) = &recovery.cut {
+        say!("           cut off: {cut}");
+    }
+    say!("           live log {}", of.live_dir().display());
+    let doors = [
+        ("ITCH over SoupBinTCP", of.soup_addr()),
+        ("requests of MoldUDP64", of.requests_addr()),
+        ("GLIMPSE", of.glimpse_addr()),
+        ("reference data", of.reference_addr()),
+    ];
+    for (what, address) in doors {
+        if let Some(address) = address {
+            say!("           {what} on {address}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod access;
 mod ouch;
 mod resets;
 mod rules;
+pub(crate) mod shards;
 mod zones;
 
 use std::fmt;
@@ -32,6 +33,8 @@ use ouch::FileProtocol;
 use resets::FileReset;
 use rules::{FileBands, FileRisk, FileSchedule, FileSelfTrade};
 pub use rules::{InstrumentRules, NO_BANDS, PhaseEntry, RiskConfig, ScheduleConfig};
+use shards::FileShard;
+pub use shards::ShardConfig;
 
 /// The commented sample configuration; also what `vesta demo` starts from.
 pub const SAMPLE: &str = include_str!("../vesta.toml");
@@ -82,6 +85,10 @@ pub struct Config {
     pub reference: Option<ReferenceConfig>,
     /// What happens by the clock.
     pub schedule: ScheduleConfig,
+    /// Cores beside the first, each with the instruments, the journal and the feed of its shard.
+    pub shards: Vec<ShardConfig>,
+    /// The shard of each instrument: 0, or a place in `shards`, from 1.
+    pub shard_of: Vec<u8>,
     /// What is traded. The order decides the ids: add at the end.
     pub instruments: Vec<Instrument>,
     /// In which currency prices are, by instrument, where that is said.
@@ -307,6 +314,8 @@ struct FileConfig {
     itch: FileItch,
     #[serde(default)]
     schedule: FileSchedule,
+    #[serde(default)]
+    shard: Vec<Spanned<FileShard>>,
     #[serde(default)]
     instrument: Vec<Spanned<FileInstrument>>,
     #[serde(default)]
@@ -615,6 +624,8 @@ struct FileInstrument {
     reference_price: Option<String>,
     #[serde(default)]
     bands: Option<FileBands>,
+    #[serde(default)]
+    shard: Option<Spanned<u8>>,
 }
 
 fn default_one() -> String {
@@ -759,6 +770,9 @@ impl Config {
         if let Some(folder) = path.parent() {
             config.journal_dir = folder.join(&config.journal_dir);
             config.live_dir = config.live_dir.map(|dir| folder.join(dir));
+            for shard in &mut config.shards {
+                shard.live_dir = shard.live_dir.take().map(|dir| folder.join(dir));
+            }
             config.retention.archive = config.retention.archive.map(|dir| folder.join(dir));
             config.fix.credentials = config.fix.credentials.map(|file| folder.join(file));
             config.operator.socket = config.operator.socket.map(|socket| folder.join(socket));
@@ -885,7 +899,8 @@ impl Checker<'_> {
         let schedule = self.schedule(&file.schedule, &instruments)?;
         let risk = self.risk(&file.risk, &instruments, &sessions)?;
         let retention = self.retention(&file.journal)?;
-        Ok(Config {
+        let shard_of = self.shard_of(&file.instrument, file.shard.len())?;
+        let config = Config {
             name,
             journal_dir: file.venue.journal_dir,
             live_dir: file.venue.live_dir,
@@ -927,13 +942,17 @@ impl Checker<'_> {
             glimpse: feeds.glimpse,
             reference: feeds.reference,
             schedule,
+            shards: Vec::new(),
+            shard_of,
             instruments,
             currencies,
             rules,
             risk,
             operator: self.operator(&file.operator)?,
             sessions,
-        })
+        };
+        let shards = self.shards(file.shard, &config, &file.instrument)?;
+        Ok(Config { shards, ..config })
     }
 
     fn retention(&self, file: &FileJournal) -> Result<RetentionConfig, ConfigError> {

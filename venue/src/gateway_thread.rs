@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use gateway::acceptor::{Acceptor, History, ROOM_FOR_ORDERS};
 use gateway::network::{Network, Sockets};
+use gateway::order_entry::shards::Original;
 use gateway::order_entry::{EventAt, Inputs, Told, Unreadable};
 use journal::{Archive, Hold, Log, Position, Tail};
 use matcher::record::{ATTACHMENT_BYTES_MAX, decode_input};
-use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Sequence, SessionId};
+use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Relayed, Sequence, SessionId};
 
 use crate::clock::Clock;
 use crate::copier::Copier;
 use crate::core::Space;
+use crate::lanes::{Lanes, Way};
 use crate::news::Desk;
 use crate::outbound::Outbound;
 use crate::release::Release;
@@ -39,6 +41,32 @@ pub(crate) struct GatewayLoop<N: Network = Sockets> {
     copier: Option<Copier>,
     /// What an operator says.
     news: Arc<Desk>,
+    /// The journals of shards beside home, from shard 1.
+    shards: Vec<ShardTail>,
+}
+
+/// What the gateway needs of a shard beside home.
+pub(crate) struct ShardParts {
+    /// Its ring, and what its disk has left.
+    pub way: Way,
+    /// Its journal, and what of it may leave.
+    pub log: Log,
+    pub release: Release,
+    /// How far home was told of it.
+    pub from: Position,
+    /// How far `outbound` and the acceptor's orders of it have followed.
+    pub folded_to: Position,
+    /// Where its messages are.
+    pub outbound: Outbound,
+}
+
+/// The journal of a shard beside home, as far as it was read.
+struct ShardTail {
+    tail: Tail,
+    hold: Hold,
+    cutter: Cutter,
+    release: Release,
+    folded_to: Position,
 }
 
 struct RingToCore {
@@ -47,15 +75,21 @@ struct RingToCore {
     pushed: bool,
     /// The core has its turn when this thread has had its own: what finds the ring full waits for that.
     before_core: bool,
+    /// The ways to other shards, if there are any.
+    lanes: Option<Box<Lanes>>,
 }
 
 impl gateway::acceptor::Requests for RingToCore {
     fn room(&self) -> usize {
-        self.ring.room()
+        let home = self.ring.room();
+        self.lanes.as_ref().map_or(home, |lanes| home.min(lanes.room()))
     }
 
     fn takes_orders(&self) -> bool {
-        !self.space.holds_orders() && (!self.before_core || self.ring.room() >= ROOM_FOR_ORDERS)
+        let elsewhere = self.lanes.as_ref().is_some_and(|lanes| lanes.holds_orders());
+        !elsewhere
+            && !self.space.holds_orders()
+            && (!self.before_core || self.ring.room() >= ROOM_FOR_ORDERS)
     }
 
     fn submit(
@@ -65,9 +99,28 @@ impl gateway::acceptor::Requests for RingToCore {
         command: &Command,
         attachment: &[u8],
     ) {
+        self.pushed = true;
+        if self.lanes.is_some() {
+            return self.submit_to(0, session, inbound, command, attachment);
+        }
         let pushed = self.ring.push(session, inbound, command, attachment);
         assert!(pushed, "the caller looked at the room");
-        self.pushed = true;
+    }
+
+    fn submit_to(
+        &mut self,
+        shard: usize,
+        session: SessionId,
+        inbound: MsgSeqNum,
+        command: &Command,
+        attachment: &[u8],
+    ) {
+        let lanes = self.lanes.as_mut().expect("only what has shards is asked for one");
+        lanes.submit(&mut self.ring, shard, (session, inbound), command, attachment);
+    }
+
+    fn is_held(&self, session: SessionId) -> bool {
+        self.lanes.as_ref().is_some_and(|lanes| lanes.is_held(session))
     }
 }
 
@@ -90,7 +143,8 @@ impl<N: Network> GatewayLoop<N> {
             copier,
             news: Arc::default(),
             clock,
-            requests: RingToCore { ring, space, pushed: false, before_core: false },
+            requests: RingToCore { ring, space, pushed: false, before_core: false, lanes: None },
+            shards: Vec::new(),
             tail: log.tail(from),
             hold: log.hold(from),
             cutter: Cutter::default(),
@@ -102,7 +156,41 @@ impl<N: Network> GatewayLoop<N> {
                 release,
                 left: None,
                 copied: None,
+                others: Vec::new(),
             },
+        }
+    }
+
+    /// The same with shards beside home, from shard 1. `begun`: who was asked for of which shard before this, and comes back.
+    pub(crate) fn with_shards(
+        mut self,
+        shards: Vec<ShardParts>,
+        begun: &[(SessionId, usize)],
+    ) -> GatewayLoop<N> {
+        let mut ways = Vec::new();
+        for ShardParts { way, log, release, from, folded_to, outbound } in shards {
+            ways.push(way);
+            self.shards.push(ShardTail {
+                tail: log.tail(from),
+                hold: log.hold(from),
+                cutter: Cutter::default(),
+                release: release.clone(),
+                folded_to,
+            });
+            let archive = log.archive();
+            let (left, copied, others) = (None, None, Vec::new());
+            let history = JournalHistory { log, archive, outbound, release, left, copied, others };
+            self.history.others.push(history);
+        }
+        self.requests.lanes = Some(Box::new(Lanes::new(ways, begun)));
+        self
+    }
+
+    /// Who is woken when something is in the ring of home's core, if that does not take turns with this loop, or of another
+    /// shard's.
+    pub(crate) fn wake_by(&mut self, home: Option<Arc<Sleeper>>, others: Vec<Arc<Sleeper>>) {
+        if let Some(lanes) = &mut self.requests.lanes {
+            lanes.wake_by(home, others);
         }
     }
 
@@ -127,12 +215,18 @@ impl<N: Network> GatewayLoop<N> {
         self.acceptor.poll(timeout)?;
         let now = self.clock.now();
         self.requests.pushed = false;
+        if let Some(lanes) = &mut self.requests.lanes {
+            lanes.take_freed();
+        }
         self.news.announce(&mut self.acceptor);
         self.acceptor.serve(now, &mut self.requests);
         self.acceptor.tick(now, &mut self.requests);
         if let Some(copier) = &mut self.copier {
             let copied = copier.run(&mut self.acceptor, &mut self.requests, self.release.cursor());
             copied.map_err(std::io::Error::other)?;
+        }
+        if let Some(lanes) = &mut self.requests.lanes {
+            lanes.wake();
         }
         Ok(self.requests.pushed)
     }
@@ -159,7 +253,8 @@ impl<N: Network> GatewayLoop<N> {
         if self.tail.position() < limit {
             let now = self.clock.now();
             let (acceptor, history) = (&mut self.acceptor, &mut self.history);
-            let mut follower = Teller { acceptor, history, now };
+            let lanes = self.requests.lanes.as_deref_mut();
+            let mut follower = Teller { acceptor, history, lanes, now };
             for _ in 0..FRAMES_A_ROUND {
                 let Some(frame) = self.tail.next(limit)? else { break };
                 self.cutter.frame(&frame, &mut follower)?;
@@ -167,12 +262,40 @@ impl<N: Network> GatewayLoop<N> {
             }
             self.hold.pass(self.tail.position());
         }
+        if !self.shards.is_empty() {
+            told |= self.tell_home()?;
+        }
         if self.acceptor.has_work() {
             let now = self.clock.now();
             self.acceptor.resend(now, &mut self.history);
             self.acceptor.flush(now);
         }
         Ok(told)
+    }
+
+    /// What other shards have to tell gets its numbers at home. Says whether there was anything.
+    fn tell_home(&mut self) -> Result<bool, FollowError> {
+        let Some(lanes) = self.requests.lanes.as_deref_mut() else { return Ok(false) };
+        let mut any = false;
+        for (shard, of) in (1..).zip(&mut self.shards) {
+            let limit = of.release.cursor();
+            if of.tail.position() >= limit {
+                continue;
+            }
+            let JournalHistory { outbound: home, others, .. } = &mut self.history;
+            let (acceptor, history) = (&mut self.acceptor, &mut others[shard - 1]);
+            let folded_to = of.folded_to;
+            let mut follower = ShardTeller { acceptor, history, home, lanes, shard, folded_to };
+            for _ in 0..FRAMES_A_ROUND {
+                let Some(frame) = of.tail.next(limit)? else { break };
+                of.cutter.frame(&frame, &mut follower)?;
+                any = true;
+            }
+            of.hold.pass(of.tail.position());
+        }
+        lanes.go_on(&mut self.requests.ring);
+        lanes.wake();
+        Ok(any)
     }
 
     /// Lines for the log since this was asked last.
@@ -185,7 +308,11 @@ impl<N: Network> GatewayLoop<N> {
     pub(crate) fn is_idle(&self) -> bool {
         let limit = self.release.cursor();
         let copies = self.copier.as_ref().is_some_and(|it| it.has_work(&self.acceptor, limit));
+        let lanes = self.requests.lanes.as_ref();
+        let shards = lanes.is_some_and(|lanes| lanes.has_freed() || lanes.has_work())
+            || self.shards.iter().any(|it| it.tail.position() < it.release.cursor());
         !self.acceptor.has_work()
+            && !shards
             && !self.news.is_asked()
             && !copies
             && self.tail.position() >= limit
@@ -194,7 +321,8 @@ impl<N: Network> GatewayLoop<N> {
     /// Whether orders are left in their sockets for want of space on the disk.
     #[must_use]
     pub(crate) fn holds_orders(&self) -> bool {
-        self.requests.space.holds_orders()
+        let elsewhere = self.requests.lanes.as_ref().is_some_and(|lanes| lanes.holds_orders());
+        elsewhere || self.requests.space.holds_orders()
     }
 
     /// How long the loop may sleep; `None` until it is woken.
@@ -207,6 +335,9 @@ impl<N: Network> GatewayLoop<N> {
     /// Tells every session that the venue stops.
     pub(crate) fn stop(&mut self) {
         self.acceptor.stop(self.clock.now(), b"venue stops", &mut self.requests);
+        if let Some(lanes) = &mut self.requests.lanes {
+            lanes.wake();
+        }
     }
 }
 
@@ -224,6 +355,7 @@ impl GatewayLoop {
 struct Teller<'a, N: Network> {
     acceptor: &'a mut Acceptor<N>,
     history: &'a mut JournalHistory,
+    lanes: Option<&'a mut Lanes>,
     now: matcher::Timestamp,
 }
 
@@ -231,6 +363,9 @@ impl<N: Network> Follower for Teller<'_, N> {
     fn input(&mut self, head: &TurnHead) {
         self.history.outbound.input(&head.input);
         self.acceptor.input(head.position.0, &head.input, head.attachment());
+        if let Some(lanes) = &mut self.lanes {
+            lanes.came_back(0, head.input.session, &head.input.command);
+        }
     }
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
@@ -239,8 +374,56 @@ impl<N: Network> Follower for Teller<'_, N> {
 
     fn event_with(&mut self, head: &TurnHead, index: u32, event: &Event, rest: &[u8]) {
         self.history.outbound.event(head.position, event);
+        if let Event::Relayed(relayed) = event {
+            return self.acceptor.relayed(self.now, relayed, self.history);
+        }
         let told = told(head, index, event, rest);
         self.acceptor.event(self.now, &told, self.history);
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+/// Follows the journal of a shard beside home.
+struct ShardTeller<'a, N: Network> {
+    acceptor: &'a mut Acceptor<N>,
+    history: &'a mut JournalHistory,
+    /// Where home's messages are.
+    home: &'a Outbound,
+    lanes: &'a mut Lanes,
+    shard: usize,
+    /// What is before this was followed at the start.
+    folded_to: Position,
+}
+
+impl<N: Network> Follower for ShardTeller<'_, N> {
+    fn input(&mut self, head: &TurnHead) {
+        if head.position >= self.folded_to {
+            self.history.outbound.input(&head.input);
+            let (position, attachment) = (head.position.0, head.attachment());
+            self.acceptor.input_of(self.shard, position, &head.input, attachment);
+            self.lanes.came_back(self.shard, head.input.session, &head.input.command);
+        }
+    }
+
+    fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
+        let input = &head.input;
+        let is_new = head.position >= self.folded_to;
+        if is_new {
+            self.history.outbound.event(head.position, event);
+            self.acceptor.event_of(self.shard, head.position.0, input, index, event);
+        }
+        if let Event::MassCanceled { session, msg: MsgSeqNum::NONE, orders } = event {
+            self.lanes.canceled(*session, *orders);
+        }
+        for (session, msg) in event.recipients().into_iter().flatten() {
+            // What was given up at the start was told once.
+            if !is_new && msg <= self.home.last_relayed(session, self.shard) {
+                continue;
+            }
+            let inbound = if session == input.session { input.inbound } else { MsgSeqNum::NONE };
+            self.lanes.relay(self.shard, session, msg, inbound);
+        }
     }
 
     fn end_turn(&mut self, _: &TurnHead) {}
@@ -255,6 +438,7 @@ fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event, rest: &'a [u
         event,
         event_index,
         rest,
+        relayed: None,
     }
 }
 
@@ -267,6 +451,8 @@ pub(crate) struct JournalHistory {
     left: Option<Left>,
     /// Where the last Event of a long turn was found for a copy: the next is the one behind it.
     copied: Option<CopiedFrom>,
+    /// Those of shards beside home, from shard 1.
+    others: Vec<JournalHistory>,
 }
 
 impl Inputs for JournalHistory {
@@ -317,6 +503,13 @@ impl History for JournalHistory {
         self.outbound.oldest(session, from, self.log.start())
     }
 
+    fn of(&mut self, original: Option<Original>) -> &mut JournalHistory {
+        match original {
+            Some(original) => &mut self.others[original.shard - 1],
+            None => self,
+        }
+    }
+
     fn messages(
         &mut self,
         session: SessionId,
@@ -324,7 +517,21 @@ impl History for JournalHistory {
         to: MsgSeqNum,
         each: &mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
     ) -> Result<(), Unreadable> {
-        let mut said = Said { session, next: from, to, each, broke: false };
+        let JournalHistory { others, .. } = self;
+        let others = std::mem::take(others);
+        let mut said =
+            Said { session, next: from, to, each, broke: false, others, unreadable: None };
+        let read = self.read_messages(&mut said);
+        let unreadable = said.unreadable.take();
+        self.others = said.others;
+        read?;
+        unreadable.map_or(Ok(()), Err)
+    }
+}
+
+impl JournalHistory {
+    fn read_messages(&mut self, said: &mut Said<'_>) -> Result<(), Unreadable> {
+        let (session, to) = (said.session, said.to);
         while !said.broke && said.next <= to {
             let position = self.outbound.position(session, said.next);
             let position = position.ok_or(unreadable(session, None))?;
@@ -333,12 +540,12 @@ impl History for JournalHistory {
             let frame = self.archive.frame(position).map_err(|_| unreadable)?;
             if frame.last {
                 let before = said.next;
-                Cutter::default().frame(&frame, &mut said).map_err(|_| unreadable)?;
+                Cutter::default().frame(&frame, said).map_err(|_| unreadable)?;
                 if said.next == before {
                     return Err(unreadable);
                 }
             } else {
-                self.long_way(position, &mut said)?;
+                self.long_way(position, said)?;
             }
         }
         Ok(())
@@ -443,6 +650,10 @@ struct Said<'a> {
     to: MsgSeqNum,
     each: &'a mut dyn FnMut(MsgSeqNum, &Told<'_>) -> ControlFlow<()>,
     broke: bool,
+    /// The journals of other shards.
+    others: Vec<JournalHistory>,
+    /// What of them cannot be read.
+    unreadable: Option<Unreadable>,
 }
 
 impl Follower for Said<'_> {
@@ -453,6 +664,9 @@ impl Follower for Said<'_> {
     }
 
     fn event_with(&mut self, head: &TurnHead, index: u32, event: &Event, rest: &[u8]) {
+        if let Event::Relayed(relayed) = event {
+            return self.relayed(relayed);
+        }
         for (session, msg) in event.recipients().into_iter().flatten() {
             if session == self.session && msg == self.next && msg <= self.to && !self.broke {
                 self.next = MsgSeqNum(msg.0 + 1);
@@ -463,4 +677,35 @@ impl Follower for Said<'_> {
     }
 
     fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+impl Said<'_> {
+    /// Says what the journal of another shard has.
+    fn relayed(&mut self, relayed: &Relayed) {
+        let behind = relayed.msg.0.saturating_add(relayed.count);
+        let is_in =
+            relayed.session == self.session && (relayed.msg.0..behind).contains(&self.next.0);
+        if !is_in || self.broke || self.unreadable.is_some() {
+            return;
+        }
+        let shard = usize::from(relayed.shard);
+        let Some(other) = shard.checked_sub(1).and_then(|at| self.others.get_mut(at)) else {
+            self.unreadable = Some(unreadable(self.session, None));
+            return;
+        };
+        let (from, to) = (self.next.0 - relayed.msg.0, (behind - 1).min(self.to.0) - relayed.msg.0);
+        let there = |at: u32| MsgSeqNum(relayed.first.0 + at);
+        let (next, broke, each) = (&mut self.next, &mut self.broke, &mut *self.each);
+        let said = other.messages(self.session, there(from), there(to), &mut |original, told| {
+            let msg = MsgSeqNum(relayed.msg.0 + (original.0 - relayed.first.0));
+            *next = MsgSeqNum(msg.0 + 1);
+            let relayed = Some(Original { shard, msg: original });
+            let flow = each(msg, &Told { relayed, ..*told });
+            *broke = flow.is_break();
+            flow
+        });
+        self.unreadable = said.err();
+        // What cannot be read is not passed over: it ends here.
+        self.broke |= self.unreadable.is_some();
+    }
 }

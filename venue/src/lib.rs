@@ -18,6 +18,7 @@ mod gateway_thread;
 mod glimpse_thread;
 pub mod huge_pages;
 mod in_force;
+mod lanes;
 mod market_data_thread;
 pub mod named;
 pub mod news;
@@ -40,5 +41,5 @@ pub use crate::config::{Config, ConfigError, Durability, Layout, Wait};
 pub use crate::core::{Core, Space, Turned};
 pub use crate::recovery::{Names, RecoveryError};
 pub use crate::run::{
-    LAZY_SYNC, PREPARE_REST_MAX, PREPARE_RESTS, StartError, Venue, default_live_dir,
+    LAZY_SYNC, PREPARE_REST_MAX, PREPARE_RESTS, Shard, StartError, Venue, default_live_dir,
 };

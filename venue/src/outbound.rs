@@ -3,7 +3,7 @@
 mod saved;
 
 use journal::Position;
-use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId};
+use matcher::{Command, Event, Input, MsgSeqNum, Numbering, Relayed, SessionId};
 
 /// Positions of every outbound message of every session: 4.1 bytes a message.
 ///
@@ -13,6 +13,8 @@ use matcher::{Command, Event, Input, MsgSeqNum, Numbering, SessionId};
 #[derive(Default)]
 pub struct Outbound {
     sessions: Vec<Numbers>,
+    /// By session, and shard from 1: the last message of its journal that has a number here.
+    relayed: Vec<Vec<u32>>,
 }
 
 #[derive(Default)]
@@ -49,13 +51,64 @@ impl Outbound {
     ///
     /// If a session's numbers are not one after another: the engine gives them so.
     pub fn event(&mut self, position: Position, event: &Event) {
-        for (session, msg) in event.recipients().into_iter().flatten() {
-            let index = session.index();
-            if self.sessions.len() <= index {
-                self.sessions.resize_with(index + 1, Numbers::default);
-            }
-            self.sessions[index].push(msg, position);
+        if let Event::Relayed(relayed) = event {
+            return self.relayed(position, relayed);
         }
+        for (session, msg) in event.recipients().into_iter().flatten() {
+            self.numbers_mut(session).push(msg, position);
+        }
+    }
+
+    fn numbers_mut(&mut self, session: SessionId) -> &mut Numbers {
+        let index = session.index();
+        if self.sessions.len() <= index {
+            self.sessions.resize_with(index + 1, Numbers::default);
+        }
+        &mut self.sessions[index]
+    }
+
+    #[cold]
+    fn relayed(&mut self, position: Position, relayed: &Relayed) {
+        let Relayed { session, shard, first, msg, count } = *relayed;
+        let numbers = self.numbers_mut(session);
+        for msg in msg.0..msg.0.saturating_add(count) {
+            numbers.push(MsgSeqNum(msg), position);
+        }
+        self.set_relayed(session, usize::from(shard), first.0.saturating_add(count) - 1);
+    }
+
+    fn set_relayed(&mut self, session: SessionId, shard: usize, last: u32) {
+        let index = session.index();
+        if self.relayed.len() <= index {
+            self.relayed.resize_with(index + 1, Vec::new);
+        }
+        let of_shards = &mut self.relayed[index];
+        if of_shards.len() < shard {
+            of_shards.resize(shard, 0);
+        }
+        if let Some(at) = shard.checked_sub(1) {
+            of_shards[at] = last;
+        }
+    }
+
+    /// The last message to `session` in the journal of a shard, from 1, that has a number in this journal.
+    #[must_use]
+    pub fn last_relayed(&self, session: SessionId, shard: usize) -> MsgSeqNum {
+        let of_shards = self.relayed.get(session.index());
+        let last = of_shards.and_then(|it| it.get(shard.checked_sub(1)?)).copied();
+        last.map_or(MsgSeqNum::NONE, MsgSeqNum)
+    }
+
+    /// Sessions up to the last that has messages, the venue's own not counted.
+    #[must_use]
+    pub fn sessions_len(&self) -> usize {
+        self.sessions.len().saturating_sub(1)
+    }
+
+    /// How many shards, home not counted, there are messages of.
+    #[must_use]
+    pub fn shards_relayed(&self) -> usize {
+        self.relayed.iter().map(Vec::len).max().unwrap_or(0)
     }
 
     /// The last number given to `session`.
@@ -150,6 +203,41 @@ mod tests {
         outbound.event(Position(1 << 30), &Event::Numbered { session, msg: MsgSeqNum(1) });
         assert_eq!(outbound.position(session, MsgSeqNum(1)), Some(Position(1 << 30)));
         assert_eq!(outbound.last(session), MsgSeqNum(1));
+    }
+
+    #[test]
+    fn what_another_shard_told_has_its_place_and_is_known() {
+        let (mut outbound, session) = (Outbound::default(), SessionId(2));
+        let relay = |first, msg, count| {
+            let (first, msg) = (MsgSeqNum(first), MsgSeqNum(msg));
+            Event::Relayed(Relayed { session, shard: 2, first, msg, count })
+        };
+        outbound.event(Position(64), &Event::Numbered { session, msg: MsgSeqNum(1) });
+        outbound.event(Position(128), &relay(1, 2, 3));
+        outbound.event(Position(192), &relay(4, 5, 1));
+        let mut bytes = Vec::new();
+        outbound.save(&mut |part| bytes.extend_from_slice(part));
+        let mut loaded = Outbound::load(&bytes).unwrap();
+        assert!((0..bytes.len()).all(|len| Outbound::load(&bytes[..len]).is_err()));
+        for outbound in [&outbound, &loaded] {
+            let at = |msg| outbound.position(session, MsgSeqNum(msg)).map(|at| at.0);
+            let found: Vec<_> = (1..=6).map(at).collect();
+            assert_eq!(found, [Some(64), Some(128), Some(128), Some(128), Some(192), None]);
+            assert_eq!(outbound.last_relayed(session, 2), MsgSeqNum(4));
+            assert_eq!(outbound.last_relayed(session, 1), MsgSeqNum::NONE);
+            assert_eq!(outbound.last_relayed(SessionId(9), 2), MsgSeqNum::NONE);
+            assert_eq!(outbound.shards_relayed(), 2);
+        }
+        // The numbers begin again; what was told of the shard stays told.
+        loaded.input(&Input {
+            sequence: Sequence(9),
+            timestamp: Timestamp(0),
+            session,
+            inbound: MsgSeqNum(1),
+            command: Command::Note(Numbering::Clear),
+        });
+        assert_eq!(loaded.last(session), MsgSeqNum::NONE);
+        assert_eq!(loaded.last_relayed(session, 2), MsgSeqNum(4));
     }
 
     #[test]

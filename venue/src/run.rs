@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -10,23 +10,24 @@ use std::time::{Duration, Instant};
 
 use gateway::acceptor::News;
 use gateway::network::{Door, Network, Sockets, TlsInForce};
-use journal::{Log, OpenError, Options, Prepared, Preparer, Recovery, Synced, Syncer};
+use journal::{Log, OpenError, Opened, Options, Prepared, Preparer, Recovery, Synced, Syncer};
 use matcher::record::RECORD_VERSION;
-use matcher::{Command, Sequence, Timestamp};
+use matcher::{Command, Instrument, SHARDS_MAX, Sequence, Timestamp};
 
-use crate::assembly::{Assembly, Joined, Operator, Outside, TURNS_A_ROUND};
+use crate::assembly::{
+    Assembly, FeedOutside, Joined, Operator, Outside, Published, ShardOutside, TURNS_A_ROUND,
+};
 use crate::clock::{self, Clock};
+use crate::config::shards::{Concerns, folder_of};
 use crate::config::{Config, Durability, Layout, Wait};
 use crate::core::{Core, Space, Turned};
 use crate::credentials::{Comparer, Secrets};
-use crate::feed_thread::{self, FeedLoop, Multicast, session_name};
+use crate::feed_thread::{self, FeedLoop, Multicast};
 use crate::gateway_thread::GatewayLoop;
-use crate::glimpse_thread::{self, GlimpseLoop};
 use crate::market_data_thread;
 use crate::news::{Audience, Desk, NotTold, sessions_of};
 use crate::operator::{Action, NotDone, Reloaded};
 use crate::recovery::{Names, RecoveryError};
-use crate::reference::{self, Reference, ReferenceLoop};
 use crate::release::Release;
 use crate::replay::StateHash;
 use crate::schedule::Schedule;
@@ -119,6 +120,15 @@ pub enum StartError {
     },
     /// There is no memory file system for the live log.
     NoLiveDir,
+    /// The journals of the shards do not go together.
+    Shards(String),
+    /// One of a shard beside home cannot be gone on from.
+    Shard {
+        /// Which.
+        shard: usize,
+        /// Why not.
+        error: Box<StartError>,
+    },
     /// The journal's last record is from the future: times would stand still until then.
     ClockBehind {
         /// How far, seconds.
@@ -141,6 +151,8 @@ impl fmt::Display for StartError {
                 "the journal's last record is {ahead_s} s ahead of the clock of this machine: set the \
                  clock right, or wait"
             ),
+            StartError::Shards(what) => f.write_str(what),
+            StartError::Shard { shard, error } => write!(f, "shard {shard}: {error}"),
             StartError::NoLiveDir => f.write_str(
                 "there is no /dev/shm for the live log: set venue.live_dir to a folder in a memory \
                  file system",
@@ -150,6 +162,13 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    /// The same of a shard beside home.
+    pub(crate) fn of_shard(self, shard: usize) -> StartError {
+        StartError::Shard { shard, error: Box::new(self) }
+    }
+}
 
 /// A running venue.
 pub struct Venue {
@@ -163,10 +182,7 @@ pub struct Venue {
     tls_addr: Option<SocketAddr>,
     ouch_addr: Option<SocketAddr>,
     ouch_tls_addr: Option<SocketAddr>,
-    soup_addr: Option<SocketAddr>,
-    requests_addr: Option<SocketAddr>,
-    glimpse_addr: Option<SocketAddr>,
-    reference_addr: Option<SocketAddr>,
+    addrs: FeedAddrs,
     /// Of threads that nothing else wakes.
     stop: Vec<Arc<Sleeper>>,
     operator: Mutex<Operator>,
@@ -185,6 +201,10 @@ pub struct Venue {
     names: Names,
     live_dir: PathBuf,
     layout: Layout,
+    /// What it was started with: which instrument is on which shard.
+    config: Config,
+    /// The shards beside home.
+    shards: Vec<Shard>,
 }
 
 impl Venue {
@@ -218,33 +238,25 @@ impl Venue {
             let config = server_config(files).map_err(StartError::Tls)?;
             under_tls.push((listen(what, *address)?, door, TlsInForce::new(config)));
         }
-        let soup_listener = match &config.soup {
-            None => None,
-            Some(soup) => Some(listen("ITCH over SoupBinTCP", soup.listen)?),
-        };
-        let glimpse_listener = match &config.glimpse {
-            None => None,
-            Some(glimpse) => Some(listen("GLIMPSE over SoupBinTCP", glimpse.listen)?),
-        };
-        let reference_listener = match config.reference.and_then(|reference| reference.listen) {
-            None => None,
-            Some(address) => Some(listen("reference data", address)?),
-        };
-        let requests = match config.mold.as_ref().and_then(|mold| mold.requests) {
-            None => None,
-            Some(address) => Some(request_socket(address)?),
-        };
+        let feed_door = FeedDoor::open(config)?;
+        let of_shards = (1..=config.shards.len()).map(|shard| config.of_shard(shard));
+        let of_shards: Vec<Config> = of_shards.collect();
+        let shard_doors: Result<Vec<FeedDoor>, StartError> = (1..)
+            .zip(&of_shards)
+            .map(|(shard, config)| FeedDoor::open(config).map_err(|error| error.of_shard(shard)))
+            .collect();
+        let shard_doors = shard_doors?;
         let connections_max = raise_descriptor_limit(config);
-        let live_dir = live_dir(config)?;
-        let options = Options {
-            dir: config.journal_dir.clone(),
-            live_dir: live_dir.clone(),
-            segment_bytes: config.segment_bytes,
-            record_version: RECORD_VERSION,
-            live_segments_kept: LIVE_SEGMENTS_KEPT,
-            written_ahead: config.durability == Durability::Disk,
-        };
-        let opened = journal::open(&options).map_err(StartError::Journal)?;
+        let (opened, live_dir) = open_journal(config, 0)?;
+        if let Some(beyond) = (config.shards.len() + 1..usize::from(SHARDS_MAX))
+            .find(|shard| config.journal_dir.join(folder_of(*shard)).is_dir())
+        {
+            let (dir, count) = (config.journal_dir.display(), config.shards.len());
+            let what = format!(
+                "{dir} has the journal of shard {beyond}, and there are {count} [[shard]]: take none away"
+            );
+            return Err(StartError::Shards(what));
+        }
         let kernel = |what| move |error| StartError::Kernel { what, error };
         let poll = kernel("the gateway's poll");
         let mut fix = Sockets::new(Some(fix_listener), GATEWAY_EVENTS).map_err(poll)?;
@@ -262,14 +274,16 @@ impl Venue {
         let fix_addr = fix.local_addr().map_err(kernel("the FIX listener"))?;
         let (tls_addr, ouch_addr) = (fix.addr(Door::Fix, true), fix.addr(Door::Ouch, false));
         let ouch_tls_addr = fix.addr(Door::Ouch, true);
-        let feed = if soup_listener.is_some() || requests.is_some() {
-            let sockets = Sockets::new(soup_listener, FEED_EVENTS);
-            Some(sockets.map_err(kernel("the feed's poll"))?)
-        } else {
-            None
-        };
-        let glimpse = glimpse_listener.map(|listener| Sockets::new(Some(listener), FEED_EVENTS));
-        let glimpse = glimpse.transpose().map_err(kernel("the poll of GLIMPSE"))?;
+        let (FeedOutside { feed, requests, glimpse }, reference_listener) = feed_door.outside()?;
+        let (mut shards, mut shard_dirs, mut shard_references) =
+            (Vec::new(), Vec::new(), Vec::new());
+        for ((shard, config), door) in (1..).zip(&of_shards).zip(shard_doors) {
+            let opened = open_journal(config, shard).map_err(|error| error.of_shard(shard))?;
+            let (feed, reference) = door.outside()?;
+            shards.push(ShardOutside { opened: opened.0, feed });
+            shard_dirs.push(opened.1);
+            shard_references.push(reference);
+        }
         let (credentials, comparing) = Comparer::new(config, clock::now());
         let secrets = credentials.secrets();
         let outside = Outside {
@@ -285,6 +299,7 @@ impl Venue {
             feed_window: feed_thread::WINDOW,
             credentials: Box::new(credentials),
             day_ended: None,
+            shards,
         };
         let Assembly {
             joined: mut parts,
@@ -302,33 +317,17 @@ impl Venue {
             operator,
             names,
             space,
+            shards,
+            notices,
         } = Assembly::new(config, opened, outside)?;
         say(refused.iter().map(ToString::to_string).collect());
-        let reference = match config.reference {
-            None => None,
-            Some(_) => {
-                let session = session_name(names.began.unwrap_or_else(clock::now));
-                let session = String::from_utf8_lossy(&session);
-                let folder = reference::folder(config);
-                let written = Reference::write(config, &names.instruments, &session, &folder);
-                Some(written.map_err(kernel("the files of reference data"))?)
-            }
-        };
-        let reference = match reference.zip(reference_listener) {
-            None => None,
-            Some((reference, listener)) => {
-                let sockets = Sockets::new(Some(listener), FEED_EVENTS);
-                let sockets = sockets.map_err(kernel("the poll of reference data"))?;
-                let read = ReferenceLoop::new(sockets, reference);
-                let stop = read.sleeper().map_err(kernel("a waker"))?;
-                Some((read, stop))
-            }
-        };
-        let reference_addr = reference.as_ref().and_then(|(read, _)| read.addr());
-        let feed = parts.feed.take();
-        let soup_addr = feed.as_ref().and_then(FeedLoop::soup_addr);
-        let glimpse_addr = glimpse.as_ref().and_then(GlimpseLoop::addr);
-        let requests_addr = feed.as_ref().and_then(FeedLoop::requests_addr);
+        say(notices);
+        let began = names.began.unwrap_or_else(clock::now);
+        let home = config.of_shard(0);
+        let instruments: &[Instrument] =
+            if shards.is_empty() { &names.instruments } else { &home.instruments };
+        let reference = reference_of(&home, instruments, began, reference_listener)?;
+        let published = Published { feed: parts.feed.take(), multicast: None, glimpse, began };
 
         let fate = Arc::new(Fate::default());
         let joined = is_joined(config.layout);
@@ -336,23 +335,15 @@ impl Venue {
         let (news, woken) = (parts.gateway.news(), Arc::clone(&gateway_sleeper));
         let named = config.sessions.iter().map(|it| (it.comp_id.clone(), it.participant.clone()));
         let mut wake = vec![Arc::clone(&gateway_sleeper)];
-        let mut feed_sleepers = None;
-        if let Some(feed) = &feed {
-            feed.join_requests().map_err(kernel("the feed's poll"))?;
-            let sleeper = feed.sleeper().map_err(kernel("a waker"))?;
-            wake.push(Arc::clone(&sleeper));
-            feed_sleepers = Some((sleeper.other(), sleeper));
-        }
-        let glimpse_stop = glimpse.as_ref().map(GlimpseLoop::sleeper).transpose();
-        let glimpse_stop = glimpse_stop.map_err(kernel("a waker"))?;
-        let multicast_sleeper = Sleeper::parked();
-        if !joined && parts.multicast.is_some() {
-            wake.push(Arc::clone(&multicast_sleeper));
-        }
+        let multicast = if joined { None } else { parts.multicast.take() };
+        let feed = FeedReady::new(Published { multicast, ..published }, reference, &mut wake)?;
+        let addrs = feed.addrs();
         let core_sleeper = if joined { Arc::clone(&gateway_sleeper) } else { Sleeper::parked() };
         let readers = Readers { wake, waits_for_disk: release.waits_for_disk() };
         let gateway_cpu = config.gateway_cpu.filter(|_| !joined);
-        let taken: Vec<usize> = config.core_cpu.into_iter().chain(gateway_cpu).collect();
+        let shard_cpus = config.shards.iter().filter_map(|shard| shard.core_cpu);
+        let taken: Vec<usize> =
+            config.core_cpu.into_iter().chain(gateway_cpu).chain(shard_cpus).collect();
         let helpers =
             Helpers::start(config, &taken, syncer, preparer, &log, &readers, &fate, &space);
         let snapshots = SnapshotThread::start(keeper, Place::new(None, &taken), &fate, space);
@@ -366,7 +357,7 @@ impl Venue {
             gateway_ended: Arc::new(AtomicBool::new(false)),
             last_state: Arc::clone(&snapshots.core),
             log: log.clone(),
-            end: Duration::from_secs(config.mold.as_ref().map_or(0, |mold| mold.end_s.into())),
+            end: feed_end(config),
         };
         // It ends when the gateway's loop has ended: nobody can ask then.
         let gateway = Arc::clone(&gateway_sleeper);
@@ -393,32 +384,19 @@ impl Venue {
             }));
             sleeper
         });
-        let mut stop = Vec::new();
-        if let Some((reference, stopped)) = reference {
-            stop.push(Arc::clone(&stopped));
-            let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
-            loops.push(spawn("vesta-reference", Place::new(None, &taken), &fate, move || {
-                // Of this thread alone, as above.
-                let _ = rustix::process::setpriority_process(None, glimpse_thread::NICE);
-                shared.run(|| reference.run(&thread_fate, &stopped));
-            }));
+        let mut stop = feed.run(&shared, &taken, &mut loops);
+        let (mut running, mut shard_sleepers) = (Vec::new(), Vec::new());
+        let beside = of_shards.into_iter().zip(shards).zip(shard_references).zip(shard_dirs);
+        for (shard, (((config, assembly), reference), live_dir)) in (1..).zip(beside) {
+            let run = Beside { shard, config, live_dir, taken: &taken, home: &shared };
+            let gateway = Arc::clone(&gateway_sleeper);
+            let begun = run.start(assembly, reference, gateway, (&mut loops, &mut stop));
+            let begun = begun.map_err(|error| error.of_shard(shard))?;
+            shard_sleepers.push(Arc::clone(&begun.core_sleeper));
+            running.push(begun);
         }
-        if let Some((feed, (stopped, me))) = feed.zip(feed_sleepers) {
-            stop.push(Arc::clone(&stopped));
-            let shared = shared.clone();
-            loops.push(spawn("vesta-feed", Place::new(None, &taken), &fate, move || {
-                shared.clone().run(|| shared.feed(feed, &me, &stopped));
-            }));
-        }
-        if let Some((glimpse, stopped)) = glimpse.zip(glimpse_stop) {
-            stop.push(Arc::clone(&stopped));
-            let (shared, thread_fate) = (shared.clone(), Arc::clone(&fate));
-            loops.push(spawn("vesta-glimpse", Place::new(None, &taken), &fate, move || {
-                // Of this thread alone, as above.
-                let _ = rustix::process::setpriority_process(None, glimpse_thread::NICE);
-                shared.run(|| glimpse.run(&thread_fate, &stopped));
-            }));
-        }
+        let home_sleeper = (!joined).then(|| Arc::clone(&core_sleeper));
+        parts.gateway.wake_by(home_sleeper, shard_sleepers);
         if joined {
             let me = gateway_sleeper;
             loops.push(spawn(
@@ -427,16 +405,11 @@ impl Venue {
                 &fate,
                 move || {
                     shared.clone().run(|| shared.joined(parts, &me));
+                    shared.gateway_ended.store(true, Ordering::Release);
                 },
             ));
         } else {
-            let Joined { core, gateway, multicast, schedule, .. } = parts;
-            if let Some(multicast) = multicast {
-                let shared = shared.clone();
-                loops.push(spawn("vesta-multicast", Place::new(None, &taken), &fate, move || {
-                    shared.clone().run(|| shared.multicast(multicast, &multicast_sleeper));
-                }));
-            }
+            let Joined { core, gateway, schedule, .. } = parts;
             let (gateway_shared, me) = (shared.clone(), gateway_sleeper);
             loops.push(spawn(
                 "vesta-gateway",
@@ -467,10 +440,7 @@ impl Venue {
             tls_addr,
             ouch_addr,
             ouch_tls_addr,
-            soup_addr,
-            requests_addr,
-            glimpse_addr,
-            reference_addr,
+            addrs,
             stop,
             operator: Mutex::new(operator),
             news,
@@ -485,6 +455,8 @@ impl Venue {
             snapshots,
             names,
             live_dir,
+            config: config.clone(),
+            shards: running,
             layout: if joined { Layout::Joined } else { Layout::Split },
         })
     }
@@ -516,25 +488,25 @@ impl Venue {
     /// Where ITCH over SoupBinTCP is spoken, if it is.
     #[must_use]
     pub fn soup_addr(&self) -> Option<SocketAddr> {
-        self.soup_addr
+        self.addrs.soup
     }
 
     /// Where requests of MoldUDP64 are answered, if they are.
     #[must_use]
     pub fn requests_addr(&self) -> Option<SocketAddr> {
-        self.requests_addr
+        self.addrs.requests
     }
 
     /// Where GLIMPSE is spoken, if it is.
     #[must_use]
     pub fn glimpse_addr(&self) -> Option<SocketAddr> {
-        self.glimpse_addr
+        self.addrs.glimpse
     }
 
     /// Where reference data is to be had, if it is.
     #[must_use]
     pub fn reference_addr(&self) -> Option<SocketAddr> {
-        self.reference_addr
+        self.addrs.reference
     }
 
     /// What the journal held at the start.
@@ -590,10 +562,38 @@ impl Venue {
     ///
     /// [`Space`]: crate::Space
     pub fn submit(&self, command: &Command) -> bool {
-        let mut operator = self.operator.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shards.is_empty() {
+            return self.submit_to(0, command);
+        }
+        match self.config.concerns(command) {
+            // A Note is of whoever runs the venue.
+            Some(Concerns::All(command @ Command::Note(_))) => self.submit_to(0, &command),
+            Some(Concerns::All(command)) => {
+                // Each is asked, whatever the others say.
+                let pushed = (0..=self.shards.len()).map(|shard| self.submit_to(shard, &command));
+                pushed.filter(|pushed| !pushed).count() == 0
+            }
+            Some(Concerns::One(shard, command)) => self.submit_to(shard, &command),
+            // The core refuses it.
+            None => self.submit_to(0, command),
+        }
+    }
+
+    fn submit_to(&self, shard: usize, command: &Command) -> bool {
+        let (operator, core) = match shard.checked_sub(1) {
+            None => (&self.operator, &self.core_sleeper),
+            Some(at) => (&self.shards[at].operator, &self.shards[at].core_sleeper),
+        };
+        let mut operator = operator.lock().unwrap_or_else(PoisonError::into_inner);
         let pushed = operator.submit(command);
-        self.core_sleeper.wake();
+        core.wake();
         pushed
+    }
+
+    /// The shards beside home, from shard 1.
+    #[must_use]
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
     }
 
     /// Says `news` to these sessions; says to how many. Who is not there is told with what it missed, who never
@@ -662,6 +662,7 @@ impl Venue {
     /// Lets the schedule see that a clock that is set by hand was set.
     pub fn look_at_clock(&self) {
         self.core_sleeper.wake();
+        self.shards.iter().for_each(|shard| shard.core_sleeper.wake());
     }
 
     /// Waits until the venue stops by itself, which is a failure, or `timeout` is over. Says whether
@@ -677,54 +678,73 @@ impl Venue {
     /// Why the venue had failed before, or failed while stopping.
     pub fn stop(mut self) -> Result<(), String> {
         self.fate.stop();
-        self.core_sleeper.wake();
+        self.look_at_clock();
         let wake = self.helpers.readers.wake.iter();
         for sleeper in wake.chain(&self.market_data).chain(&self.stop) {
             sleeper.wake();
+        }
+        for shard in &self.shards {
+            shard.helpers.readers.wake();
         }
         for thread in self.loops.drain(..) {
             // A panic in it has told `fate`.
             let _ = thread.join();
         }
         self.helpers.stop();
+        self.shards.iter_mut().for_each(|shard| shard.helpers.stop());
         // Last: all is synced, and what the core came to is known.
         self.snapshots.stop();
+        self.shards.iter_mut().for_each(|shard| shard.snapshots.stop());
         match self.fate.failure() {
             None => {
-                self.remove_live_log();
+                for shard in &self.shards {
+                    remove_live_log(&shard.log, &shard.live_dir);
+                }
+                remove_live_log(&self.log, &self.live_dir);
                 Ok(())
             }
             Some(why) => Err(why),
         }
     }
-
-    /// After a stop in order everything is on disk, and the live log is only memory that nobody else
-    /// can use. What cannot be removed is found and ignored at the next start.
-    fn remove_live_log(&self) {
-        if self.log.durable() < self.log.committed() {
-            return;
-        }
-        let Ok(files) = std::fs::read_dir(&self.live_dir) else { return };
-        for file in files.flatten() {
-            let name = file.file_name();
-            if name == "control"
-                || std::path::Path::new(&name)
-                    .extension()
-                    .is_some_and(|end| end == "seg" || end == "spare")
-            {
-                let _ = std::fs::remove_file(file.path());
-            }
-        }
-        let _ = std::fs::remove_dir(&self.live_dir);
-    }
 }
+
+/// After a stop in order everything is on disk, and the live log is only memory that nobody else
+/// can use. What cannot be removed is found and ignored at the next start.
+fn remove_live_log(log: &Log, live_dir: &Path) {
+    if log.durable() < log.committed() {
+        return;
+    }
+    let Ok(files) = std::fs::read_dir(live_dir) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        if name == "control"
+            || Path::new(&name).extension().is_some_and(|end| end == "seg" || end == "spare")
+        {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+    let _ = std::fs::remove_dir(live_dir);
+}
+
+mod beside;
+mod feeds;
+
+use beside::Beside;
+pub use beside::Shard;
+use feeds::{FeedAddrs, FeedDoor, FeedReady, reference_of};
 
 /// Asks for a descriptor for every connection that may come; returns how many FIX connections there are
 /// descriptors for, so that the journal's never run out.
 fn raise_descriptor_limit(config: &Config) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let readers = config.soup.iter().chain(&config.glimpse).map(|soup| soup.connections_max as u64);
-    let beside = readers.sum::<u64>() + DESCRIPTORS_BESIDE;
+    let of_shards = config.shards.iter().flat_map(|shard| shard.soup.iter().chain(&shard.glimpse));
+    let readers = config
+        .soup
+        .iter()
+        .chain(&config.glimpse)
+        .chain(of_shards)
+        .map(|soup| soup.connections_max as u64);
+    let beside = readers.sum::<u64>() + DESCRIPTORS_BESIDE * (1 + config.shards.len() as u64);
     let wanted = config.fix.connections_max as u64 + beside;
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else {
@@ -780,6 +800,23 @@ fn request_socket(address: SocketAddr) -> Result<UdpSocket, StartError> {
     };
     let what = "requests of MoldUDP64";
     bound().map_err(|error| StartError::Listen { what, address, error })
+}
+
+/// Opens the journal of a shard; says where its live log is.
+fn open_journal(config: &Config, shard: usize) -> Result<(Opened, PathBuf), StartError> {
+    let live_dir = live_dir(config)?;
+    let before = Sequence::before_shard(u8::try_from(shard).unwrap_or(u8::MAX));
+    let options = Options {
+        dir: config.journal_dir.clone(),
+        live_dir: live_dir.clone(),
+        segment_bytes: config.segment_bytes,
+        record_version: RECORD_VERSION,
+        live_segments_kept: LIVE_SEGMENTS_KEPT,
+        written_ahead: config.durability == Durability::Disk,
+        first_sequence: before.0 + 1,
+    };
+    let opened = journal::open(&options).map_err(StartError::Journal)?;
+    Ok((opened, live_dir))
 }
 
 /// The folder of the live log: as configured, or one under /dev/shm named after the journal's.
@@ -1390,6 +1427,11 @@ impl Shared {
             }
         }
     }
+}
+
+/// How long the end of the feed is said again.
+fn feed_end(config: &Config) -> Duration {
+    Duration::from_secs(config.mold.as_ref().map_or(0, |mold| mold.end_s.into()))
 }
 
 /// What a core came to: a walk over all that rests, when it has ended.

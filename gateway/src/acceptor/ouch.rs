@@ -20,7 +20,7 @@ use super::{
 use crate::connection::Fill;
 use crate::network::{Network, Stream};
 use crate::order_entry::ouch::{Asks, OuchRequest};
-use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable};
+use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, shards};
 use crate::ouch::{FromClient, FromVenue, Note, SystemCode, SystemEvent};
 use crate::soup::{SOUP_SESSION_BYTES, SoupClose, SoupConfig, SoupEvent, SoupReject, SoupSession};
 
@@ -314,6 +314,9 @@ impl<N: Network> Acceptor<N> {
                 peer.paused = true;
                 return Served::Waits;
             }
+            if self.waits_for_shard(index, peer.session, requests) {
+                return Served::Waits;
+            }
             let len = peer.connection.input().len();
             if peer.closing || self.has_ended(peer.session) {
                 // Whatever else it sends is read and thrown away until our last bytes are out.
@@ -546,8 +549,10 @@ impl<N: Network> Acceptor<N> {
             }
         };
         let rights: &Rights = rights;
+        let disabled = !self.others.is_empty() && self.entry.is_entry_disabled(id);
         let asks = Asks {
             now,
+            disabled,
             last_user_ref: ouch.last_user_ref,
             firm: ouch.firm,
             throttled: requests.room() < ROOM_FOR_ORDERS,
@@ -557,12 +562,24 @@ impl<N: Network> Acceptor<N> {
             may_trade: &|symbol| rights.may_trade(symbol),
         };
         let mut attachment = [0; ATTACHMENT_BYTES_MAX];
-        match self.entry.ouch_request(id, &message, &asks, &mut attachment) {
+        let (shard, entry) = if self.others.is_empty() {
+            (0, &mut self.entry)
+        } else {
+            let shard = shards::of_ouch(&self.entry, &self.others, id, &message);
+            (shard, shard.checked_sub(1).map_or(&mut self.entry, |at| &mut self.others[at]))
+        };
+        match entry.ouch_request(id, &message, &asks, &mut attachment) {
             OuchRequest::Submit { inbound, command, attachment_len } => {
                 if inbound != MsgSeqNum::NONE {
                     ouch.last_user_ref = inbound.0;
                 }
-                requests.submit(id, inbound, &command, &attachment[..attachment_len]);
+                let attachment = &attachment[..attachment_len];
+                // What is no order's is home's.
+                if shard == 0 || matches!(command, Command::Note(_)) {
+                    requests.submit(id, inbound, &command, attachment);
+                } else {
+                    requests.submit_to(shard, id, inbound, &command, attachment);
+                }
             }
             OuchRequest::Ignore => {}
         }

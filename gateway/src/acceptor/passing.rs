@@ -50,6 +50,7 @@ mod market_data {
 mod business {
     pub(super) const OTHER: u16 = 0;
     pub(super) const UNKNOWN_ID: u16 = 1;
+    pub(super) const NOT_AVAILABLE: u16 = 4;
 }
 
 /// Whether the answer to a message is told once only.
@@ -289,6 +290,12 @@ impl<R: Requests> FixShell<'_, R> {
         message: &Message<'m>,
         poss_resend: bool,
     ) -> Taken<'m> {
+        if !self.others.is_empty() {
+            // Home knows its own instruments alone: no answer is better than one that leaves some out.
+            let reason = business::NOT_AVAILABLE;
+            let text = "not told over FIX where instruments are on shards: see the reference data";
+            return Taken::BusinessReject { reason, text, ref_id: id_of(message) };
+        }
         if message.msg_type() == b"V" {
             return self.ask_market(inbound, message, poss_resend);
         }

@@ -7,6 +7,9 @@ use crate::fix::{Message, tag};
 /// BusinessRejectReason(380): Not authorized.
 pub(super) const NOT_AUTHORIZED: u16 = 6;
 
+/// BusinessRejectReason(380): application not available.
+pub(super) const NOT_AVAILABLE: u16 = 4;
+
 /// BusinessRejectReason(380): Other.
 pub(super) const OTHER: u16 = 0;
 

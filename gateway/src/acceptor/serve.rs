@@ -25,7 +25,7 @@ use crate::fix::{
 };
 use crate::market_data::MarketData;
 use crate::network::Network;
-use crate::order_entry::{OrderEntry, Request};
+use crate::order_entry::{OrderEntry, Request, shards};
 
 impl<N: Network> Acceptor<N> {
     /// Reads what came in and hands it to the sessions, as far as `requests` has room.
@@ -39,6 +39,7 @@ impl<N: Network> Acceptor<N> {
         self.hear_market_data();
         self.ask_for_numbers(requests);
         self.submit_announced(requests);
+        self.resume_held(now, requests);
         if self.resends_held > 0 && self.resends_share.next() <= now {
             self.resends_held = 0;
         }
@@ -101,6 +102,51 @@ impl<N: Network> Acceptor<N> {
         }
     }
 
+    /// Sessions that waited for a shard are read again, what came behind a gap first.
+    #[inline]
+    fn resume_held(&mut self, now: Timestamp, requests: &mut impl Requests) {
+        if self.held.is_empty() {
+            return;
+        }
+        for index in std::mem::take(&mut self.held) {
+            let session = self.peers.get(index).and_then(|peer| peer.as_ref()?.session);
+            let Some(id) = session else { continue };
+            if !requests.is_held(id) {
+                let (slots, entries) = (&mut self.slots, (&mut self.entry, &mut *self.others));
+                let lists = (&mut self.resending, &mut self.asking);
+                let mut border = Border::new((slots, entries), requests, lists, &mut *self.market);
+                if border.take_queued(id, now).is_some() {
+                    if let Some(peer) = self.peers.get_mut(index).and_then(Option::take) {
+                        self.drop_peer(index, peer, now);
+                    }
+                    continue;
+                }
+            }
+            if requests.is_held(id) {
+                self.held.push(index);
+            } else if let Some(Some(peer)) = self.peers.get_mut(index)
+                && !std::mem::replace(&mut peer.ready, true)
+            {
+                self.ready.push(index);
+            }
+        }
+    }
+
+    /// Whether a connection is not read because its session waits for a shard.
+    #[inline]
+    pub(super) fn waits_for_shard(
+        &mut self,
+        index: usize,
+        session: Option<SessionId>,
+        requests: &impl Requests,
+    ) -> bool {
+        let waits = session.is_some_and(|id| requests.is_held(id));
+        if waits && !self.held.contains(&index) {
+            self.held.push(index);
+        }
+        waits
+    }
+
     /// Connections that had sent too much are read again.
     fn end_delays(&mut self, now: Timestamp) {
         if self.delayed_until.is_none_or(|first| first > now) {
@@ -153,6 +199,9 @@ impl<N: Network> Acceptor<N> {
             }
             if peer.connection.is_over() {
                 peer.paused = true;
+                return Served::Waits;
+            }
+            if self.waits_for_shard(index, peer.session, requests) {
                 return Served::Waits;
             }
             if peer.closing {
@@ -210,10 +259,10 @@ impl<N: Network> Acceptor<N> {
                     // The answer to our Logout at the end of a run is no wish to go.
                     peer.logged_out |= message.msg_type() == b"5" && !self.stopping;
                     peer.session = Some(id);
-                    let (slots, entry) = (&mut self.slots, &mut self.entry);
-                    let lists = (&mut self.resending, &mut self.asking);
+                    let entries = (&mut self.entry, &mut *self.others);
+                    let (slots, lists) = (&mut self.slots, (&mut self.resending, &mut self.asking));
                     let mut border =
-                        Border::new((slots, entry), requests, lists, &mut *self.market);
+                        Border::new((slots, entries), requests, lists, &mut *self.market);
                     let pace = border.pace(id, now, &message);
                     self.stats.over_rate += u64::from(pace != Pace::Go);
                     let gone = match pace {
@@ -306,6 +355,22 @@ fn is_of_session_layer(message: &Message<'_>) -> bool {
     matches!(message.msg_type(), [b'0'..=b'5' | b'A'] | [])
 }
 
+/// Takes what came behind a gap that is filled.
+#[inline]
+fn take_queued<R: Requests>(session: &mut Session, now: Timestamp, shell: &mut FixShell<'_, R>) {
+    let mut fields = None;
+    while shell.close.is_none()
+        && shell.requests.room() >= ROOM_MIN
+        && !shell.requests.is_held(shell.session)
+    {
+        let Some(bytes) = session.next_queued() else { break };
+        let fields = fields.get_or_insert_with(Fields::new);
+        if let Ok((message, _)) = decode(&bytes, fields) {
+            session.receive(now, &message, shell);
+        }
+    }
+}
+
 /// Whether it has a limit of its own: who has sent too much can still cancel.
 fn is_cancel(message: &Message<'_>) -> bool {
     matches!(message.msg_type(), b"F" | b"Z" | b"q")
@@ -330,6 +395,8 @@ pub(super) enum Served {
 pub(super) struct Border<'a, R> {
     pub(super) slots: &'a mut Vec<Option<Slot>>,
     pub(super) entry: &'a mut OrderEntry,
+    /// Those of other shards.
+    pub(super) others: &'a mut [OrderEntry],
     pub(super) requests: &'a mut R,
     pub(super) resending: &'a mut Vec<SessionId>,
     pub(super) asking: &'a mut Vec<SessionId>,
@@ -338,12 +405,15 @@ pub(super) struct Border<'a, R> {
 
 impl<'a, R: Requests> Border<'a, R> {
     pub(super) fn new(
-        (slots, entry): (&'a mut Vec<Option<Slot>>, &'a mut OrderEntry),
+        (slots, (entry, others)): (
+            &'a mut Vec<Option<Slot>>,
+            (&'a mut OrderEntry, &'a mut [OrderEntry]),
+        ),
         requests: &'a mut R,
         (resending, asking): (&'a mut Vec<SessionId>, &'a mut Vec<SessionId>),
         market: &'a mut (dyn MarketData + Send),
     ) -> Border<'a, R> {
-        Border { slots, entry, requests, resending, asking, market }
+        Border { slots, entry, others, requests, resending, asking, market }
     }
 }
 
@@ -359,15 +429,13 @@ impl<R: Requests> Border<'_, R> {
             shell.over_rate = over_rate;
             session.receive(now, message, shell);
             shell.over_rate = None;
-            let mut fields = None;
-            while shell.close.is_none() && shell.requests.room() >= ROOM_MIN {
-                let Some(bytes) = session.next_queued() else { break };
-                let fields = fields.get_or_insert_with(Fields::new);
-                if let Ok((message, _)) = decode(&bytes, fields) {
-                    session.receive(now, &message, shell);
-                }
-            }
+            take_queued(session, now, shell);
         })
+    }
+
+    /// Goes on with what came behind a gap.
+    fn take_queued(&mut self, id: SessionId, now: Timestamp) -> Option<CloseReason> {
+        self.with(id, |session, shell| take_queued(session, now, shell))
     }
 
     /// Counts a message of a session, and what it says of its being there.
@@ -406,6 +474,7 @@ impl<R: Requests> Border<'_, R> {
         shell.terms = slot.cancels.terms;
         shell.copies = slot.copies.as_mut();
         shell.users = Some(&mut slot.users);
+        shell.others = &mut *self.others;
         call(&mut slot.session, &mut shell);
         shell.ask_for_numbers();
         let close = shell.close;
@@ -435,6 +504,8 @@ pub(super) struct FixShell<'a, R> {
     /// What the session is told of others.
     copies: Option<&'a mut Copies>,
     pub(super) users: Option<&'a mut UserRequests>,
+    /// Orders of other shards.
+    pub(super) others: &'a mut [OrderEntry],
 }
 
 impl<'a, R> FixShell<'a, R> {
@@ -461,6 +532,7 @@ impl<'a, R> FixShell<'a, R> {
             over_rate,
             copies,
             users: None,
+            others: &mut [],
         }
     }
 }
@@ -512,6 +584,11 @@ impl<R: Requests> Shell for FixShell<'_, R> {
             let ref_id = message.get(tag::CL_ORD_ID).unwrap_or_default();
             return Taken::BusinessReject { reason: rights::NOT_AUTHORIZED, text, ref_id };
         }
+        if matches!(message.msg_type(), b"i" | b"Z" | b"a") && !self.others.is_empty() {
+            let ref_id = message.get(tag::QUOTE_ID).unwrap_or_default();
+            let text = "quotes are not taken where instruments are on shards";
+            return Taken::BusinessReject { reason: rights::NOT_AVAILABLE, text, ref_id };
+        }
         if matches!(message.msg_type(), b"i" | b"Z" | b"a") {
             return self.quote(inbound, message, poss_resend);
         }
@@ -520,10 +597,21 @@ impl<R: Requests> Shell for FixShell<'_, R> {
         }
         let throttled = self.requests.room() < ROOM_FOR_ORDERS;
         let mut attachment = [0; matcher::record::ATTACHMENT_BYTES_MAX];
-        match self.entry.request(self.session, message, poss_resend, throttled, &mut attachment) {
+        let (shard, entry) = if self.others.is_empty() {
+            (0, &mut *self.entry)
+        } else {
+            let shard = shards::of_fix(self.entry, self.others, self.session, message);
+            (shard, shard.checked_sub(1).map_or(&mut *self.entry, |at| &mut self.others[at]))
+        };
+        match entry.request(self.session, message, poss_resend, throttled, &mut attachment) {
             Request::Submit { command, attachment_len } => {
                 let attachment = &attachment[..attachment_len];
-                self.requests.submit(self.session, inbound, &command, attachment);
+                if shard == 0 {
+                    self.requests.submit(self.session, inbound, &command, attachment);
+                } else {
+                    let session = self.session;
+                    self.requests.submit_to(shard, session, inbound, &command, attachment);
+                }
                 Taken::Submitted
             }
             Request::Ignore => Taken::Ignored,

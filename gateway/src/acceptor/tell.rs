@@ -2,13 +2,19 @@
 
 use std::ops::ControlFlow;
 
-use matcher::{Command, Event, Input, MsgSeqNum, Numbering, OrderNumber, SessionId, Timestamp};
+use matcher::{
+    Command, Event, Input, MsgSeqNum, Numbering, OrderNumber, Relayed, SessionId, Timestamp,
+};
 
 use super::copies::name_of;
 use super::{Acceptor, History, Peer, RESENDS_A_ROUND, RESENDS_A_STEP, Slot};
 use crate::fix::{After, CompId, Header, Note};
 use crate::network::{Network, Stream};
+use crate::order_entry::shards::Original;
 use crate::order_entry::{Copy, Inputs, OrderEntry, Told, Unreadable, is_quiet};
+
+/// Messages of another shard that are read before the first of them is written.
+const RELAYED_AT_ONCE: usize = 64;
 
 /// What a session is to be told cannot be made.
 const UNREADABLE: &str = "the journal cannot be read for it";
@@ -60,7 +66,7 @@ impl<N: Network> Acceptor<N> {
                 continue;
             }
             let told = Told { session, ..*told };
-            let books = Books { entry: &self.entry, names: &self.names };
+            let books = Books { entry: &self.entry, others: &self.others, names: &self.names };
             if tell(slot, peer, &books, &told, msg, now, inputs).is_err() {
                 self.stats.unreadable += 1;
                 peer.broken = Some(UNREADABLE);
@@ -76,6 +82,69 @@ impl<N: Network> Acceptor<N> {
             }
             self.look_at_passing(session);
         }
+    }
+
+    /// Follows an Input of the journal of another shard.
+    pub fn input_of(&mut self, shard: usize, position: u64, input: &Input, attachment: &[u8]) {
+        if let Some(entry) = self.others.get_mut(shard - 1) {
+            entry.input(position, input, attachment);
+        }
+    }
+
+    /// Follows an Event of the journal of another shard. Whom it tells is told when home has numbers for it:
+    /// [`Acceptor::relayed`].
+    pub fn event_of(
+        &mut self,
+        shard: usize,
+        position: u64,
+        input: &Input,
+        event_index: u32,
+        event: &Event,
+    ) {
+        if let Some(entry) = self.others.get_mut(shard - 1) {
+            entry.event(position, input, event_index, event);
+        }
+    }
+
+    /// Messages of another shard have their numbers, and may leave: their session is told, or will be when there is
+    /// room.
+    pub fn relayed(&mut self, now: Timestamp, relayed: &Relayed, history: &mut impl History) {
+        let id = relayed.session;
+        let Some(Some(slot)) = self.slots.get_mut(id.index()) else { return };
+        let last = relayed.msg.0.saturating_add(relayed.count.saturating_sub(1));
+        slot.session.numbered(MsgSeqNum(last));
+        let Some(index) = slot.peer else { return };
+        let Some(Some(peer)) = self.peers.get_mut(index) else { return };
+        if slot.lag.is_some() {
+            return;
+        }
+        let books = Books { entry: &self.entry, others: &self.others, names: &self.names };
+        let mut next = relayed.msg.0;
+        while next <= last {
+            if peer.connection.is_over() {
+                slot.lag = Some(next);
+                break;
+            }
+            let said = some_messages(id, (next, last), RELAYED_AT_ONCE, history);
+            let said = said.and_then(|messages| {
+                for (msg, told) in messages {
+                    let inputs = history.of(told.relayed);
+                    tell(slot, peer, &books, &told.told(id), msg, now, inputs)?;
+                    next = msg.0 + 1;
+                }
+                Ok(())
+            });
+            if said.is_err() {
+                self.stats.unreadable += 1;
+                peer.broken = Some(UNREADABLE);
+                break;
+            }
+        }
+        if !peer.dirty {
+            peer.dirty = true;
+            self.dirty.push(index);
+        }
+        self.look_at_passing(id);
     }
 
     /// Says from the journal what sessions asked for again, and what did not fit when it happened, as
@@ -113,7 +182,7 @@ impl<N: Network> Acceptor<N> {
                 self.resends_held += usize::from(step.is_none());
                 return true;
             }
-            let books = Books { entry: &self.entry, names: &self.names };
+            let books = Books { entry: &self.entry, others: &self.others, names: &self.names };
             let said = match slot.resends.pop_front() {
                 Some(range) => {
                     step = others.then_some(*id);
@@ -154,10 +223,17 @@ impl<N: Network> Acceptor<N> {
 /// What a message is made from beside the journal.
 struct Books<'a> {
     entry: &'a OrderEntry,
+    others: &'a [OrderEntry],
     names: &'a [Option<CompId>],
 }
 
 impl Books<'_> {
+    /// That of the journal which something was told from.
+    fn of(&self, told: &Told<'_>) -> &OrderEntry {
+        let other = told.relayed.and_then(|original| self.others.get(original.shard - 1));
+        other.unwrap_or(self.entry)
+    }
+
     /// Writes the copy that a Note is.
     fn copy(
         &self,
@@ -183,7 +259,7 @@ fn tell<S: Stream>(
     inputs: &mut impl Inputs,
 ) -> Result<(), Unreadable> {
     if let Some(ouch) = &mut slot.ouch {
-        return ouch.tell(peer, books.entry, told, msg, inputs);
+        return ouch.tell(peer, books.of(told), told, msg, inputs);
     }
     let (turn_time, out) = (told.input.timestamp, peer.connection.output());
     if is_quiet(told) {
@@ -220,7 +296,7 @@ fn tell<S: Stream>(
         }
     } else if slot.session.is_active() {
         let header = Header { msg, sending_time: turn_time, resend: false, now };
-        books.entry.report(told, slot.session.identity(), &header, inputs, out)?;
+        books.of(told).report(told, slot.session.identity(), &header, inputs, out)?;
         slot.session.wrote(now);
     }
     Ok(())
@@ -264,7 +340,7 @@ fn catch_up<S: Stream>(
         if peer.connection.waiting() >= most {
             break;
         }
-        tell(slot, peer, books, &told.told(id), msg, now, history)?;
+        tell(slot, peer, books, &told.told(id), msg, now, history.of(told.relayed))?;
         next = msg.0 + 1;
     }
     slot.lag = (next <= last).then_some(next);
@@ -326,11 +402,12 @@ fn resend_range<S: Stream>(
             }
             (None, Some(copy)) => books.copy(slot, (&copy, id), &header, history, out),
             (None, None) => {
-                books.entry.report(&told.told(id), session.identity(), &header, history, out)
+                let (inputs, told) = (history.of(told.relayed), told.told(id));
+                books.of(&told).report(&told, session.identity(), &header, inputs, out)
             }
         };
         match said {
-            Err(unreadable) if unreadable.is_gone(history) => gap = Some(msg.0),
+            Err(unreadable) if unreadable.is_gone(history.of(told.relayed)) => gap = Some(msg.0),
             said => said?,
         }
     }
@@ -356,6 +433,7 @@ struct OwnedTold {
     event_index: u32,
     /// What is looked ahead for.
     rest: Vec<u8>,
+    relayed: Option<Original>,
 }
 
 impl OwnedTold {
@@ -370,6 +448,7 @@ impl OwnedTold {
                 Event::Accepted(_) | Event::Replaced(_) => told.rest.to_vec(),
                 _ => Vec::new(),
             },
+            relayed: told.relayed,
         }
     }
 
@@ -382,6 +461,7 @@ impl OwnedTold {
             event: &self.event,
             event_index: self.event_index,
             rest: &self.rest,
+            relayed: self.relayed,
         }
     }
 }

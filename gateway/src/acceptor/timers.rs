@@ -161,9 +161,9 @@ impl<N: Network> Acceptor<N> {
             }
             Some(id) if peer.soup.is_some() => self.tick_soup((id, index), peer, now)?,
             Some(id) => {
-                let (slots, entry) = (&mut self.slots, &mut self.entry);
+                let (slots, entries) = (&mut self.slots, (&mut self.entry, &mut *self.others));
                 let lists = (&mut self.resending, &mut self.asking);
-                let mut border = Border::new((slots, entry), requests, lists, &mut *self.market);
+                let mut border = Border::new((slots, entries), requests, lists, &mut *self.market);
                 if let Some(why) = border.tick(id, now) {
                     self.notice(now, peer.address, format_args!("session {id} closed: {why:?}"));
                     // What was written before (a Logout) goes out if the socket takes it at once.

@@ -304,6 +304,7 @@ impl OrderEntry {
             event: &event,
             event_index: of.index,
             rest: &[],
+            relayed: None,
         };
         match *copy {
             Copy::Trade { sides, request, .. } => {

@@ -38,6 +38,19 @@ const _: () = assert!(
 );
 
 impl<'a> Echoes<'a> {
+    /// Adds a field to an attachment of `len` bytes, if it has room; returns how many bytes it has then.
+    pub(super) fn put_behind(attachment: &mut [u8], len: usize, tag: u32, value: &[u8]) -> usize {
+        let (Ok(tag), Ok(value_len)) = (u16::try_from(tag), u8::try_from(value.len())) else {
+            return len;
+        };
+        let end = len + 3 + value.len();
+        let Some(field) = attachment.get_mut(len..end) else { return len };
+        let [low, high] = tag.to_le_bytes();
+        field[..3].copy_from_slice(&[low, high, value_len]);
+        field[3..].copy_from_slice(value);
+        end
+    }
+
     pub(super) fn new(bytes: &'a mut [u8; ATTACHMENT_BYTES_MAX]) -> Echoes<'a> {
         Echoes { bytes, len: 0 }
     }

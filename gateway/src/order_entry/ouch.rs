@@ -146,6 +146,11 @@ impl OrderEntry {
         self.ouch.get(session.index()).is_some_and(|orders| orders.disabled)
     }
 
+    /// Whether a UserRefNum names an order.
+    pub(super) fn knows_user_ref(&self, session: SessionId, user_ref: u32) -> bool {
+        self.ouch.get(session.index()).is_some_and(|orders| orders.find(user_ref).is_some())
+    }
+
     /// Follows an Input of an OUCH session that enters `number`.
     pub(super) fn ouch_entered(
         &mut self,

@@ -304,6 +304,7 @@ impl Desk {
                     event,
                     event_index,
                     rest: &[],
+                    relayed: None,
                 };
                 self.acceptor.event(self.now, &told, &mut self.turns);
             }

@@ -350,6 +350,7 @@ fn tell(
         event: &turn.events[said.event_index],
         event_index: u32::try_from(said.event_index).unwrap(),
         rest: &[],
+        relayed: None,
     };
     let now = Timestamp(OPEN.0 + 3_600_000 * MS);
     let header = Header { msg: said.msg, sending_time: turn.input.timestamp, resend, now };
@@ -1141,6 +1142,7 @@ fn an_unreadable_input_is_an_error_and_writes_nothing() {
         event,
         event_index: 1,
         rest: &[],
+        relayed: None,
     };
     let sending_time = turn.input.timestamp;
     let header = Header { msg, sending_time, resend: false, now: sending_time };
@@ -1234,6 +1236,7 @@ fn what_is_needed_of_the_past_is_enough_for_every_report() {
                 event,
                 event_index: u32::try_from(*event_index).unwrap(),
                 rest: &[],
+                relayed: None,
             };
             let identity = &venue.identities[session.index() - 1];
             for resend in [false, true] {

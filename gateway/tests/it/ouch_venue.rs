@@ -245,6 +245,7 @@ fn told<'a>(
         event: &of.events[event_index],
         event_index: u32::try_from(event_index).unwrap(),
         rest,
+        relayed: None,
     }
 }
 

@@ -45,6 +45,7 @@ impl TempDir {
             record_version: 1,
             live_segments_kept: 1,
             written_ahead: false,
+            first_sequence: 1,
         }
     }
 

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::book::Store;
 use crate::command::Bust;
 use crate::event::{Busted, BustedPart, Event, RejectReason};
-use crate::types::{OrderNumber, SessionId, Side, TradeId};
+use crate::types::{OrderNumber, Sequence, SessionId, Side, TradeId};
 
 /// Trades busted at most; one more is refused with `TableFull`.
 const BUSTS_MAX: usize = 1 << 16;
@@ -51,7 +51,8 @@ impl Busts {
 impl Engine {
     pub(super) fn bust(&mut self, bust: &Bust) -> Result<Event, RejectReason> {
         let Bust { trade, instrument, price, qty, buy, sell } = *bust;
-        if trade == TradeId(0) || trade.0 > self.store.trades {
+        let before = Sequence(self.store.trades).before_journal();
+        if trade.0 <= before.0 || trade.0 > self.store.trades {
             return Err(RejectReason::UnknownTrade);
         }
         if self.busts.contains(trade) {

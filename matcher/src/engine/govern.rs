@@ -25,7 +25,7 @@ impl Engine {
     #[cold]
     pub(super) fn govern<S: EventSink>(&mut self, input: &Input, events: &mut S) {
         let done = match &input.command {
-            Command::Configure(limits) => self.configure(limits),
+            Command::Configure(limits) => self.begin(input, limits),
             Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
             Command::DefineSession { id, participant } => self.define_session(*id, *participant),
             Command::SetPhase { instrument, phase } => {
@@ -73,12 +73,25 @@ impl Engine {
             | Command::Reduce(_)
             | Command::Status { .. }
             | Command::Refuse { .. }
+            | Command::Relay(_)
             | Command::Note(_) => Err(RejectReason::NotPermitted),
         };
         match done {
             Ok(event) => events.event(&event),
             Err(reason) => refuse(reason, events),
         }
+    }
+
+    /// As [`Engine::configure`]; the first of all also begins what the engine counts. The Sequences of each shard's journal
+    /// begin elsewhere, and so do trades and places, so that none of them means two things in one venue.
+    fn begin(&mut self, input: &Input, limits: &Limits) -> Result<Event, RejectReason> {
+        let is_first = self.limits.sessions_max == 0;
+        let configured = self.configure(limits)?;
+        if is_first {
+            let before = input.sequence.before_journal().0;
+            (self.store.trades, self.store.places) = (before, before);
+        }
+        Ok(configured)
     }
 
     pub(super) fn configure(&mut self, limits: &Limits) -> Result<Event, RejectReason> {

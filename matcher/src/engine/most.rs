@@ -94,6 +94,7 @@ impl Engine {
             | Command::Status { .. }
             | Command::Refuse { .. }
             | Command::Note(_)
+            | Command::Relay(_)
             | Command::Expire
             | Command::SetRisk { .. }
             | Command::SetPermission { .. }

@@ -2,9 +2,9 @@
 
 use super::Engine;
 use crate::book::Sides;
-use crate::command::{Input, MassCancelScope, Numbering, RefusedRequest};
+use crate::command::{Input, MassCancelScope, Numbering, RefusedRequest, Relay};
 use crate::event::{
-    CancelReason, CancelRequest, Event, EventSink, RejectReason, Rejected, StatusReported,
+    CancelReason, CancelRequest, Event, EventSink, RejectReason, Rejected, Relayed, StatusReported,
     WorkingOrder,
 };
 use crate::orders::{Done, Order};
@@ -12,6 +12,18 @@ use crate::types::{InstrumentId, MsgSeqNum, OrderNumber, SessionId};
 
 /// Requests that concern a session.
 impl Engine {
+    /// Numbers for messages that another shard's journal holds.
+    pub(super) fn relay<S: EventSink>(
+        &mut self,
+        session: SessionId,
+        relay: &Relay,
+        events: &mut S,
+    ) {
+        let Relay { shard, first, count } = *relay;
+        let msg = self.store.sessions.next_msgs(session, count);
+        events.event(&Event::Relayed(Relayed { session, shard, first, msg, count }));
+    }
+
     pub(super) fn mass_cancel<S: EventSink>(
         &mut self,
         input: &Input,

@@ -565,6 +565,15 @@ impl Runner {
                 });
                 (format!("status {} {working}", name(e.session, e.target)), vec![e.msg])
             }
+            Event::Relayed(e) => (
+                format!(
+                    "relayed {} {} of shard {}",
+                    self.session_name(e.session),
+                    e.count,
+                    e.shard
+                ),
+                vec![e.msg],
+            ),
             Event::Numbered { session, msg } => {
                 (format!("numbered {} {msg}", self.session_name(*session)), vec![])
             }

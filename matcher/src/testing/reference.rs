@@ -16,10 +16,12 @@ use order::{Market, Order, Session};
 
 use crate::command::{
     Command, Input, Limits, MassCancelScope, Numbering, Permission, PermissionScope,
-    RefusedRequest, RiskLimits, Terms,
+    RefusedRequest, Relay, RiskLimits, Terms,
 };
 use crate::engine::LIMITS_MAX;
-use crate::event::{CancelRequest, Event, RejectReason, Rejected, StatusReported, WorkingOrder};
+use crate::event::{
+    CancelRequest, Event, RejectReason, Rejected, Relayed, StatusReported, WorkingOrder,
+};
 use crate::instrument::Instrument;
 use crate::types::{
     InstrumentId, MsgSeqNum, Notional, OrderNumber, OrderRef, ParticipantId, Price, Qty, SessionId,
@@ -165,6 +167,7 @@ impl Reference {
             | Command::ReplaceStop(..)
             | Command::Status { .. }
             | Command::Refuse { .. }
+            | Command::Relay(_)
             | Command::Note(_) => {
                 if venue {
                     return Err(RejectReason::NotPermitted);
@@ -190,6 +193,7 @@ impl Reference {
             Command::Status { target } => self.status(session, *target),
             Command::Refuse { request, reason } => self.refuse(session, *request, *reason),
             Command::Note(numbering) => self.note(input, *numbering),
+            Command::Relay(relay) => self.relay(session, relay),
             _ => unreachable!("obey gives it no other"),
         }
     }
@@ -197,7 +201,14 @@ impl Reference {
     /// What the venue says.
     fn govern(&mut self, input: &Input) -> Answer {
         match &input.command {
-            Command::Configure(limits) => self.configure(*limits),
+            Command::Configure(limits) => {
+                if self.limits.is_none() {
+                    // Of a shard's journal all that is counted begins elsewhere.
+                    let before = input.sequence.before_journal().0;
+                    (self.places, self.trades) = (before, before);
+                }
+                self.configure(*limits)
+            }
             Command::DefineInstrument { id, instrument } => self.define_instrument(*id, instrument),
             Command::DefineSession { id, participant } => self.define_session(*id, *participant),
             Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase),
@@ -296,6 +307,13 @@ impl Reference {
         }
         session.last_number += 1;
         Ok(())
+    }
+
+    fn relay(&mut self, session: SessionId, relay: &Relay) {
+        let Relay { shard, first, count } = *relay;
+        let msg = MsgSeqNum(self.session(session).outbound.saturating_add(1));
+        self.session(session).outbound = self.session(session).outbound.saturating_add(count);
+        self.events.push(Event::Relayed(Relayed { session, shard, first, msg, count }));
     }
 
     fn note(&mut self, input: &Input, numbering: Numbering) {

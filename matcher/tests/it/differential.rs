@@ -336,6 +336,7 @@ fn kind(event: &Event) -> String {
         | Event::Replenished(_)
         | Event::Busted(_)
         | Event::MassCanceled { .. }
+        | Event::Relayed(_)
         | Event::Numbered { .. } => {
             format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
         }

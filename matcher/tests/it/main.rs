@@ -11,6 +11,7 @@ mod most;
 mod properties;
 mod records;
 mod scripts;
+mod shards;
 mod shrink;
 mod snapshot;
 mod snapshot_fields;

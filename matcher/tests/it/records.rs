@@ -12,10 +12,10 @@ use matcher::{
     BandAction, Bands, Bust, Busted, BustedPart, CancelReason, Canceled, Command, Engine, Event,
     Fill, Held, HeldReason, Input, InstrumentId, Liquidity, MsgSeqNum, NewOrder, Notional, OrderId,
     OrderKind, OrderNumber, OrderRef, ParticipantId, Peg, Permission, PermissionScope, Phase,
-    PhaseReason, Price, Priority, Qty, ReduceOrder, RejectReason, Rejected, ReplaceOrder, Replaced,
-    Replenished, RestateReason, Restated, RiskLimits, SelfTradePrevention, Sequence, SessionId,
-    Side, Terms, TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger, Triggered, Uncrossed,
-    Wanted,
+    PhaseReason, Price, Priority, Qty, ReduceOrder, RejectReason, Rejected, Relay, Relayed,
+    ReplaceOrder, Replaced, Replenished, RestateReason, Restated, RiskLimits, SelfTradePrevention,
+    Sequence, SessionId, Side, Terms, TimeInForce, Timestamp, TradeId, TradeKind, Traded, Trigger,
+    Triggered, Uncrossed, Wanted,
 };
 
 const FORMAT: &str = include_str!("../../../journal/FORMAT.md");
@@ -58,8 +58,8 @@ fn samples() -> (Vec<Input>, Vec<Event>) {
         kinds.dedup();
         kinds
     };
-    assert_eq!(kinds(inputs.keys().collect()), (1..=23).collect::<Vec<u8>>());
-    assert_eq!(kinds(events.keys().collect()), (64..=87).collect::<Vec<u8>>());
+    assert_eq!(kinds(inputs.keys().collect()), (1..=24).collect::<Vec<u8>>());
+    assert_eq!(kinds(events.keys().collect()), (64..=88).collect::<Vec<u8>>());
     (
         inputs.into_values().flat_map(|v| v.into_iter().take(40)).collect(),
         events.into_values().flat_map(|v| v.into_iter().take(40)).collect(),
@@ -117,6 +117,7 @@ fn commands() -> Vec<Command> {
         Command::NewSpecial(new, Terms::NONE),
         Command::ReplaceStop(replace, price(7)),
         Command::Reduce(ReduceOrder { target: OrderNumber(u32::MAX - 3), qty: qty(10) }),
+        Command::Relay(Relay { shard: 255, first: MsgSeqNum(u32::MAX), count: u32::MAX - 1 }),
         Command::SetReference { instrument, price: price(8) },
         Command::PublishIndicative { instrument },
         Command::Expire,
@@ -222,6 +223,13 @@ fn events_of_every_code() -> Vec<Event> {
     let mut events = vec![
         Event::Applied,
         Event::Triggered(triggered),
+        Event::Relayed(Relayed {
+            session,
+            shard: 255,
+            first: MsgSeqNum(u32::MAX),
+            msg: MsgSeqNum(7),
+            count: u32::MAX - 1,
+        }),
         Event::Busted(Busted {
             trade: TradeId(6),
             instrument,

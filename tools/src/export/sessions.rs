@@ -2,7 +2,7 @@
 //! asked, as far as the journal keeps that.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -72,6 +72,8 @@ pub(crate) struct Sessions<S> {
     inputs: Positions,
     /// Sessions that speak OUCH, and whether that was said.
     ouch: BTreeMap<SessionId, bool>,
+    /// Shards whose messages are not here, by session, and whether this is a journal of one; each is said once.
+    elsewhere: BTreeSet<(SessionId, u8)>,
     /// Our CompID.
     name: String,
     message: Vec<u8>,
@@ -188,6 +190,7 @@ impl<S: Sink> Sessions<S> {
             entry: OrderEntry::new(u32::MAX),
             inputs: Positions(reader),
             ouch: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
             name: name.to_owned(),
             message: Vec::new(),
             messages: (0, 0),
@@ -382,6 +385,7 @@ impl<S: Sink> Sessions<S> {
                 event,
                 event_index: index,
                 rest: &[],
+                relayed: None,
             };
             // Its number is filled over.
             if is_quiet(&told) {
@@ -392,6 +396,30 @@ impl<S: Sink> Sessions<S> {
         }
         self.send(turn, session, From::Server)?;
         if last { self.close(turn, session) } else { Ok(()) }
+    }
+}
+
+impl<S> Sessions<S> {
+    /// Says what of a venue with shards is not to be seen here.
+    fn say_of_shards(&mut self, turn: &Turn<'_>) {
+        let shard = turn.head.input.sequence.shard();
+        if shard != 0 && self.elsewhere.insert((SessionId::VENUE, 0)) {
+            eprintln!(
+                "vesta: this is the journal of shard {shard}: the numbers in it are its own, not those that sessions saw"
+            );
+        }
+        for event in turn.events {
+            let Event::Relayed(it) = event else { continue };
+            let is_new = turn.filter.shows_session(it.session, turn.names)
+                && self.elsewhere.insert((it.session, it.shard));
+            if is_new {
+                eprintln!(
+                    "vesta: session {} was told of shard {} too: those messages are left out, they are in its journal",
+                    turn.names.session(it.session),
+                    it.shard
+                );
+            }
+        }
     }
 }
 
@@ -411,6 +439,7 @@ impl<S: Sink> Turns for Sessions<S> {
         if turn.filter.shows_session(turn.head.input.session, turn.names) {
             self.asked(turn)?;
         }
+        self.say_of_shards(turn);
         for (index, event) in (0..).zip(turn.events) {
             for (session, msg) in event.recipients().into_iter().flatten() {
                 if turn.filter.shows_session(session, turn.names) {

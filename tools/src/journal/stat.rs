@@ -100,6 +100,9 @@ pub(super) fn stat(args: &StatArgs) -> Result<(), Failure> {
         let gone = if args.journal.is_in_use() { "" } else { " is gone" };
         say!("venue      process {}{gone}, durable to position {}", control.pid, control.durable);
     }
+    for shard in args.journal.shards() {
+        say!("shard      {} has a journal of its own", shard.display());
+    }
     if let Some(cut) = cut {
         say!("the end is torn, as after a crash: {cut}");
     }

@@ -23,6 +23,7 @@ pub(super) fn open(journal: &JournalArgs, by_itself: &str) -> Result<(Opened, Cl
         record_version: RECORD_VERSION,
         live_segments_kept: 0,
         written_ahead: false,
+        first_sequence: 1,
     });
     let opened = opened.map_err(|error| match error {
         OpenError::InUse { .. } => Failure::failed(format!("{error}: a venue that runs does it by itself, with [journal] {by_itself} in its configuration")),

@@ -50,6 +50,9 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
                     text::count(verified.kept)
                 );
             }
+            for shard in args.journal.shards() {
+                say!("{} is a journal of its own, and was not looked at", shard.display());
+            }
             if verified.copies > 0 {
                 say!("{} of them are live and on disk: both copies are sound", verified.copies);
             }

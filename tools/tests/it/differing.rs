@@ -92,6 +92,7 @@ fn forge(from: &Path, to: &Path, change: impl Fn(&mut Event) -> bool) -> u64 {
         record_version,
         live_segments_kept: 1,
         written_ahead: false,
+        first_sequence: 1,
     };
     let mut opened = journal::open_with(&options, Arc::new(storage::Disk)).unwrap();
     let mut forged = 0;

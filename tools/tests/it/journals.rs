@@ -241,6 +241,7 @@ fn make_snapshots(folder: &Folder, journal: &Path) -> journal::Snapshots {
         record_version: matcher::record::RECORD_VERSION,
         live_segments_kept: 1,
         written_ahead: false,
+        first_sequence: 1,
     };
     let opened = journal::open(&options).unwrap();
     let config = venue::snapshots::SnapshotConfig { every_bytes: 400, keep: 100 };

@@ -27,6 +27,7 @@ mod quoting;
 mod retiring;
 mod secrets;
 mod serve;
+mod sharding;
 mod stretches;
 mod support;
 mod terminal;

@@ -304,6 +304,7 @@ pub(crate) fn small_segments(folder: &Folder) -> Options {
         record_version: matcher::record::RECORD_VERSION,
         live_segments_kept: 0,
         written_ahead: false,
+        first_sequence: 1,
     }
 }
 

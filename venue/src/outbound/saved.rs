@@ -1,12 +1,18 @@
 //! Where messages stand as bytes, for a snapshot: 8 bytes version, 8 bytes how many sessions, from session 0; each 8 bytes
 //! its last number, then 4 bytes a message, then 8 bytes a block, then 8 bytes how many are far from
-//! the first of their block, and each of these 8 bytes its number, 8 bytes its position.
+//! the first of their block, and each of these 8 bytes its number, 8 bytes its position. In the other version, where there are
+//! shards, behind it 8 bytes how many times a shard had something to tell a session, and each 8 bytes session, 8 shard, 8 the last
+//! message of it.
 
 use gateway::saved::{NotSaved, Saved};
+use matcher::{SHARDS_MAX, SessionId};
 
 use super::{BLOCK, Numbers, Outbound};
 
 const VERSION: u64 = 2;
+
+/// The version where there are shards.
+const VERSION_OF_SHARDS: u64 = 3;
 
 /// No journal gets there; beyond it sums of positions could overflow. Unit: bytes.
 const POSITION_MAX: u64 = 1 << 62;
@@ -14,7 +20,8 @@ const POSITION_MAX: u64 = 1 << 62;
 impl Outbound {
     /// Gives all that is known to `out`.
     pub(crate) fn save(&self, out: &mut dyn FnMut(&[u8])) {
-        for word in [VERSION, self.sessions.len() as u64] {
+        let version = if self.relayed.is_empty() { VERSION } else { VERSION_OF_SHARDS };
+        for word in [version, self.sessions.len() as u64] {
             out(&word.to_le_bytes());
         }
         for numbers in &self.sessions {
@@ -33,17 +40,41 @@ impl Outbound {
                 out(&position.to_le_bytes());
             }
         }
+        if self.relayed.is_empty() {
+            return;
+        }
+        let of = |(session, shards): (u64, &Vec<u32>)| {
+            let shards: Vec<(u64, u32)> = (1..).zip(shards.iter().copied()).collect();
+            shards.into_iter().map(move |(shard, last)| [session, shard, last.into()])
+        };
+        let all: Vec<[u64; 3]> = (0..).zip(&self.relayed).flat_map(of).collect();
+        out(&(all.len() as u64).to_le_bytes());
+        all.into_iter().flatten().for_each(|word| out(&word.to_le_bytes()));
     }
 
     /// What [`Outbound::save`] gave these bytes.
     pub(crate) fn load(bytes: &[u8]) -> Result<Outbound, NotSaved> {
         let saved = &mut Saved::new(bytes);
-        if saved.u64()? != VERSION {
+        let version = saved.u64()?;
+        if !matches!(version, VERSION | VERSION_OF_SHARDS) {
             return Err(NotSaved);
         }
         let mut outbound = Outbound::default();
         for _ in 0..saved.count(8)? {
             outbound.sessions.push(Numbers::load(saved)?);
+        }
+        if version == VERSION_OF_SHARDS {
+            for _ in 0..saved.count(24)? {
+                let (session, shard) = (u32::try_from(saved.u64()?), u8::try_from(saved.u64()?));
+                let last = u32::try_from(saved.u64()?).map_err(|_| NotSaved)?;
+                let session = SessionId(session.map_err(|_| NotSaved)?);
+                let shard = shard.ok().filter(|shard| (1..SHARDS_MAX).contains(shard));
+                let is_known = session.index() < outbound.sessions.len();
+                match shard.filter(|_| is_known) {
+                    Some(shard) => outbound.set_relayed(session, usize::from(shard), last),
+                    None => return Err(NotSaved),
+                }
+            }
         }
         saved.end()?;
         Ok(outbound)

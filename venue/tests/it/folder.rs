@@ -35,6 +35,7 @@ impl Folder {
             record_version: RECORD_VERSION,
             live_segments_kept: 1,
             written_ahead: false,
+            first_sequence: 1,
         }
     }
 }

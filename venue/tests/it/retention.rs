@@ -30,6 +30,7 @@ fn retire(config: &Config, retention: RetentionConfig) -> u64 {
         record_version: matcher::record::RECORD_VERSION,
         live_segments_kept: 0,
         written_ahead: false,
+        first_sequence: 1,
     });
     let opened = opened.unwrap();
     let every_bytes = 1 << 30;

@@ -49,6 +49,7 @@ impl OrderEntry {
         inputs: &mut impl Inputs,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
+        let msg = told.own_msg(msg);
         let turn_time = told.input.timestamp;
         let facts = self.ouch.get(told.session.index()).unwrap_or(NO_FACTS);
         let timestamp = since_midnight(turn_time);

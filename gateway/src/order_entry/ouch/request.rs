@@ -46,6 +46,8 @@ pub struct Asks<'a> {
     pub throttled: bool,
     /// It is beyond the session's rate.
     pub over_rate: bool,
+    /// The client has switched the entry of orders off, on another shard.
+    pub disabled: bool,
     /// The session may enter and replace orders …
     pub trade: bool,
     /// … or at least cancel them; who may trade may this too.
@@ -165,7 +167,7 @@ impl Border<'_> {
         if !self.asks.trade {
             return Some(RejectReason::NotAuthorized);
         }
-        if self.facts.disabled {
+        if self.facts.disabled || self.asks.disabled {
             return Some(RejectReason::Disabled);
         }
         if self.orders.last_number().0 >= self.orders_max {

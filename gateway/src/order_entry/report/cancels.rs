@@ -74,7 +74,11 @@ impl Report<'_, '_> {
         match done {
             Ok(orders) => {
                 message.bytes(tag::MASS_CANCEL_RESPONSE, kind);
-                message.uint(tag::TOTAL_AFFECTED_ORDERS, orders.into());
+                // Those of other shards went before, and were counted.
+                let elsewhere = echo(told.attachment, tag::TOTAL_AFFECTED_ORDERS);
+                let elsewhere = elsewhere.and_then(|it| std::str::from_utf8(it).ok()?.parse().ok());
+                let orders = u64::from(orders) + elsewhere.unwrap_or(0_u64);
+                message.uint(tag::TOTAL_AFFECTED_ORDERS, orders);
             }
             Err(reason) => {
                 message.char(tag::MASS_CANCEL_RESPONSE, b'0');

@@ -6,7 +6,7 @@ use crate::accounts::AccountState;
 use crate::command::{Bust, Permission, PermissionScope, RiskLimits, SelfTradePrevention, Trigger};
 use crate::event::{Busted, BustedPart, CancelReason, Event, RejectReason};
 use crate::instrument::Bands;
-use crate::types::{InstrumentId, OrderNumber, ParticipantId, Price, SessionId, Side, TradeId};
+use crate::types::{InstrumentId, OrderNumber, ParticipantId, Price, Sequence, SessionId, Side};
 
 /// Busts that the venue can remember.
 const BUSTS_MAX: usize = 65_536;
@@ -244,7 +244,7 @@ impl Reference {
 
     pub(super) fn bust(&mut self, bust: &Bust) -> Answer {
         let Bust { trade, instrument, price, qty, buy, sell } = *bust;
-        if trade == TradeId(0) || trade.0 > self.trades {
+        if trade.0 <= Sequence(self.trades).before_journal().0 || trade.0 > self.trades {
             return Err(RejectReason::UnknownTrade);
         }
         if self.busts.contains(&trade) {

@@ -95,6 +95,7 @@ impl World {
             record_version: RECORD_VERSION,
             live_segments_kept: if self.plan.retention.is_some() { 0 } else { 2 },
             written_ahead: false,
+            first_sequence: 1,
         };
         let opened = journal::open_with(&options, Arc::new(self.disk.clone()))
             .map_err(StartError::Journal)?;
@@ -112,6 +113,7 @@ impl World {
             feed_window: self.plan.feed_window,
             credentials: Box::new(AtOnce::new(&config, self.border_clock.now())),
             day_ended: twice.then_some(Timestamp(self.plan.began)),
+            shards: Vec::new(),
         };
         Assembly::new(&config, opened, outside)
     }
