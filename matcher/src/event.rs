@@ -131,6 +131,14 @@ pub struct Relayed {
     pub count: u32,
 }
 
+impl Relayed {
+    /// The number by which the session is told of the last.
+    #[must_use]
+    pub const fn last(&self) -> MsgSeqNum {
+        MsgSeqNum(self.msg.0.saturating_add(self.count.saturating_sub(1)))
+    }
+}
+
 /// See [`Event::Accepted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {

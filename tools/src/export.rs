@@ -7,6 +7,7 @@ pub(crate) mod packets;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub(crate) mod sessions;
+mod soup;
 mod table;
 
 use std::io::BufWriter;
@@ -25,12 +26,12 @@ use crate::{output, say, text};
 use sessions::{Packets, Sessions};
 use table::{Style, Table};
 
-/// Writes a journal as CSV, JSON lines, Parquet, a capture of its FIX sessions, market by order, or the
+/// Writes a journal as CSV, JSON lines, Parquet, a capture of its sessions, market by order, or the
 /// messages of its feed.
 ///
 /// `csv` and `jsonl` have a record a line, with FIX's names. `pcap` has every message of the gateway byte
 /// for byte, and what came in put together again from what the journal keeps; the TCP around them is made
-/// up, with right numbers and checksums. `itch` is a BinaryFILE: each message of ITCH 5.0 after its length in
+/// up, with right numbers and checksums. Sessions of FIX are on port 5001, those of OUCH on port 5020. `itch` is a BinaryFILE: each message of ITCH 5.0 after its length in
 /// two bytes; with --from it begins with the instruments and orders that stand then.
 #[derive(Args, Debug)]
 #[command(

@@ -21,7 +21,7 @@ use crate::connection::Fill;
 use crate::network::{Network, Stream};
 use crate::order_entry::ouch::{Asks, OuchRequest};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, shards};
-use crate::ouch::{FromClient, FromVenue, Note, SystemCode, SystemEvent};
+use crate::ouch::{FromClient, FromVenue, Note, SystemCode, SystemEvent, session_name};
 use crate::soup::{SOUP_SESSION_BYTES, SoupClose, SoupConfig, SoupEvent, SoupReject, SoupSession};
 
 /// Between two looks at the clocks of a connection.
@@ -118,19 +118,6 @@ impl Wanted {
         }
         Answer::In { session: present, next, last: last.0 }
     }
-}
-
-/// The name of a session's numbers: the second in which they began, so that a restart of the venue changes nothing.
-fn session_name(begun_at: Timestamp) -> SoupSession {
-    let mut name = [b' '; SOUP_SESSION_BYTES];
-    let mut rest = begun_at.0 / 1_000_000_000;
-    for byte in name.iter_mut().rev() {
-        #[allow(clippy::cast_possible_truncation)] // One digit.
-        let digit = (rest % 10) as u8;
-        *byte = b'0' + digit;
-        rest /= 10;
-    }
-    name
 }
 
 impl OuchSession {

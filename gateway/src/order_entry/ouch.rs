@@ -6,6 +6,7 @@
 //!
 //! The rules a counterparty reads are in `OUCH.md`.
 
+mod asked;
 mod attached;
 mod reason;
 mod report;

@@ -194,6 +194,22 @@ macro_rules! messages {
             pub fn encode(&self, out: &mut Vec<u8>) {
                 match self { $($direction::$name(message) => message.encode(out),)* }
             }
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $($direction::$name(_) => stringify!($name),)* }
+            }
+
+            /// Hands over the name and the value of each field, and of each option that is there, for a person.
+            pub fn show(&self, each: &mut dyn FnMut(&'static str, String)) {
+                match self {
+                    $($direction::$name(message) => {
+                        $(each(stringify!($field), Field::show(message.$field));)*
+                        message.options.show(each);
+                    })*
+                }
+            }
         }
     )*};
 }

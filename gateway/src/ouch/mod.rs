@@ -24,5 +24,5 @@ pub use message::{
     MassCancelResponse, Modified, Modify, OrderRestated, PriorityUpdate, Rejected, Replace,
     Replaced, SystemEvent,
 };
-pub use note::{Note, since_midnight};
+pub use note::{Note, session_name, since_midnight};
 pub use options::{APPENDAGE_BYTES_MAX, Options, tag};

@@ -6,6 +6,7 @@ use matcher::Timestamp;
 use matcher::record::ATTACHMENT_BYTES_MAX;
 
 use super::{FromVenue, Malformed, SystemCode, SystemEvent};
+use crate::soup::{SOUP_SESSION_BYTES, SoupSession};
 
 const NS_PER_DAY: u64 = 86_400_000_000_000;
 
@@ -13,6 +14,20 @@ const NS_PER_DAY: u64 = 86_400_000_000_000;
 #[must_use]
 pub const fn since_midnight(at: Timestamp) -> u64 {
     at.0 % NS_PER_DAY
+}
+
+/// The name of a session's numbers: the second in which they began, so that a restart of the venue changes nothing.
+#[must_use]
+pub fn session_name(begun_at: Timestamp) -> SoupSession {
+    let mut name = [b' '; SOUP_SESSION_BYTES];
+    let mut rest = begun_at.0 / 1_000_000_000;
+    for byte in name.iter_mut().rev() {
+        #[allow(clippy::cast_possible_truncation)] // One digit.
+        let digit = (rest % 10) as u8;
+        *byte = b'0' + digit;
+        rest /= 10;
+    }
+    name
 }
 
 /// What an OUCH session tells the journal, and through it the client.

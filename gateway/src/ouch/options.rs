@@ -43,6 +43,15 @@ macro_rules! options {
                 Ok(options)
             }
 
+            /// Hands over the name and the value of each that is there, for a person.
+            pub fn show(&self, each: &mut dyn FnMut(&'static str, String)) {
+                $(
+                    if let Some(value) = self.$field {
+                        each(stringify!($field), Field::show(value));
+                    }
+                )*
+            }
+
             /// Appends the elements, without their length.
             pub fn encode(&self, out: &mut Vec<u8>) {
                 $(
@@ -69,6 +78,9 @@ pub(super) trait Field: Copy {
 
     /// Appends them.
     fn put(self, out: &mut Vec<u8>);
+
+    /// For a person: a number, the letter of a code, text without its padding.
+    fn show(self) -> String;
 }
 
 macro_rules! numbers {
@@ -85,11 +97,34 @@ macro_rules! numbers {
             fn put(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_be_bytes());
             }
+
+            fn show(self) -> String {
+                self.to_string()
+            }
         }
     )*};
 }
 
-numbers! { u8 u16 u32 u64 i32 }
+numbers! { u16 u32 u64 i32 }
+
+impl Field for u8 {
+    const BYTES: usize = 1;
+
+    #[inline(always)]
+    fn get(bytes: &[u8]) -> Option<u8> {
+        let [byte] = bytes else { return None };
+        Some(*byte)
+    }
+
+    #[inline(always)]
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(self);
+    }
+
+    fn show(self) -> String {
+        if self.is_ascii_graphic() { char::from(self).to_string() } else { self.to_string() }
+    }
+}
 
 impl<const N: usize> Field for [u8; N] {
     const BYTES: usize = N;
@@ -102,6 +137,10 @@ impl<const N: usize> Field for [u8; N] {
     #[inline(always)]
     fn put(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self);
+    }
+
+    fn show(self) -> String {
+        self.trim_ascii_end().escape_ascii().to_string()
     }
 }
 

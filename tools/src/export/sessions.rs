@@ -1,5 +1,5 @@
-//! The FIX sessions of a journal as a capture: what the gateway said, byte for byte, and what it was
-//! asked, as far as the journal keeps that.
+//! The sessions of a journal as a capture, those of FIX and those of OUCH: what the gateway said, byte for byte, and what it
+//! was asked, as far as the journal keeps that.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use gateway::fix::{CompId, Encoder, Header, Identity, Note, Version, tag};
 use gateway::order_entry::{Copy, EventAt, Inputs, OrderEntry, Told, first_attached, is_quiet};
 use gateway::orders::peg_offset;
-use gateway::ouch;
+use gateway::ouch::{self, FromClient};
+use gateway::soup::SoupSession;
 use journal::{Position, Reader};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
@@ -17,15 +18,17 @@ use matcher::{
     OrderNumber, Price, Qty, RefusedRequest, ReplaceOrder, SessionId, Side, Terms, Timestamp,
     Trigger,
 };
-use venue::turns::{Cutter, TurnHead, Wanted, read_head};
+use venue::turns::{Cutter, Follower, TurnHead, Wanted, read_head};
 
 use super::packets::{Capture, Conversation, From};
+use super::soup::Line;
 use crate::failure::Failure;
 use crate::select::{Turn, Turns};
 use crate::text;
 
-/// Where the venue is said to be: an address for documentation, and the port of the sample configuration.
+/// Where the venue is said to be: an address for documentation, and the ports of the sample configuration.
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5001);
+const OUCH_SERVER: SocketAddrV4 = SocketAddrV4::new(*SERVER.ip(), 5020);
 
 /// The network of the clients: the one for benchmarks, the session's id behind it.
 const CLIENTS: [u8; 2] = [198, 18];
@@ -49,12 +52,34 @@ pub(crate) trait Sink {
     /// If it cannot be written.
     fn close(&mut self, of: &Of<'_>) -> Result<(), Failure>;
 
-    /// A session that speaks OUCH: it has no messages of FIX. Said once of each.
+    /// Something of a session that speaks OUCH.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    fn speaks_ouch(&mut self, of: &Of<'_>) -> Result<(), Failure>;
+    fn ouch(&mut self, of: &Of<'_>, what: &Ouch<'_>) -> Result<(), Failure>;
+}
+
+/// What happens in a session that speaks OUCH.
+pub(crate) enum Ouch<'a> {
+    /// The client is let in.
+    Login {
+        /// The session.
+        session: SoupSession,
+        /// Number of the next message that is new.
+        next: u64,
+    },
+    /// A message of the client's, put together from what the journal keeps.
+    Asked(&'a FromClient),
+    /// A message of ours, as it was.
+    Said {
+        /// Its number.
+        number: u64,
+        /// Its bytes.
+        message: &'a [u8],
+    },
+    /// The client leaves.
+    Logout,
 }
 
 /// Whose messages, and when.
@@ -70,8 +95,8 @@ pub(crate) struct Sessions<S> {
     pub(crate) sink: S,
     entry: OrderEntry,
     inputs: Positions,
-    /// Sessions that speak OUCH, and whether that was said.
-    ouch: BTreeMap<SessionId, bool>,
+    /// Sessions that speak OUCH, and their last number.
+    ouch: BTreeMap<SessionId, u64>,
     /// Shards whose messages are not here, by session, and whether this is a journal of one; each is said once.
     elsewhere: BTreeSet<(SessionId, u8)>,
     /// Our CompID.
@@ -89,6 +114,8 @@ pub(super) struct Packets<W> {
 
 struct Open {
     conversation: Option<Conversation>,
+    /// Of a session that speaks OUCH.
+    line: Line,
     /// Connections up to now.
     connections: u16,
 }
@@ -107,12 +134,15 @@ impl<W: Write> Packets<W> {
     pub(super) fn end(self) -> Result<(), Failure> {
         self.capture.end().map_err(Failure::failed)
     }
-}
 
-impl<W: Write> Sink for Packets<W> {
     /// Begins a conversation if there is none.
-    fn message(&mut self, of: &Of<'_>, from: From, message: &[u8]) -> Result<(), Failure> {
-        let none = || Open { conversation: None, connections: 0 };
+    fn send(
+        &mut self,
+        of: &Of<'_>,
+        (from, server): (From, SocketAddrV4),
+        message: &[u8],
+    ) -> Result<(), Failure> {
+        let none = || Open { conversation: None, line: Line::default(), connections: 0 };
         let open = self.conversations.entry(of.session).or_insert_with(none);
         let mut conversation = match open.conversation {
             Some(conversation) => conversation,
@@ -122,13 +152,19 @@ impl<W: Write> Sink for Packets<W> {
                 let port = CLIENT_PORT.wrapping_add(open.connections);
                 open.connections += 1;
                 let client = SocketAddrV4::new(address, port);
-                self.capture.open(of.at, client, SERVER).map_err(Failure::failed)?
+                self.capture.open(of.at, client, server).map_err(Failure::failed)?
             }
         };
         let sent = self.capture.send(of.at, &mut conversation, from, message);
         sent.map_err(Failure::failed)?;
         open.conversation = Some(conversation);
         Ok(())
+    }
+}
+
+impl<W: Write> Sink for Packets<W> {
+    fn message(&mut self, of: &Of<'_>, from: From, message: &[u8]) -> Result<(), Failure> {
+        self.send(of, (from, SERVER), message)
     }
 
     fn close(&mut self, of: &Of<'_>) -> Result<(), Failure> {
@@ -139,13 +175,59 @@ impl<W: Write> Sink for Packets<W> {
         self.capture.close(of.at, conversation).map_err(Failure::failed)
     }
 
-    fn speaks_ouch(&mut self, _: &Of<'_>) -> Result<(), Failure> {
-        Ok(())
+    fn ouch(&mut self, of: &Of<'_>, what: &Ouch<'_>) -> Result<(), Failure> {
+        if matches!(what, Ouch::Login { .. }) {
+            // A login is the first that a connection says.
+            self.close(of)?;
+        }
+        let line = self.conversations.get_mut(&of.session).map(|open| &mut open.line);
+        let mut line = line.map(std::mem::take).unwrap_or_default();
+        for (from, packets) in line.packets(of, what) {
+            self.send(of, (from, OUCH_SERVER), &packets)?;
+        }
+        if let Some(open) = self.conversations.get_mut(&of.session) {
+            open.line = line;
+        }
+        if matches!(what, Ouch::Logout) { self.close(of) } else { Ok(()) }
     }
 }
 
 /// Inputs by their position, from a reader of their own.
 struct Positions(Reader);
+
+impl Positions {
+    /// The records behind an Event, as far as its frame has them.
+    fn behind(&mut self, position: Position, index: u32) -> Vec<u8> {
+        self.0.seek(position);
+        let (mut cutter, mut behind) = (Cutter::default(), Behind { index, rest: None });
+        while let Ok(Some(frame)) = self.0.next() {
+            if cutter.frame(&frame, &mut behind).is_err() || behind.rest.is_some() || frame.last {
+                break;
+            }
+        }
+        behind.rest.unwrap_or_default()
+    }
+}
+
+/// Keeps what stands behind one Event.
+struct Behind {
+    index: u32,
+    rest: Option<Vec<u8>>,
+}
+
+impl Follower for Behind {
+    fn input(&mut self, _: &TurnHead) {}
+
+    fn event(&mut self, _: &TurnHead, _: u32, _: &Event) {}
+
+    fn event_with(&mut self, _: &TurnHead, index: u32, _: &Event, rest: &[u8]) {
+        if index == self.index {
+            self.rest = Some(rest.to_vec());
+        }
+    }
+
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
 
 impl Inputs for Positions {
     fn input(
@@ -242,23 +324,34 @@ impl<S: Sink> Sessions<S> {
         self.sink.close(&of)
     }
 
-    /// Whether a session speaks OUCH, which is said the first time.
-    fn is_ouch(&mut self, turn: &Turn<'_>, session: SessionId) -> Result<bool, Failure> {
-        let Some(is_said) = self.ouch.get_mut(&session) else { return Ok(false) };
-        if !std::mem::replace(is_said, true) {
-            let of = self.of(turn, session);
-            self.sink.speaks_ouch(&of)?;
+    /// What a session that speaks OUCH did or asked.
+    fn ouch_asked(&mut self, turn: &Turn<'_>, last: u64) -> Result<(), Failure> {
+        let input = &turn.head.input;
+        let of = self.of(turn, input.session);
+        match ouch::Note::decode(turn.head.attachment()) {
+            Some(ouch::Note::Login { .. }) => {
+                let session = ouch::session_name(self.entry.begun_at(input.session));
+                return self.sink.ouch(&of, &Ouch::Login { session, next: last + 1 });
+            }
+            Some(ouch::Note::Logout { asked: true, .. }) => {
+                return self.sink.ouch(&of, &Ouch::Logout);
+            }
+            Some(ouch::Note::Logout { asked: false, .. }) => return self.sink.close(&of),
+            Some(ouch::Note::Said(_)) | None => {}
         }
-        Ok(true)
+        let asked = self.entry.ouch_asked(input, turn.head.attachment());
+        let Some(asked) = asked else { return Ok(()) };
+        self.messages.1 += 1;
+        self.sink.ouch(&of, &Ouch::Asked(&asked))
     }
 
     /// The message that the Input answers for.
     fn asked(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
         let input = &turn.head.input;
-        if input.inbound == MsgSeqNum::NONE || input.session == SessionId::VENUE {
-            return Ok(());
+        if let Some(last) = self.ouch.get(&input.session).copied() {
+            return self.ouch_asked(turn, last);
         }
-        if self.is_ouch(turn, input.session)? {
+        if input.inbound == MsgSeqNum::NONE || input.session == SessionId::VENUE {
             return Ok(());
         }
         let identity = self.identity(input.session, turn, From::Client)?;
@@ -353,11 +446,11 @@ impl<S: Sink> Sessions<S> {
         (index, event): (u32, &Event),
         (session, msg): (SessionId, MsgSeqNum),
     ) -> Result<(), Failure> {
-        if self.is_ouch(turn, session)? {
-            return Ok(());
-        }
         let head = turn.head;
         let now = head.input.timestamp;
+        if self.ouch.contains_key(&session) {
+            return self.ouch_told(turn, (index, event), (session, msg));
+        }
         let header = Header { msg, sending_time: now, resend: false, now };
         let identity = self.identity(session, turn, From::Server)?;
         let mut last = false;
@@ -377,16 +470,7 @@ impl<S: Sink> Sessions<S> {
                 (None, None) => return Ok(()),
             }
         } else {
-            let told = Told {
-                session,
-                position: head.position.0,
-                input: &head.input,
-                attachment: head.attachment(),
-                event,
-                event_index: index,
-                rest: &[],
-                relayed: None,
-            };
+            let told = told_of(turn, session, (index, event), &[]);
             // Its number is filled over.
             if is_quiet(&told) {
                 return Ok(());
@@ -397,6 +481,41 @@ impl<S: Sink> Sessions<S> {
         self.send(turn, session, From::Server)?;
         if last { self.close(turn, session) } else { Ok(()) }
     }
+
+    /// What an Event tells a session that speaks OUCH.
+    fn ouch_told(
+        &mut self,
+        turn: &Turn<'_>,
+        (index, event): (u32, &Event),
+        (session, msg): (SessionId, MsgSeqNum),
+    ) -> Result<(), Failure> {
+        // Which place an order takes is said where it was accepted, as far as that was known there.
+        let looks_ahead = matches!(event, Event::Accepted(_) | Event::Replaced(_));
+        let position = turn.head.position;
+        let rest = if looks_ahead { self.inputs.behind(position, index) } else { Vec::new() };
+        let told = told_of(turn, session, (index, event), &rest);
+        let (inputs, mut out) = (&mut self.inputs, std::mem::take(&mut self.message));
+        self.entry.ouch_report(&told, msg, inputs, &mut out).map_err(Failure::failed)?;
+        self.messages.0 += 1;
+        let of = self.of(turn, session);
+        let said = Ouch::Said { number: msg.0.into(), message: &out };
+        self.sink.ouch(&of, &said)?;
+        out.clear();
+        self.message = out;
+        Ok(())
+    }
+}
+
+fn told_of<'a>(
+    turn: &'a Turn<'_>,
+    session: SessionId,
+    (event_index, event): (u32, &'a Event),
+    rest: &'a [u8],
+) -> Told<'a> {
+    let head = turn.head;
+    let (position, input, attachment) = (head.position.0, &head.input, head.attachment());
+    let relayed = None;
+    Told { session, position, input, attachment, event, event_index, rest, relayed }
 }
 
 impl<S> Sessions<S> {
@@ -427,11 +546,20 @@ impl<S: Sink> Turns for Sessions<S> {
     fn every(&mut self, head: &TurnHead, events: &[Event]) {
         let position = head.position.0;
         if ouch::Note::decode(head.attachment()).is_some() {
-            self.ouch.entry(head.input.session).or_insert(false);
+            self.ouch.entry(head.input.session).or_insert(0);
         }
         self.entry.input(position, &head.input, head.attachment());
         for (index, event) in (0..).zip(events) {
             self.entry.event(position, &head.input, index, event);
+            let relayed = match event {
+                Event::Relayed(it) => Some((it.session, it.last())),
+                _ => None,
+            };
+            for (session, msg) in event.recipients().into_iter().flatten().chain(relayed) {
+                if let Some(last) = self.ouch.get_mut(&session) {
+                    *last = msg.0.into();
+                }
+            }
         }
     }
 

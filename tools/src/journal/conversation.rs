@@ -1,11 +1,12 @@
 //! `vesta journal print --fix SESSION`: what a session and the venue said to each other.
 
 use gateway::fix::decode::{Fields, decode};
+use gateway::ouch::FromVenue;
 use serde_json::{Map, Value, json};
 
 use super::print::StyleArgs;
 use crate::export::packets::From;
-use crate::export::sessions::{Of, Sessions, Sink};
+use crate::export::sessions::{Of, Ouch, Sessions, Sink};
 use crate::failure::Failure;
 use crate::filter::FilterArgs;
 use crate::journal_reader::{JournalArgs, progress_beside_lines};
@@ -46,6 +47,35 @@ struct Spoken {
     fields: Box<Fields>,
 }
 
+impl Spoken {
+    /// One line; `derived`: what the client sent, put together from what the journal keeps.
+    fn say(
+        &mut self,
+        of: &Of<'_>,
+        (message, derived): (&str, bool),
+        fields: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            let fields: Map<String, Value> =
+                fields.map(|(name, value)| (name, Value::String(value))).collect();
+            let line = json!({
+                "time": Rfc3339(of.at).to_string(),
+                "from": if derived { &*of.comp_id } else { "venue" },
+                "derived": derived,
+                "message": message,
+                "fields": fields,
+            });
+            return self.lines.line(format_args!("{line}"));
+        }
+        let words = fields
+            .filter(|(name, _)| !matches!(name.as_str(), "MsgType" | "SendingTime" | "timestamp"));
+        let words: String = words.map(|(name, value)| format!(" {name}={value}")).collect();
+        let (arrow, mark) = if derived { ('→', '~') } else { ('←', ' ') };
+        let time = TimeOfDay(of.at);
+        self.lines.line(format_args!("{time} {mark}{} {arrow} {message}{words}", of.comp_id))
+    }
+}
+
 impl Sink for Spoken {
     fn message(&mut self, of: &Of<'_>, from: From, message: &[u8]) -> Result<(), Failure> {
         let (message, _) = decode(message, &mut self.fields).map_err(Failure::failed)?;
@@ -54,37 +84,35 @@ impl Sink for Spoken {
         let fields = message.iter().filter(|(tag, _)| !FRAME.contains(tag));
         let fields = fields.map(|(tag, value)| (name(tag), value.escape_ascii().to_string()));
         let msg_type = dictionary.message_name(message.msg_type()).unwrap_or("message");
-        let derived = from == From::Client;
-        if self.json {
-            let fields: Map<String, Value> =
-                fields.map(|(name, value)| (name, Value::String(value))).collect();
-            let line = json!({
-                "time": Rfc3339(of.at).to_string(),
-                "from": if derived { &*of.comp_id } else { "venue" },
-                "derived": derived,
-                "message": msg_type,
-                "fields": fields,
-            });
-            return self.lines.line(format_args!("{line}"));
-        }
-        let words = fields.filter(|(name, _)| name != "MsgType" && name != "SendingTime");
-        let words: String = words.map(|(name, value)| format!(" {name}={value}")).collect();
-        let (arrow, mark) = if derived { ('→', '~') } else { ('←', ' ') };
-        let time = TimeOfDay(of.at);
-        self.lines.line(format_args!("{time} {mark}{} {arrow} {msg_type}{words}", of.comp_id))
+        let fields: Vec<(String, String)> = fields.collect();
+        self.say(of, (msg_type, from == From::Client), fields.into_iter())
     }
 
     fn close(&mut self, _: &Of<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
-    fn speaks_ouch(&mut self, of: &Of<'_>) -> Result<(), Failure> {
-        let what = "speaks OUCH, not FIX: `vesta journal print` has its turns";
-        if self.json {
-            let time = Rfc3339(of.at).to_string();
-            let line = json!({ "time": time, "session": &*of.comp_id, "message": what });
-            return self.lines.line(format_args!("{line}"));
-        }
-        self.lines.line(format_args!("{}  {} {what}", TimeOfDay(of.at), of.comp_id))
+    fn ouch(&mut self, of: &Of<'_>, what: &Ouch<'_>) -> Result<(), Failure> {
+        let mut fields = Vec::new();
+        let mut field = |name: &'static str, value: String| fields.push((name, value));
+        let (name, derived) = match what {
+            Ouch::Login { session, next } => {
+                field("session", session.escape_ascii().to_string());
+                field("next_sequence", next.to_string());
+                ("LoginAccepted", false)
+            }
+            Ouch::Asked(message) => {
+                message.show(&mut field);
+                (message.name(), true)
+            }
+            Ouch::Said { number, message } => {
+                field("sequence", number.to_string());
+                let message = FromVenue::decode(message).map_err(Failure::failed)?;
+                message.show(&mut field);
+                (message.name(), false)
+            }
+            Ouch::Logout => ("Logout", true),
+        };
+        self.say(of, (name, derived), fields.into_iter().map(|(name, value)| (name.into(), value)))
     }
 }

@@ -15,18 +15,18 @@ use crate::line::{By, Line};
 use crate::support::{Ended, Folder, MAKER, Market, TAKER, config_text, run, skipped};
 
 /// Packets, or messages in them, that a dissector has something against.
-const FAULTS: &str = "_ws.malformed || _ws.expert.severity >= 6291456 || fix.checksum_bad == 1 \
+pub(crate) const FAULTS: &str = "_ws.malformed || _ws.expert.severity >= 6291456 || fix.checksum_bad == 1 \
                       || tcp.checksum.status == 0 || ip.checksum.status == 0";
 
 /// Those that are FIX, with everything right.
 const GOOD: &str = "fix.checksum_good == 1 && tcp.checksum.status == 1 && ip.checksum.status == 1";
 
-/// Runs tshark with its FIX dissector; `None` where there is none.
-fn dissect(capture: &Path, args: &[&str]) -> Option<String> {
+/// Runs tshark with its dissectors of FIX and of SoupBinTCP; `None` where there is none.
+pub(crate) fn dissect(capture: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new("tshark")
         .arg("-r")
         .arg(capture)
-        .args(["-d", "tcp.port==5001,fix"])
+        .args(["-d", "tcp.port==5001,fix", "-d", "tcp.port==5020,soupbintcp"])
         .args(["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"])
         .args(args)
         .output();

@@ -5,8 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use gateway::fix::{Fields, decode};
+use gateway::ouch::{
+    AccountQuery, DisableOrderEntry, EnableOrderEntry, FromClient, FromVenue, Modify, Options,
+};
 use serde_json::Value;
+use tools::ouch_conn::OuchConn;
 
+use crate::dissecting::{FAULTS, dissect};
+use crate::ouching;
 use crate::support::{Folder, MAKER, Market, TAKER, make_journal, run, run_without_room};
 
 fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (Value, Vec<u8>) {
@@ -225,6 +231,122 @@ fn a_capture_holds_what_the_clients_heard() {
         .collect();
     let alone: Vec<Vec<u8>> = self::streams(&one).into_iter().map(|(_, bytes)| bytes).collect();
     assert_eq!(alone, of_taker);
+}
+
+/// Type and payload of each packet of SoupBinTCP.
+fn packets(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut packets = Vec::new();
+    while !bytes.is_empty() {
+        let (packet, rest) = bytes[2..].split_at(u16_at(bytes, 0).into());
+        packets.push((packet[0], packet[1..].to_vec()));
+        bytes = rest;
+    }
+    packets
+}
+
+/// Bytes of what a market maker hears, up to a message.
+fn hear(conn: &mut OuchConn, said: &mut Vec<Vec<u8>>, is_last: impl Fn(&FromVenue) -> bool) {
+    loop {
+        let (number, message) = ouching::said(conn);
+        assert_eq!(number, said.len() as u64 + 1);
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        said.push(bytes);
+        if is_last(&message) {
+            return;
+        }
+    }
+}
+
+/// Of OUCH what was said is there byte for byte, in the packets that it was said in; what was asked but for what was refused at
+/// the border, of which nothing is kept but the answer.
+#[test]
+fn a_capture_and_a_print_have_a_market_maker_too() {
+    let folder = Folder::new();
+    let venue = ouching::start(&folder, &ouching::text(&folder, ""));
+    let address = venue.ouch_addr().unwrap();
+    let mut maker = ouching::log_in(address, "MAKER", 1);
+    let mut other = ouching::log_in(address, "OTHER", 1);
+    let mut hidden = ouching::order(3, b'S', 30, 10_020);
+    hidden.options.post_only = Some(b'P');
+    let (none, firm) = (Options::default(), *b"    ");
+    let asked = vec![
+        FromClient::Enter(ouching::order(1, b'T', 100, 10_010)),
+        FromClient::Enter(ouching::order(2, b'S', 50, 10_020)),
+        FromClient::Enter(hidden),
+        ouching::replace(2, 4, 60, 10_015),
+        ouching::cancel(4, 20),
+        FromClient::Modify(Modify { user_ref_num: 1, side: b'E', quantity: 90, options: none }),
+        ouching::cancel(3, 0),
+    ];
+    let refused = FromClient::Enter(ouching::order(5, b'S', 0, 10_020));
+    let disable = DisableOrderEntry { user_ref_num: 6, firm, options: none };
+    let enable = EnableOrderEntry { user_ref_num: 7, firm, options: none };
+    let behind = [
+        FromClient::AccountQuery(AccountQuery { options: none }),
+        FromClient::DisableOrderEntry(disable),
+        FromClient::EnableOrderEntry(enable),
+        ouching::mass_cancel(8, ouching::ALL),
+    ];
+    let mut said = Vec::new();
+    for message in asked.iter().chain([&refused]) {
+        maker.send(message).unwrap();
+    }
+    hear(&mut maker, &mut said, |it| matches!(it, FromVenue::Rejected(_)));
+    other.send(&FromClient::Enter(ouching::order(1, b'B', 95, 10_015))).unwrap();
+    let traded = |it: &FromVenue| matches!(it, FromVenue::Executed(it) if it.quantity == 5);
+    hear(&mut maker, &mut said, traded);
+    maker.log_out().unwrap();
+    let next = said.len() as u64 + 1;
+    let mut maker = ouching::log_in(address, "MAKER", next);
+    for message in &behind {
+        maker.send(message).unwrap();
+    }
+    hear(&mut maker, &mut said, |it| matches!(it, FromVenue::MassCancelResponse(_)));
+    venue.stop().unwrap();
+
+    let journal = folder.path().join("journal");
+    let (_, capture) = export(&journal, &folder, &["--format", "pcap", "--session", "MAKER"]);
+    let streams = streams(&capture);
+    let of = |is_ours: bool| {
+        let of = streams.iter().filter(|((from, _), _)| (from.1 == 5020) == is_ours);
+        of.map(|(_, bytes)| packets(bytes)).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (of(true), of(false));
+    assert_eq!((ours.len(), theirs.len()), (2, 2), "two connections");
+    let kinds: Vec<u8> = ours.concat().iter().map(|it| it.0).collect();
+    let logins = ours.iter().map(|it| String::from_utf8_lossy(&it[0].1).trim().to_owned());
+    let logins: Vec<String> = logins.collect();
+    assert!(logins[0].ends_with(" 1") && logins[1].ends_with(&format!(" {next}")), "{logins:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == b'A').count(), 2);
+    let told: Vec<Vec<u8>> =
+        ours.concat().into_iter().filter(|it| it.0 == b'S').map(|it| it.1).collect();
+    assert_eq!(told, said, "byte for byte");
+    let messages = theirs.concat().into_iter().filter(|it| it.0 == b'U');
+    let messages: Vec<FromClient> = messages.map(|it| FromClient::decode(&it.1).unwrap()).collect();
+    assert_eq!(messages, [asked, behind.to_vec()].concat());
+    let ends: Vec<u8> = theirs.iter().map(|it| it.last().unwrap().0).collect();
+    assert_eq!((theirs[0][0].0, ends), (b'L', vec![b'O', b'U']));
+    let file = folder.path().join("export");
+    let fields = ["-Y", "soupbintcp", "-T", "fields", "-e", "soupbintcp.packet_type"];
+    if let Some(types) = dissect(&file, &fields) {
+        let seen = types.split(['\n', ',']).filter(|it| !it.is_empty()).count();
+        assert_eq!(seen, ours.concat().len() + theirs.concat().len(), "{types}");
+        assert_eq!(dissect(&file, &["-Y", FAULTS]).unwrap(), "");
+    }
+
+    let ended = run(&["journal", "print", journal.to_str().unwrap(), "--fix", "MAKER"]);
+    ended.assert_good();
+    for wanted in [
+        "MAKER ← LoginAccepted session=",
+        "~MAKER → Enter user_ref_num=1 side=T quantity=100 symbol=BTC-USD price=1001000 ",
+        "post_only=P",
+        " MAKER ← Executed sequence=",
+        "~MAKER → MassCancel user_ref_num=8 firm= symbol=",
+        "~MAKER → Logout",
+    ] {
+        assert!(ended.out.contains(wanted), "{wanted} is not in {}", ended.out);
+    }
 }
 
 /// Half a file looks like a whole one: it is not there.
