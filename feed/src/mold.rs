@@ -370,8 +370,8 @@ pub struct MoldReceiver {
 
 impl MoldReceiver {
     /// A receiver that gives out messages from number `next` on, of `session` or else of the first
-    /// session it hears. It holds at most `held_max` packets that come too early; beyond that it
-    /// drops those furthest ahead, which have to be asked for again.
+    /// session it hears. It holds at most `held_max` packets that come too early, each of at most [`PACKET_BYTES_MAX`];
+    /// beyond that it drops those furthest ahead, which have to be asked for again.
     #[must_use]
     pub fn new(session: Option<MoldSession>, next: u64, held_max: usize) -> MoldReceiver {
         MoldReceiver { session, next, known: next, ended: false, held: BTreeMap::new(), held_max }
@@ -508,7 +508,8 @@ impl MoldReceiver {
     }
 
     fn keep(&mut self, packet: &MoldPacket<'_>, bytes: &[u8]) {
-        if packet.count() == 0 {
+        // One that is longer than any of ours would take memory that nobody has counted: it is asked for again.
+        if packet.count() == 0 || bytes.len() > PACKET_BYTES_MAX {
             return;
         }
         let held = self.held.entry(packet.sequence).or_default();

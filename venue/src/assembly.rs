@@ -498,7 +498,10 @@ impl<N: Network> Assembly<N> {
             return Err(StartError::Shards(what));
         }
         let relays = others.iter().map(|other| unrelayed(&home.folds.outbound, other));
-        let relays: Vec<_> = relays.collect::<Result<_, _>>()?;
+        let relays: Vec<Vec<_>> = relays.collect::<Result<_, _>>()?;
+        let mut relays: Vec<_> = relays.into_iter().flatten().collect();
+        // A session's last number is the last that comes home, whichever shard has it.
+        relays.sort_by_key(|(session, inbound, _)| (*session, *inbound));
         let lost = others.iter().map(|other| lost(&home.folds.outbound, other));
         let lost: Vec<Lost> = lost.collect::<Result<_, _>>()?;
         // Only now, when all of them can be gone on from, anything is added to any.
@@ -520,7 +523,7 @@ impl<N: Network> Assembly<N> {
             begun.follow().map_err(|error| error.of_shard(begun.shard))?;
         }
         // What the shards had told of by the end of the last run gets its numbers before anybody logs on.
-        for (session, inbound, relay) in relays.into_iter().flatten() {
+        for (session, inbound, relay) in relays {
             home.schedule_ring.push(session, inbound, &Command::Relay(relay), &[]);
             home.core.turns(1);
         }

@@ -36,6 +36,13 @@ use requests::RequestServer;
 /// Messages between two places in the index.
 const STRIDE: u64 = 256;
 
+/// Bytes of the journal between a place in the index and the next message behind it that has none, at most: where little is traded
+/// and much else is said, messages are far apart.
+const STRIDE_BYTES: u64 = 64 << 10;
+
+/// Bytes of the journal read for one subscriber before the next has its turn, and for requests before subscribers have theirs.
+const READ_BYTES_A_ROUND: u64 = 1 << 20;
+
 /// Bytes and messages of the window in a real venue: some 500,000 messages.
 pub const WINDOW: (usize, usize) = (16 << 20, 1 << 19);
 
@@ -52,10 +59,16 @@ const SUBSCRIBER_BUFFER: usize = 512 << 10;
 /// How long a subscriber may take nothing while bytes wait for it, ns.
 const STUCK_NS: u64 = 30_000_000_000;
 
+/// Bytes that a reader may send between two looks at its timers: a login and heartbeats are some tens. Who sends more is cut, for
+/// to read it would take the time of the others.
+///
+/// Unit: bytes.
+pub(crate) const SAID_BYTES_MAX: usize = 16 << 10;
+
 /// How often timers are looked at while there are subscribers.
 const TICK_NS: u64 = 100_000_000;
 
-/// Where each ITCH message stands in the journal: every 256th, 16 bytes each.
+/// Where each ITCH message stands in the journal: every 256th, and the first behind each 64 KiB; 16 bytes each.
 #[derive(Clone, Default)]
 pub struct FeedIndex {
     publisher: Publisher,
@@ -91,7 +104,10 @@ impl FeedIndex {
 
     fn mark(&mut self) {
         let Some((first, position)) = self.turn.take() else { return };
-        let due = self.marks.last().is_none_or(|(last, _)| first >= last + STRIDE);
+        let due = self
+            .marks
+            .last()
+            .is_none_or(|(last, at)| first >= last + STRIDE || position.0 - at.0 >= STRIDE_BYTES);
         if due && self.count.0 >= first {
             self.marks.push((first, position));
         }
@@ -143,6 +159,8 @@ struct Subscriber<S> {
     machine: SoupServer,
     /// What the machine wants to say in answer to what it reads.
     answers: Vec<u8>,
+    /// Bytes that it has sent since its timers were looked at.
+    said: usize,
     behind: Option<Box<Behind>>,
     took: Timestamp,
     blocked: bool,
@@ -508,6 +526,7 @@ impl<S: Stream> SoupFeed<S> {
                 connection,
                 machine: SoupServer::new(SoupConfig::new(self.session)),
                 answers: Vec::new(),
+                said: 0,
                 behind: None,
                 took: now,
                 blocked: false,
@@ -545,6 +564,7 @@ impl<S: Stream> SoupFeed<S> {
     fn tick(&mut self, now: Timestamp, network: &mut impl Network<Stream = S>) {
         for index in 0..self.subscribers.len() {
             let Some(one) = &mut self.subscribers[index] else { continue };
+            one.said = 0;
             let stuck = one.blocked && now.0.saturating_sub(one.took.0) > STUCK_NS;
             let silent = one.machine.tick(now, one.connection.output()).is_some();
             if stuck || silent || !one.flush(now) {
@@ -571,7 +591,12 @@ impl<S: Stream> Subscriber<S> {
     /// one that can still be had.
     fn read(&mut self, now: Timestamp, next: u64, oldest: &dyn Fn() -> u64, config: &Soup) -> bool {
         loop {
+            let before = self.connection.input().len();
             let Ok(fill) = self.connection.fill() else { return false };
+            self.said += self.connection.input().len() - before;
+            if self.said > SAID_BYTES_MAX {
+                return false;
+            }
             loop {
                 self.answers.clear();
                 let bytes = self.connection.input();
@@ -663,9 +688,14 @@ impl<S: Stream> Subscriber<S> {
         let Some(behind) = &mut self.behind else { return Ok(()) };
         let Behind { tail, cutter, publisher, number } = &mut **behind;
         let start = self.connection.waiting();
+        // Between two messages there may be any amount of what concerns no reader.
+        let far = Position(tail.position().0 + READ_BYTES_A_ROUND);
         loop {
             let waiting = self.connection.waiting();
-            if waiting >= SUBSCRIBER_BUFFER || waiting - start >= SUBSCRIBER_BYTES_A_ROUND {
+            if waiting >= SUBSCRIBER_BUFFER
+                || waiting - start >= SUBSCRIBER_BYTES_A_ROUND
+                || tail.position() >= far
+            {
                 return Ok(());
             }
             let Some(frame) = tail.next(limit)? else { return Ok(()) };
@@ -726,5 +756,44 @@ impl Follower for CatchUp<'_> {
 
     fn end_turn(&mut self, _: &TurnHead) {
         self.publisher.end_turn(&mut self.sink);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matcher::Command;
+
+    use super::*;
+
+    /// A message is near a place in the index, however much that is no message is before it.
+    #[test]
+    fn the_index_has_a_place_near_every_message() {
+        let mut index = FeedIndex::default();
+        let mut head = TurnHead::NONE;
+        head.input.command = Command::Expire;
+        let (mut turn, mut at) = (0, Vec::new());
+        let mut tell = |index: &mut FeedIndex, says: bool| {
+            turn += 1;
+            head.position = Position(64 + turn * 128);
+            index.input(&head);
+            index.count.0 += u64::from(says);
+            index.end_turn(&head);
+            head.position
+        };
+        // One after another, then ever further apart.
+        for n in 0..1_000_u64 {
+            let silent = n.saturating_sub(500) * 4;
+            for _ in 0..silent {
+                tell(&mut index, false);
+            }
+            at.push(tell(&mut index, true));
+        }
+        for (number, position) in (1..).zip(&at) {
+            let (first, from) = index.before(number).unwrap();
+            assert!(first <= number && number - first < STRIDE, "{number}");
+            assert!(position.0 - from.0 < STRIDE_BYTES, "{number}: {position} from {from}");
+        }
+        let far = at.windows(2).filter(|two| two[1].0 - two[0].0 > STRIDE_BYTES).count();
+        assert!(far > 100 && index.marks.len() < at.len() / 2, "{}", index.marks.len());
     }
 }

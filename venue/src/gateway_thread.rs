@@ -363,9 +363,6 @@ impl<N: Network> Follower for Teller<'_, N> {
     fn input(&mut self, head: &TurnHead) {
         self.history.outbound.input(&head.input);
         self.acceptor.input(head.position.0, &head.input, head.attachment());
-        if let Some(lanes) = &mut self.lanes {
-            lanes.came_back(0, head.input.session, &head.input.command);
-        }
     }
 
     fn event(&mut self, head: &TurnHead, index: u32, event: &Event) {
@@ -381,7 +378,11 @@ impl<N: Network> Follower for Teller<'_, N> {
         self.acceptor.event(self.now, &told, self.history);
     }
 
-    fn end_turn(&mut self, _: &TurnHead) {}
+    fn end_turn(&mut self, head: &TurnHead) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.came_back(0, head.input.session, &head.input.command);
+        }
+    }
 }
 
 /// Follows the journal of a shard beside home.
@@ -402,7 +403,6 @@ impl<N: Network> Follower for ShardTeller<'_, N> {
             self.history.outbound.input(&head.input);
             let (position, attachment) = (head.position.0, head.attachment());
             self.acceptor.input_of(self.shard, position, &head.input, attachment);
-            self.lanes.came_back(self.shard, head.input.session, &head.input.command);
         }
     }
 
@@ -426,7 +426,12 @@ impl<N: Network> Follower for ShardTeller<'_, N> {
         }
     }
 
-    fn end_turn(&mut self, _: &TurnHead) {}
+    // Not before its last message is known of: what waits for it comes behind all of them.
+    fn end_turn(&mut self, head: &TurnHead) {
+        if head.position >= self.folded_to {
+            self.lanes.came_back(self.shard, head.input.session, &head.input.command);
+        }
+    }
 }
 
 fn told<'a>(head: &'a TurnHead, event_index: u32, event: &'a Event, rest: &'a [u8]) -> Told<'a> {

@@ -18,7 +18,7 @@ use matcher::{Event, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Soup;
-use crate::feed_thread::session_name;
+use crate::feed_thread::{SAID_BYTES_MAX, session_name};
 use crate::release::Release;
 use crate::threads::{Fate, Sleeper};
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
@@ -84,6 +84,8 @@ struct Reader<S> {
     machine: SoupServer,
     /// What the machine wants to say in answer to what it reads.
     answers: Vec<u8>,
+    /// Bytes that it has sent since its timers were looked at.
+    said: usize,
     /// What it is given, and how far.
     snapshot: Option<(Arc<Snapshot>, usize)>,
     /// It has logged in and waits for a snapshot.
@@ -173,6 +175,7 @@ impl<N: Network> GlimpseLoop<N> {
             self.timers = Timestamp(now.0.saturating_add(100_000_000));
             for peer in 0..self.readers.len() {
                 let Some(one) = &mut self.readers[peer] else { continue };
+                one.said = 0;
                 if one.is_over(now) || !one.flush(now) {
                     self.drop_reader(peer);
                 }
@@ -195,6 +198,7 @@ impl<N: Network> GlimpseLoop<N> {
                 connection,
                 machine: SoupServer::new(SoupConfig::new(self.session)),
                 answers: Vec::new(),
+                said: 0,
                 snapshot: None,
                 waits: false,
                 began: now,
@@ -346,7 +350,12 @@ impl<S: Stream> Reader<S> {
     /// Reads what it says; `false`: the connection is over.
     fn read(&mut self, now: Timestamp, config: &Soup) -> bool {
         loop {
+            let before = self.connection.input().len();
             let Ok(fill) = self.connection.fill() else { return false };
+            self.said += self.connection.input().len() - before;
+            if self.said > SAID_BYTES_MAX {
+                return false;
+            }
             loop {
                 self.answers.clear();
                 let bytes = self.connection.input();

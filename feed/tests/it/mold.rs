@@ -283,3 +283,30 @@ fn a_lossy_network_loses_nothing() {
         assert_eq!(receiver.gap(), None);
     }
 }
+
+/// What is held has its bound whatever comes: a packet that is longer than any of ours is asked for again.
+#[test]
+fn no_more_is_held_than_was_said() {
+    let long = |sequence: u64, len: usize| {
+        let mut bytes = [&SESSION[..], &sequence.to_be_bytes(), &[0, 1]].concat();
+        bytes.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+        bytes.resize(bytes.len() + len, b'x');
+        bytes
+    };
+    let most = PACKET_BYTES_MAX - HEADER_BYTES - 2;
+    let asked = |receiver: &MoldReceiver| receiver.gap().map(|it| (it.sequence, it.count));
+    let mut receiver = MoldReceiver::new(Some(SESSION), 1, 8);
+    receiver.receive(&long(5, 60_000), |_, _| panic!("not its turn")).unwrap();
+    assert_eq!(asked(&receiver), Some((1, 5)), "it is known of, and not held");
+    receiver.receive(&long(5, most), |_, _| panic!("not its turn")).unwrap();
+    assert_eq!(asked(&receiver), Some((1, 4)));
+    // In its turn it may be as long as it likes.
+    let mut got = Vec::new();
+    receiver.receive(&long(1, 60_000), |number, bytes| got.push((number, bytes.len()))).unwrap();
+    assert_eq!(got, [(1, 60_000)]);
+    let mut late = MoldReceiver::new(None, 1, 8);
+    late.hold_only(&long(2, 60_000)).unwrap();
+    late.hold_only(&long(3, most)).unwrap();
+    late.go_on(2, |_, _| panic!("it was not held"));
+    assert_eq!(asked(&late), Some((2, 1)));
+}

@@ -594,6 +594,53 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A third core, with SOL-USD.
+fn three_shards(folder: &Folder) -> String {
+    let sol = "[[instrument]]\nsymbol = \"SOL-USD\"\nprice_decimals = 2\ntick_size = \"0.01\"\n\
+               qty_max = \"100000\"\nprice_max = \"100000\"\nshard = 2\n";
+    let text = two_shards(folder, "[[shard]]\n");
+    text.replacen("[[session]]", &format!("{sol}[[session]]"), 1)
+}
+
+/// What each of the others has and home was not told of yet: the highest number that a session used is in one of them, and it is
+/// not the last that is looked at.
+#[test]
+fn what_home_was_not_told_of_brings_the_highest_number_last() {
+    let folder = Folder::new();
+    let text = three_shards(&folder);
+    start(&folder, &text).stop().unwrap();
+    let (journal, kept) = (folder.path().join("journal"), folder.path().join("kept"));
+    copy(&journal, &kept);
+    let venue = start(&folder, &text);
+    let mut maker = log_in(venue.ouch_addr().unwrap(), "maker", 1);
+    assert_eq!(line(&mut maker), "system S");
+    for (user_ref, book) in [(1, b"SOL-USD "), (2, ETH)] {
+        maker.send(&of(book, user_ref, b'S', 100, 5_000)).unwrap();
+        assert!(line(&mut maker).starts_with("accepted"));
+    }
+    maker.log_out().unwrap();
+    venue.stop().unwrap();
+    // Home's end is lost, as in a machine that fails before its disk has it.
+    for file in std::fs::read_dir(&journal).unwrap().flatten() {
+        let name = file.file_name();
+        if file.path().is_file() {
+            std::fs::remove_file(file.path()).unwrap();
+        } else if !name.to_string_lossy().starts_with("shard-") {
+            std::fs::remove_dir_all(file.path()).unwrap();
+        }
+    }
+    copy(&kept, &journal);
+
+    let venue = start(&folder, &text);
+    let mut maker = log_in(venue.ouch_addr().unwrap(), "maker", 0);
+    // Sent again for want of an answer: it was taken, and is not taken twice.
+    maker.send(&of(ETH, 2, b'S', 100, 5_000)).unwrap();
+    maker.send(&of(ETH, 3, b'S', 100, 5_000)).unwrap();
+    let (_, message) = said(&mut maker);
+    assert!(matches!(&message, FromVenue::Accepted(it) if it.user_ref_num == 3), "{message:?}");
+    venue.stop().unwrap();
+}
+
 /// Where nobody waits for the disk a machine that fails may take more of one shard than of another. The numbers of what is lost
 /// are no other message's.
 #[test]

@@ -179,10 +179,26 @@ impl Checker<'_> {
         if let Some(session) = config.sessions.iter().find(|session| session.drop_copy.is_some()) {
             return has(&format!("the drop copy of session {}", session.comp_id));
         }
+        let groups_of = |mold: &Option<Mold>| {
+            let lines = mold.iter().flat_map(|it| [Some(&it.line_a), it.line_b.as_ref()]);
+            lines.flatten().map(|line| line.group).collect::<Vec<_>>()
+        };
+        let (mut groups, mut live_dirs) = (groups_of(&config.mold), vec![config.live_dir.clone()]);
         let one = |spanned: Spanned<FileShard>| {
+            let at = spanned.span().start;
             let FileShard { core_cpu, live_dir, itch } = spanned.into_inner();
             let feeds = self.feed(itch, &config.instruments, instruments)?;
             let super::Feeds { soup, mold, glimpse, reference } = feeds;
+            // Who listens to a group puts one feed together, not two.
+            let own = groups_of(&mold);
+            if let Some(group) = own.iter().find(|group| groups.contains(group)) {
+                return Err(self.error(at, format!("another shard has the group {group} too")));
+            }
+            groups.extend(own);
+            if live_dir.is_some() && live_dirs.contains(&live_dir) {
+                return Err(self.error(at, "another shard has the same live_dir"));
+            }
+            live_dirs.push(live_dir.clone());
             Ok(ShardConfig { core_cpu, live_dir, soup, mold, glimpse, reference })
         };
         from.into_iter().map(one).collect()
@@ -236,6 +252,25 @@ mod tests {
         assert_eq!(config.concerns(&halt(1)), Some(Concerns::One(1, halt(0))));
         assert_eq!(config.concerns(&halt(3)), None);
         assert_eq!(config.concerns(&Command::ExpireDay), Some(Concerns::All(Command::ExpireDay)));
+    }
+
+    #[test]
+    fn what_two_shards_cannot_share_is_refused() {
+        let mold = |a: u8, b: u8| {
+            format!(
+                "[[shard]]\nitch.mold = {{ group = \"239.0.0.{a}:5000\", interface = \"127.0.0.1\", \
+                 line_b = {{ group = \"239.0.0.{b}:5000\", interface = \"127.0.0.1\" }} }}\n"
+            )
+        };
+        assert!(config(&(mold(1, 2) + &mold(3, 4)), "").is_ok());
+        for second in [mold(1, 3), mold(3, 1), mold(2, 3), mold(3, 2)] {
+            let error = config(&(mold(1, 2) + &second), "").unwrap_err();
+            assert!(error.what.contains("another shard has the group 239.0.0."), "{error}");
+        }
+        let live = |name: &str| format!("[[shard]]\nlive_dir = \"/dev/shm/{name}\"\n");
+        assert!(config(&(live("a") + &live("b")), "").is_ok());
+        let error = config(&(live("a") + &live("a")), "").unwrap_err();
+        assert!(error.what.contains("live_dir"), "{error}");
     }
 
     #[test]

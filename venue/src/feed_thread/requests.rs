@@ -8,7 +8,7 @@ use feed::{MessageSink, Publisher, Window};
 use journal::{Log, Position};
 use matcher::Event;
 
-use super::FeedIndex;
+use super::{FeedIndex, READ_BYTES_A_ROUND, STRIDE_BYTES};
 use crate::turns::{Cutter, FollowError, Follower, TurnHead};
 
 /// Requests answered before subscribers have their turn: one for old messages is some tens of microseconds.
@@ -67,16 +67,20 @@ impl RequestServer {
         window: &Window,
         (log, limit): (&Log, Position),
     ) -> Result<(), FollowError> {
-        let mut unread = Ok(());
+        let (mut unread, mut read) = (Ok(()), 0);
         // One byte more than a request has, to see what is longer.
         let mut bytes = [0; HEADER_BYTES + 1];
         for _ in 0..REQUESTS_A_ROUND {
+            if read >= READ_BYTES_A_ROUND {
+                break;
+            }
             match self.socket.recv_from(&mut bytes) {
                 Ok((len, from)) => {
                     let Ok(request) = MoldRequest::parse(&bytes[..len]) else { continue };
                     if request.session == self.session {
                         let served = self.answer(&request, from, index, window, (log, limit));
-                        unread = unread.and(served);
+                        read += *served.as_ref().unwrap_or(&0);
+                        unread = unread.and(served.map(|_| ()));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -92,6 +96,7 @@ impl RequestServer {
         unread
     }
 
+    /// Says how many bytes of the journal were read for it.
     fn answer(
         &mut self,
         request: &MoldRequest,
@@ -99,38 +104,40 @@ impl RequestServer {
         index: &FeedIndex,
         window: &Window,
         (log, limit): (&Log, Position),
-    ) -> Result<(), FollowError> {
+    ) -> Result<u64, FollowError> {
         let MoldRequest { sequence, count, .. } = *request;
         let socket = &self.socket;
         // What the kernel does not take is lost as on the wire: it is asked for again.
         let send = |packet: &[u8]| drop(socket.send_to(packet, to));
         if sequence == 0 || sequence >= window.next() || count == 0 {
-            return Ok(());
+            return Ok(0);
         }
         if let Some(messages) = window.range(sequence) {
             answer(request, messages.map(|(_, message)| message), send);
-            return Ok(());
+            return Ok(0);
         }
         if sequence < index.oldest(log.start()) {
-            return Ok(());
+            return Ok(0);
         }
         if self.known < index.messages() {
             self.publisher = index.publisher.clone();
             self.known = index.messages();
         }
-        let Some((number, position)) = index.before(sequence) else { return Ok(()) };
+        let Some((number, position)) = index.before(sequence) else { return Ok(0) };
         let wanted = sequence..sequence.saturating_add(count.min(MESSAGES_MAX).into());
         let sink = OldSink { number, wanted, bytes: HEADER_BYTES, old: &mut self.old };
         let mut reader = Old { publisher: &mut self.publisher, sink };
         reader.sink.old.clear();
         let (mut tail, mut cutter) = (log.tail(position), Cutter::default());
-        while !reader.sink.is_done()
+        // The first is not further; of what is, some is enough: the rest is asked for again.
+        let far = Position(position.0 + 2 * STRIDE_BYTES);
+        while !(reader.sink.is_done() || tail.position() >= far && !reader.sink.old.is_empty())
             && let Some(frame) = tail.next(limit)?
         {
             cutter.frame(&frame, &mut reader)?;
         }
         answer(request, self.old.iter().map(Vec::as_slice), send);
-        Ok(())
+        Ok(tail.position().0 - position.0)
     }
 }
 

@@ -1,11 +1,14 @@
 //! MoldUDP64 as a receiver hears it: two lines, a request server, the end of the session.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::time::Duration;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use feed::Mirror;
 use feed::glimpse::SnapshotReader;
 use feed::mold::{MoldKind, MoldPacket, MoldRequest, MoldSession};
+use gateway::soup::{SoupClient, SoupClientConfig};
 use matcher::{Command, InstrumentId, Phase, Side};
 use venue::config::{Mold, MoldLine, Soup};
 use venue::{Config, Layout, Wait};
@@ -13,6 +16,9 @@ use venue::{Config, Layout, Wait};
 use crate::folder::Folder;
 use crate::loopback::{config, config_with, start};
 use crate::peer::{Peer, Subscriber, login_refused};
+
+/// How long what must come may take. Only a failing test ever takes so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A socket that hears a group of its own on the loopback interface, and the line to it.
 pub(crate) fn line(last: u8) -> (UdpSocket, MoldLine) {
@@ -364,5 +370,83 @@ fn glimpse_in_a_burst_goes_with_the_feed() {
     }
     assert!(numbers.is_sorted() && numbers[0] < *numbers.last().unwrap(), "{numbers:?}");
     drop(asleep);
+    venue.stop().unwrap();
+}
+
+/// Whoever says more than a reader has to say is cut, and the others are served meanwhile.
+#[test]
+fn a_reader_that_floods_holds_up_nobody() {
+    let folder = Folder::new();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let open =
+        Soup { listen: any, username: String::new(), password: String::new(), connections_max: 64 };
+    let config = Config { glimpse: Some(open), ..config(&folder) };
+    let venue = start(&config);
+    for address in [venue.soup_addr().unwrap(), venue.glimpse_addr().unwrap()] {
+        // Heartbeats, as many as the socket takes, until the venue has closed it.
+        let (begun, begins) = channel();
+        let flood = |_| {
+            let mut out = Vec::new();
+            SoupClient::new(SoupClientConfig::new(b"", b"", 1)).login(&mut out);
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(&out).unwrap();
+            let begun = begun.clone();
+            std::thread::spawn(move || {
+                let heartbeats = [0, 1, b'R'].repeat(20_000);
+                let began = Instant::now();
+                let mut writes = 0;
+                while began.elapsed() < 2 * PATIENCE && stream.write_all(&heartbeats).is_ok() {
+                    writes += 1;
+                    if writes == 100 {
+                        begun.send(()).unwrap();
+                    }
+                }
+                if writes < 100 {
+                    begun.send(()).unwrap();
+                }
+                began.elapsed() < 2 * PATIENCE
+            })
+        };
+        let floods: Vec<_> = (0..2).map(flood).collect();
+        floods.iter().for_each(|_| begins.recv().unwrap());
+        let mut subscriber = Subscriber::connect(address, 1);
+        subscriber.read_until(|got| got.messages.len() >= 5);
+        for flood in floods {
+            assert!(flood.join().unwrap(), "it is not cut");
+        }
+    }
+    venue.stop().unwrap();
+}
+
+/// Between two messages there may be any amount of what is no message: nobody waits while it is read for one request.
+#[test]
+fn a_request_is_answered_with_what_is_near() {
+    let folder = Folder::new();
+    let (_socket, line_a) = line(11);
+    let config = Config { mold: Some(mold(line_a, None)), ..config(&folder) };
+    let venue = start(&config);
+    let (mut peer, _) = Peer::log_on(venue.fix_addr(), "CLIENT1", 1);
+    orders(&mut peer, (0, 3), &mut []);
+    for n in 0..2_000 {
+        peer.order(&format!("r{n}"), "1", "1", "0");
+        if n % 50 == 49 {
+            (0..50).for_each(|_| assert_eq!(peer.report().get(150), "8"));
+        }
+    }
+    orders(&mut peer, (3, 6), &mut []);
+    peer.log_out();
+    venue.stop().unwrap();
+
+    let venue = start(&config);
+    let mut subscriber = Subscriber::connect(venue.soup_addr().unwrap(), 1);
+    subscriber.read_until(|got| got.kinds().matches('A').count() == 6);
+    let all = subscriber.messages;
+    let asker = Asker::new(venue.requests_addr().unwrap(), subscriber.session.unwrap());
+    let first = all.len() - 6;
+    asker.ask(first as u64 + 1, 6);
+    assert_eq!(asker.answer(), all[first..first + 3], "not what is far behind");
+    asker.ask(first as u64 + 4, 6);
+    assert_eq!(asker.answer(), all[first + 3..]);
     venue.stop().unwrap();
 }

@@ -191,6 +191,8 @@ pub(crate) struct Subscriber {
     client: SoupClient,
     bytes: Vec<u8>,
     pub(crate) messages: Vec<(u64, Vec<u8>)>,
+    /// The session that it was let into.
+    pub(crate) session: Option<[u8; 10]>,
     pub(crate) ended: bool,
 }
 
@@ -211,7 +213,8 @@ impl Subscriber {
         let mut out = Vec::new();
         client.login(&mut out);
         stream.write_all(&out).unwrap();
-        Subscriber { stream, client, bytes: Vec::new(), messages: Vec::new(), ended: false }
+        let (bytes, messages) = (Vec::new(), Vec::new());
+        Subscriber { stream, client, bytes, messages, session: None, ended: false }
     }
 
     /// Reads until `enough` of what has come, or the end of the session.
@@ -233,7 +236,10 @@ impl Subscriber {
                     self.messages.push((sequence, message.to_vec()));
                 }
                 Some(SoupClientEvent::Close(SoupClose::EndOfSession)) => self.ended = true,
-                Some(SoupClientEvent::Accepted { .. }) | None => {}
+                Some(SoupClientEvent::Accepted { session, .. }) => {
+                    self.session = Some(session);
+                }
+                None => {}
                 Some(other) => panic!("{other:?}"),
             }
             let (consumed, more) = (received.consumed, received.event.is_some());
