@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use journal::{OpenError, ReadError, Reader, Snapshots};
-use matcher::Timestamp;
+use matcher::{Sequence, Timestamp};
 use venue::turns::read_head;
 use venue::{Names, snapshots};
 
@@ -152,7 +152,7 @@ impl JournalArgs {
         }
         let first = self.open()?.next().map_err(Failure::failed)?.map(|frame| frame.sequence);
         match first {
-            Some(first) if first != 1 => Err(Failure::failed(format!(
+            Some(first) if !Sequence(first).is_first() => Err(Failure::failed(format!(
                 "the journal is a part that begins with sequence {first}: what was before is not in \
                  it, so it can be printed, verified and exported, not replayed"
             ))),

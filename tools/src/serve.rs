@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use venue::config::Mold;
 use venue::{Config, Durability, Layout, Shard, Venue};
 
 use crate::failure::Failure;
@@ -101,13 +102,7 @@ fn announce(config: &Config, venue: &Venue) {
     if let Some(address) = venue.soup_addr() {
         say!("itch       SoupBinTCP on {address}");
     }
-    if let Some(mold) = &config.mold {
-        let lines = [("A", Some(&mold.line_a)), ("B", mold.line_b.as_ref())];
-        for (name, line) in lines {
-            let Some(line) = line else { continue };
-            say!("itch       MoldUDP64 to {} from {}, line {name}", line.group, line.interface);
-        }
-    }
+    announce_multicast("itch", config.mold.as_ref());
     if let Some(address) = venue.requests_addr() {
         say!("itch       requests of MoldUDP64 on {address}");
     }
@@ -119,6 +114,7 @@ fn announce(config: &Config, venue: &Venue) {
     }
     for (shard, of) in (1..).zip(venue.shards()) {
         announce_shard(shard, of);
+        announce_multicast("", config.shards[shard - 1].mold.as_ref());
     }
     if let Some(address) = venue.tls_addr() {
         say!("tls        FIX under TLS 1.3 on {address}");
@@ -131,6 +127,15 @@ fn announce(config: &Config, venue: &Venue) {
     }
     // Last, so that a script that waits for this line finds everything ready.
     say!("fix        FIX 4.2, 4.4, 5.0 SP2 on {}, we are {}", venue.fix_addr(), config.name);
+}
+
+/// Where a feed is multicast.
+fn announce_multicast(what: &str, mold: Option<&Mold>) {
+    let lines = mold.map(|mold| [("A", Some(&mold.line_a)), ("B", mold.line_b.as_ref())]);
+    for (name, line) in lines.into_iter().flatten() {
+        let Some(line) = line else { continue };
+        say!("{what:<10} MoldUDP64 to {} from {}, line {name}", line.group, line.interface);
+    }
 }
 
 /// What a shard beside home is.

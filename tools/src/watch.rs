@@ -124,12 +124,20 @@ fn target(args: &WatchArgs) -> Result<(FeedTarget, Option<Instrument>), Failure>
         return Ok((target, None));
     };
     let config = Config::read(file).map_err(Failure::usage)?;
-    let Some(mold) = &config.mold else {
-        return Err(Failure::usage(format!("{}: it has no [itch.mold]", file.display())));
-    };
-    let is_it = |it: &&Instrument| it.symbol.as_str() == args.symbol;
-    let Some(instrument) = config.instruments.iter().find(is_it) else {
+    let is_it = |it: &Instrument| it.symbol.as_str() == args.symbol;
+    let Some(at) = config.instruments.iter().position(is_it) else {
         return Err(Failure::usage(format!("{}: it has no {}", file.display(), args.symbol)));
+    };
+    let instrument = &config.instruments[at];
+    // Each shard has a feed of its own.
+    let shard = config.shard_of[at];
+    let config = config.of_shard(shard.into());
+    let Some(mold) = &config.mold else {
+        let what = match shard {
+            0 => "it has no [itch.mold]".into(),
+            _ => format!("the [[shard]] of {}, {shard}, has no itch.mold", args.symbol),
+        };
+        return Err(Failure::usage(format!("{}: {what}", file.display())));
     };
     let login = config.glimpse.clone().map(|glimpse| (glimpse.username, glimpse.password));
     let target = FeedTarget {

@@ -187,6 +187,7 @@ impl Begun {
         opened: Opened,
         clock: &Clock,
         (gateway_cells, venue_cells): (usize, usize),
+        is_one_of_many: bool,
     ) -> Result<Begun, StartError> {
         let Opened { writer, syncer, preparer, log, snapshots, recovery, retirer } = opened;
         let orders_max = config.fix.orders_per_session_max;
@@ -214,6 +215,7 @@ impl Begun {
         };
         let core = Core::new(recovered.engine, writer, rings, before);
         let core = core.with_space(Arc::clone(&space)).with_clock(clock.clone());
+        let core = if is_one_of_many { core.with_others() } else { core };
         Ok(Begun {
             commands,
             config,
@@ -481,11 +483,13 @@ impl<N: Network> Assembly<N> {
     ) -> Result<Assembly<N>, StartError> {
         let Outside { clock, border_clock, .. } = outside;
         let cells = (outside.gateway_cells, outside.venue_cells);
-        let mut home = Begun::new((config.of_shard(0), 0), opened, &clock, cells)?;
+        let has_others = !config.shards.is_empty();
+        let mut home = Begun::new((config.of_shard(0), 0), opened, &clock, cells, has_others)?;
         let (mut others, mut shard_feeds) = (Vec::new(), Vec::new());
         for (shard, outside) in (1..).zip(outside.shards) {
             let ShardOutside { opened, feed } = outside;
-            let begun = Begun::new((config.of_shard(shard), shard), opened, &clock, cells);
+            let config = (config.of_shard(shard), shard);
+            let begun = Begun::new(config, opened, &clock, cells, has_others);
             others.push(begun.map_err(|error| error.of_shard(shard))?);
             shard_feeds.push(feed);
         }

@@ -89,6 +89,8 @@ pub struct Config {
     pub shards: Vec<ShardConfig>,
     /// The shard of each instrument: 0, or a place in `shards`, from 1.
     pub shard_of: Vec<u8>,
+    /// In the configuration of one shard: what is traded on others, and on which.
+    pub elsewhere: Vec<(Symbol, u8)>,
     /// What is traded. The order decides the ids: add at the end.
     pub instruments: Vec<Instrument>,
     /// In which currency prices are, by instrument, where that is said.
@@ -944,6 +946,7 @@ impl Checker<'_> {
             schedule,
             shards: Vec::new(),
             shard_of,
+            elsewhere: Vec::new(),
             instruments,
             currencies,
             rules,

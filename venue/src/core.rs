@@ -39,6 +39,8 @@ pub struct Core {
     segment_bytes: u64,
     /// What waits for space, and whose it is.
     deferred: Vec<(SessionId, Command)>,
+    /// It is one of several.
+    has_others: bool,
     clock: Clock,
     clock_is_behind: bool,
     /// Instruments that are in another phase, for the schedule.
@@ -82,6 +84,7 @@ impl Core {
             is_full: false,
             segment_bytes,
             deferred: Vec::new(),
+            has_others: false,
             clock: Clock::Machine,
             clock_is_behind: false,
             phase_changes: Vec::new(),
@@ -92,6 +95,12 @@ impl Core {
     #[must_use]
     pub fn with_space(self, space: Arc<Space>) -> Core {
         Core { space, ..self }
+    }
+
+    /// The same core as one of several: it says in its journal that a cancel of all orders of a session waits.
+    #[must_use]
+    pub fn with_others(self) -> Core {
+        Core { has_others: true, ..self }
     }
 
     /// The same core with its time from `clock`.

@@ -380,7 +380,7 @@ impl<N: Network> Follower for Teller<'_, N> {
 
     fn end_turn(&mut self, head: &TurnHead) {
         if let Some(lanes) = &mut self.lanes {
-            lanes.came_back(0, head.input.session, &head.input.command);
+            lanes.came_back(0, &head.input, head.attachment());
         }
     }
 }
@@ -429,7 +429,7 @@ impl<N: Network> Follower for ShardTeller<'_, N> {
     // Not before its last message is known of: what waits for it comes behind all of them.
     fn end_turn(&mut self, head: &TurnHead) {
         if head.position >= self.folded_to {
-            self.lanes.came_back(self.shard, head.input.session, &head.input.command);
+            self.lanes.came_back(self.shard, &head.input, head.attachment());
         }
     }
 }
@@ -712,5 +712,108 @@ impl Said<'_> {
         self.unreadable = said.err();
         // What cannot be read is not passed over: it ends here.
         self.broke |= self.unreadable.is_some();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway::acceptor::{AcceptorConfig, Lockout};
+    use gateway::order_entry::OrderEntry;
+    use journal::Options;
+    use matcher::Relay;
+    use matcher::record::RECORD_VERSION;
+
+    use super::*;
+    use crate::config::Durability;
+    use crate::ring::{RECORD_BYTES, Taken, ring};
+
+    const ANN: SessionId = SessionId(1);
+    const CANCEL: Command = Command::Cancel { target: OrderNumber(1) };
+
+    fn acceptor() -> Acceptor {
+        let config = AcceptorConfig {
+            connections_max: 1,
+            before_logon_max: 1,
+            of_network_max: None,
+            lockout: Lockout { after: 0, first_ns: 0, most_ns: 0 },
+            out_buffer_bytes: 1 << 16,
+            slow_peer_ns: 1,
+            logon_timeout_ns: 1,
+        };
+        let network = Sockets::new(None, 8).unwrap();
+        let entry = || OrderEntry::new(8);
+        Acceptor::new(network, config, Vec::new(), entry()).with_shards(vec![entry()])
+    }
+
+    /// Number and command of what came into a ring.
+    fn came(taken: &mut Taken) -> Vec<(u32, Command)> {
+        let (mut came, mut record) = (Vec::new(), [0; RECORD_BYTES]);
+        while let Some(len) = taken.pop(&mut record) {
+            let (input, ..) = decode_input(Sequence(1), &record[..len]).unwrap();
+            came.push((input.inbound.0, input.command));
+        }
+        came
+    }
+
+    /// A turn of many frames may be read in parts: what waits for it comes behind all that it tells, and brings a higher
+    /// number than that home last.
+    #[test]
+    fn nothing_overtakes_a_turn_that_is_read_in_parts() {
+        let folder = std::env::temp_dir().join(format!("vesta-in-parts-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let options = Options {
+            dir: folder.join("journal"),
+            live_dir: folder.join("live"),
+            segment_bytes: 1 << 20,
+            record_version: RECORD_VERSION,
+            live_segments_kept: 1,
+            written_ahead: false,
+            first_sequence: 1,
+        };
+        let log = journal::open(&options).unwrap().log;
+        let mut history = JournalHistory {
+            archive: log.archive(),
+            outbound: Outbound::default(),
+            release: Release::new(log.clone(), Durability::Memory),
+            log,
+            left: None,
+            copied: None,
+            others: Vec::new(),
+        };
+        let (mut home, mut at_home) = ring(64);
+        let (ring, mut at_shard) = ring(64);
+        let mut lanes = Lanes::new(vec![Way::new(ring, Arc::default())], &[]);
+        lanes.submit(&mut home, 1, (ANN, MsgSeqNum(5)), &CANCEL, &[]);
+        lanes.submit(&mut home, 0, (ANN, MsgSeqNum(6)), &CANCEL, &[]);
+        assert_eq!((came(&mut at_shard), came(&mut at_home)), (vec![(5, CANCEL)], Vec::new()));
+
+        let mut head = TurnHead::NONE;
+        head.input = Input { session: ANN, inbound: MsgSeqNum(5), command: CANCEL, ..head.input };
+        let told = |msg| Event::Numbered { session: ANN, msg: MsgSeqNum(msg) };
+        let relay = |first| Relay { shard: 1, first: MsgSeqNum(first), count: 1 };
+        let (mut acceptor, outbound) = (acceptor(), Outbound::default());
+        let mut read = |part: &dyn Fn(&mut ShardTeller<'_, Sockets>)| {
+            part(&mut ShardTeller {
+                acceptor: &mut acceptor,
+                history: &mut history,
+                home: &outbound,
+                lanes: &mut lanes,
+                shard: 1,
+                folded_to: Position(0),
+            });
+            lanes.go_on(&mut home);
+            came(&mut at_home)
+        };
+        let first = read(&|teller| {
+            teller.input(&head);
+            teller.event(&head, 0, &told(1));
+        });
+        assert_eq!(first, [(5, Command::Relay(relay(1)))]);
+        let rest = read(&|teller| {
+            teller.event(&head, 1, &told(2));
+            teller.end_turn(&head);
+        });
+        assert_eq!(rest, [(5, Command::Relay(relay(2))), (6, CANCEL)]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

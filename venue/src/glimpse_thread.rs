@@ -36,6 +36,10 @@ const SNAPSHOTS_MAX: usize = 2;
 /// Who logs in so soon after a snapshot was made gets that one, as long as somebody reads it.
 const FRESH_NS: u64 = 250_000_000;
 
+/// How old the newer of two that are being read may be for who comes. Then the readers of the older are cut: they have had so
+/// long at least, and nobody gets an older one for them.
+const STALE_NS: u64 = 30_000_000_000;
+
 /// How long a reader may take nothing, and how long it may take in all.
 const STUCK_NS: u64 = 30_000_000_000;
 const TAKE_NS: u64 = 300_000_000_000;
@@ -236,9 +240,29 @@ impl<N: Network> GlimpseLoop<N> {
         Ok(is_whole)
     }
 
+    /// Cuts the readers of the older of two snapshots, if the newer is too old for who waits.
+    fn make_room(&mut self, now: Timestamp) {
+        self.made.retain(|snapshot| snapshot.strong_count() > 0);
+        let is_stale = |it: &Arc<Snapshot>| now.0.saturating_sub(it.made.0) > STALE_NS;
+        let [older, .., newer] = &self.made[..] else { return };
+        let Some(older) = newer.upgrade().filter(is_stale).and_then(|_| older.upgrade()) else {
+            return;
+        };
+        for peer in 0..self.readers.len() {
+            let one = self.readers[peer].as_ref();
+            let read = one.and_then(|one| one.snapshot.as_ref());
+            if read.is_some_and(|(snapshot, _)| Arc::ptr_eq(snapshot, &older)) {
+                self.drop_reader(peer);
+            }
+        }
+    }
+
     fn serve(&mut self, is_whole: bool) {
         let now = self.clock.now();
         let has_failed = self.reading.standing.failed().is_some();
+        if self.readers.iter().flatten().any(|one| one.waits) {
+            self.make_room(now);
+        }
         for peer in 0..self.readers.len() {
             let Some(one) = &mut self.readers[peer] else { continue };
             if one.waits && has_failed {
@@ -445,5 +469,88 @@ impl<S: Stream> Reader<S> {
             }
             Err(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use journal::Options;
+    use matcher::record::RECORD_VERSION;
+
+    use super::*;
+    use crate::config::Durability;
+
+    /// Who reads two snapshots as slowly as he may leaves the third reader one that is no older than it may be.
+    #[test]
+    fn slow_readers_leave_nobody_an_old_snapshot() {
+        let folder = std::env::temp_dir().join(format!("vesta-glimpse-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let options = Options {
+            dir: folder.join("journal"),
+            live_dir: folder.join("live"),
+            segment_bytes: 1 << 20,
+            record_version: RECORD_VERSION,
+            live_segments_kept: 1,
+            written_ahead: false,
+            first_sequence: 1,
+        };
+        let log = journal::open(&options).unwrap().log;
+        let any = "127.0.0.1:0".parse().unwrap();
+        let (username, password) = (String::new(), String::new());
+        let config = Soup { listen: any, username, password, connections_max: 8 };
+        let clock = Clock::set_at(Timestamp(STALE_NS));
+        let listener = mio::net::TcpListener::bind(any).unwrap();
+        let mut glimpse = GlimpseLoop::new(
+            config,
+            Sockets::new(Some(listener), 8).unwrap(),
+            (clock.clone(), Timestamp(0)),
+            (&log, log.start(), Release::new(log.clone(), Durability::Memory)),
+            (Standing::new(), Publisher::new()),
+        );
+        let mut ends = Vec::new();
+        let mut reader = |glimpse: &mut GlimpseLoop, snapshot: Option<&Arc<Snapshot>>| {
+            ends.push(TcpStream::connect(glimpse.addr().unwrap()).unwrap());
+            let (stream, ..) = glimpse.network.accept().unwrap();
+            let mut connection = Connection::new(stream, READER_BUFFER).unwrap();
+            let peer = glimpse.readers.len();
+            glimpse.network.register(connection.stream_mut(), peer).unwrap();
+            let mut machine = SoupServer::new(SoupConfig::new(*b"V000000000"));
+            let login = [&[0, 47, b'L'][..], &[b' '; 45], b"1"].concat();
+            assert!(machine.receive(clock.now(), &login, &mut Vec::new()).event.is_some());
+            machine.accept(1, &mut Vec::new());
+            glimpse.count += 1;
+            glimpse.readers.push(Some(Reader {
+                connection,
+                machine,
+                answers: Vec::new(),
+                said: 0,
+                snapshot: snapshot.map(|it| (Arc::clone(it), 0)),
+                waits: snapshot.is_none(),
+                began: clock.now(),
+                took: clock.now(),
+                // It takes nothing at present.
+                blocked: true,
+                closing: false,
+            }));
+        };
+        for made in [Timestamp(1), Timestamp(2)] {
+            let snapshot = Arc::new(Snapshot { bytes: vec![0; 2], made });
+            glimpse.made.push(Arc::downgrade(&snapshot));
+            reader(&mut glimpse, Some(&snapshot));
+        }
+        reader(&mut glimpse, None);
+        glimpse.serve(true);
+        let read = |glimpse: &GlimpseLoop| -> Vec<Option<u64>> {
+            let made = |one: &Reader<_>| Some(one.snapshot.as_ref()?.0.made.0);
+            glimpse.readers.iter().map(|one| one.as_ref().and_then(made)).collect()
+        };
+        assert_eq!(read(&glimpse), [Some(1), Some(2), Some(2)], "new enough");
+        clock.set(Timestamp(STALE_NS + 3));
+        reader(&mut glimpse, None);
+        glimpse.serve(true);
+        assert_eq!(read(&glimpse), [None, Some(2), Some(2), Some(STALE_NS + 3)]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

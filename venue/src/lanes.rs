@@ -21,9 +21,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gateway::order_entry::shards::{BEGINS_AGAIN, put_affected_elsewhere};
+use gateway::order_entry::shards::{BEGINS_AGAIN, WAITED, WAITS, put_affected_elsewhere};
 use matcher::record::ATTACHMENT_BYTES_MAX;
-use matcher::{Command, MassCancelScope, MsgSeqNum, Numbering, Relay, SessionId};
+use matcher::{
+    Command, Input, MassCancelScope, MsgSeqNum, Numbering, RefusedRequest, RejectReason, Relay,
+    SessionId,
+};
 
 use crate::core::Space;
 use crate::ring::Requests;
@@ -97,6 +100,8 @@ enum Stage {
         went: bool,
         /// Orders that it took off there.
         affected: u64,
+        /// A shard does it when its disk has room, which may be never.
+        is_short: bool,
     },
 }
 
@@ -206,8 +211,11 @@ impl Lanes {
             self.asked_mut(session).add(shard);
             return;
         }
-        let stage =
-            if for_all { Stage::Everywhere { went: false, affected: 0 } } else { Stage::Plain };
+        let stage = if for_all {
+            Stage::Everywhere { went: false, affected: 0, is_short: false }
+        } else {
+            Stage::Plain
+        };
         let (command, attachment) = (*command, attachment.to_vec());
         if asked.waiting.is_empty() {
             self.waiting.push(session);
@@ -257,6 +265,12 @@ impl Lanes {
                     }
                     continue;
                 }
+                Stage::Everywhere { is_short: true, .. } if inbound != MsgSeqNum::NONE => {
+                    if !self.refuse_short(home, session) {
+                        return;
+                    }
+                    continue;
+                }
                 Stage::Plain | Stage::Everywhere { .. } => {}
             }
             let Some(front) = asked.waiting.pop_front() else { return };
@@ -276,6 +290,28 @@ impl Lanes {
             }
             self.asked_mut(session).add(shard);
         }
+    }
+
+    /// A mass cancel that not all shards have done: home does it too, and says that it is not done. `false`: there is no room.
+    #[cold]
+    fn refuse_short(&mut self, home: &mut Requests, session: SessionId) -> bool {
+        if home.room() < 2 {
+            return false;
+        }
+        let asked = self.asked_mut(session);
+        let Some(Waiting { inbound, command, attachment, .. }) = asked.waiting.pop_front() else {
+            return false;
+        };
+        let (request, reason) = (RefusedRequest::MassCancel, RejectReason::JournalFull);
+        let refused = Command::Refuse { request, reason };
+        for (inbound, command, attachment) in
+            [(MsgSeqNum::NONE, command, &[][..]), (inbound, refused, &attachment[..])]
+        {
+            let pushed = self.push(home, 0, (session, inbound), &command, attachment);
+            assert!(pushed, "there was room");
+            self.asked_mut(session).add(0);
+        }
+        true
     }
 
     /// Asks all shards but home; `false`: there is no room.
@@ -303,21 +339,30 @@ impl Lanes {
         true
     }
 
-    /// An Input of a session came back from a shard.
-    pub(crate) fn came_back(&mut self, shard: usize, session: SessionId, command: &Command) {
-        if session == SessionId::VENUE || matches!(command, Command::Relay(_)) {
+    /// An Input of a session came back from a shard, or a Note that it waits there.
+    pub(crate) fn came_back(&mut self, shard: usize, input: &Input, attachment: &[u8]) {
+        let Input { session, command, .. } = input;
+        let has_waited = matches!(command, Command::MassCancel(_)) && *attachment == WAITED;
+        if *session == SessionId::VENUE || matches!(command, Command::Relay(_)) || has_waited {
             return;
         }
-        let asked = self.asked.get_mut(session.index());
-        if let Some(count) = asked.and_then(|asked| asked.in_flight.get_mut(shard)) {
+        let Some(asked) = self.asked.get_mut(session.index()) else { return };
+        if let Some(count) = asked.in_flight.get_mut(shard) {
             *count = count.saturating_sub(1);
+        }
+        if matches!(command, Command::Note(_))
+            && *attachment == WAITS
+            && let Some(Waiting { stage: Stage::Everywhere { went: true, is_short, .. }, .. }) =
+                asked.waiting.front_mut()
+        {
+            *is_short = true;
         }
     }
 
     /// A shard beside home has canceled all orders of a session that nobody is told of there.
     pub(crate) fn canceled(&mut self, session: SessionId, orders: u32) {
         let asked = self.asked.get_mut(session.index());
-        if let Some(Waiting { stage: Stage::Everywhere { went: true, affected }, .. }) =
+        if let Some(Waiting { stage: Stage::Everywhere { went: true, affected, .. }, .. }) =
             asked.and_then(|asked| asked.waiting.front_mut())
         {
             *affected += u64::from(orders);
@@ -409,7 +454,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use matcher::record::{INPUT_BYTES_MAX, decode_input};
-    use matcher::{Input, OrderNumber, Sequence};
+    use matcher::{OrderNumber, Sequence, Timestamp};
 
     use super::*;
     use crate::ring::{RECORD_BYTES, Taken, ring};
@@ -451,10 +496,17 @@ mod tests {
             (came, last)
         }
 
+        fn came_back(&mut self, shard: usize, command: &Command, attachment: &[u8]) {
+            let (sequence, timestamp) = (Sequence(1), Timestamp(0));
+            let (session, inbound, command) = (ANN, MsgSeqNum::NONE, *command);
+            let input = Input { sequence, timestamp, session, inbound, command };
+            self.lanes.came_back(shard, &input, attachment);
+        }
+
         /// Inputs of a shard come back; each tells the session something, from message `msg` on.
         fn back(&mut self, shard: usize, msg: u32, inputs: &[(u32, Command)]) {
             for (n, (inbound, command)) in (msg..).zip(inputs) {
-                self.lanes.came_back(shard, ANN, command);
+                self.came_back(shard, command, &[]);
                 if shard > 0 {
                     self.lanes.relay(shard, ANN, MsgSeqNum(n), MsgSeqNum(*inbound));
                 }
@@ -512,12 +564,12 @@ mod tests {
         let (came, _) = world.came(2);
         assert_eq!(came, [(5, cancel(1)), (0, all)]);
         assert!(world.came(0).0.is_empty(), "it comes home last");
-        world.lanes.came_back(1, ANN, &all);
+        world.came_back(1, &all, &[]);
         world.lanes.canceled(ANN, 3);
         world.lanes.go_on(&mut world.home);
         assert!(world.came(0).0.is_empty(), "the other has not counted");
         world.back(2, 1, &came[..1]);
-        world.lanes.came_back(2, ANN, &all);
+        world.came_back(2, &all, &[]);
         world.lanes.canceled(ANN, 4);
         world.lanes.go_on(&mut world.home);
         let (came, _) = world.came(0);
@@ -525,12 +577,55 @@ mod tests {
         // Of one that nobody asked for nobody is told how many.
         world.submit(0, 0, all);
         let back = |world: &mut World, shard| {
-            world.lanes.came_back(shard, ANN, &all);
+            world.came_back(shard, &all, &[]);
             world.lanes.canceled(ANN, 1);
         };
         (1..=2).for_each(|shard| back(&mut world, shard));
         world.lanes.go_on(&mut world.home);
         assert_eq!(world.came(0), (vec![(0, all)], Vec::new()));
+    }
+
+    /// A shard whose disk is full keeps a cancel back, maybe for ever: the session is told, and goes on.
+    #[test]
+    fn a_mass_cancel_that_waits_for_room_is_refused_and_holds_up_nobody() {
+        let mut world = World::new();
+        let all = Command::MassCancel(MassCancelScope::Session);
+        let waits = Command::Note(Numbering::InboundOnly);
+        world.submit(0, 6, all);
+        world.submit(2, 7, cancel(9));
+        world.came_back(2, &all, &[]);
+        world.lanes.canceled(ANN, 4);
+        world.came_back(1, &waits, &WAITS);
+        world.lanes.go_on(&mut world.home);
+        let (request, reason) = (RefusedRequest::MassCancel, RejectReason::JournalFull);
+        let refused = Command::Refuse { request, reason };
+        assert_eq!(world.came(0).0, [(0, all), (6, refused)]);
+        world.back(0, 1, &[(0, all), (6, refused)]);
+        assert_eq!(world.came(2).0, [(0, all), (7, cancel(9))]);
+        world.back(2, 1, &[(7, cancel(9))]);
+        assert_eq!(world.came(0).0, [(7, relay(2, 1, 1))]);
+        // It is done one day, beside what is asked for then.
+        assert_eq!(world.came(1).0, [(0, all)]);
+        world.submit(1, 8, cancel(10));
+        world.came_back(1, &all, &WAITED);
+        world.submit(2, 9, cancel(11));
+        assert!(world.lanes.is_held(ANN), "8 is on its way still");
+        world.back(1, 1, &[(8, cancel(10))]);
+        assert_eq!(world.came(2).0, [(9, cancel(11))]);
+        // One that nobody asked for is done elsewhere all the same.
+        world.back(2, 2, &[(9, cancel(11))]);
+        world.came(0);
+        world.submit(0, 0, all);
+        world.came_back(2, &all, &[]);
+        world.came_back(1, &waits, &WAITS);
+        world.lanes.go_on(&mut world.home);
+        assert_eq!(world.came(0).0, [(0, all)]);
+        // Home keeps it back as well: a Logon is not held up.
+        world.came_back(0, &waits, &WAITS);
+        world.submit(0, 0, Command::Note(Numbering::Next));
+        world.submit(1, 1, cancel(1));
+        world.back(0, 1, &[(0, Command::Note(Numbering::Next))]);
+        assert!(!world.lanes.is_held(ANN));
     }
 
     #[test]
@@ -548,7 +643,7 @@ mod tests {
         for shard in [1, 2] {
             assert_eq!(world.came(shard), (vec![(0, again)], BEGINS_AGAIN.to_vec()));
             assert!(world.came(0).0.is_empty());
-            world.lanes.came_back(shard, ANN, &again);
+            world.came_back(shard, &again, &[]);
             world.lanes.go_on(&mut world.home);
         }
         assert_eq!(world.came(0).0, [(0, Command::Note(Numbering::Clear))]);

@@ -381,6 +381,14 @@ pub(crate) fn definitions(
             return Err(RecoveryError::Config(what));
         }
     }
+    let moved =
+        config.elsewhere.iter().find(|(symbol, _)| names.instrument(symbol.as_str()).is_some());
+    if let Some((symbol, shard)) = moved {
+        let what = format!(
+            "instrument {symbol} is in this journal, and on shard {shard} in the config: none moves"
+        );
+        return Err(RecoveryError::Config(what));
+    }
     // At every start, changed or not: it says which program the turns from here on are from.
     commands.push((Command::Configure(limits), build::text().into_bytes()));
     for (index, instrument) in config.instruments.iter().enumerate() {

@@ -16,6 +16,13 @@ use crate::ouch::FromClient;
 /// named orders by names nothing any more. The kinds of other notes are others.
 pub const BEGINS_AGAIN: [u8; 1] = [80];
 
+/// Attachment of a Note where there are shards: the disk of this one has no room for the cancel of all orders of its session, which
+/// waits until it has.
+pub const WAITS: [u8; 1] = [81];
+
+/// Attachment of a cancel that has waited, and that [`WAITS`] told of.
+pub const WAITED: [u8; 1] = [82];
+
 /// Messages of a session from the journal of a shard that is not home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Original {

@@ -41,6 +41,14 @@ pub(super) fn find(journal: &JournalArgs, name: &OrderName) -> Result<u64, Failu
             Meant::Order(sequence) => return Ok(sequence),
             Meant::Number(comp_id, number) => name = OrderName::Number(comp_id, number),
             Meant::Nothing(what) => {
+                // Numbers of each shard's journal are its own.
+                let own = Sequence(first.unwrap_or_default()).shard();
+                let what = match Sequence(sequence).shard() {
+                    shard if shard == own => what,
+                    shard => {
+                        format!("it is one of shard {shard}, and this is shard {own}'s journal")
+                    }
+                };
                 return Err(Failure::usage(format!("sequence {sequence} is no order: {what}")));
             }
         }

@@ -59,7 +59,7 @@ pub(super) fn cut(args: &CutArgs) -> Result<(), Failure> {
         return Err(Failure::usage("no turn of the journal is in that range: nothing was made"));
     }
     unfinished.finish()?;
-    let replays = copied.first == 1;
+    let replays = Sequence(copied.first).is_first();
     say!(
         "{} turns, sequence {} to {}, in {segments} segments in {}",
         text::count(copied.turns),

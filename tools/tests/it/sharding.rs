@@ -578,7 +578,9 @@ fn shards_that_are_not_there_are_refused() {
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     };
     let without = good.replace("shard = 1\n", "");
-    refused(&without, &["shard 1", "ETH-USD", "missing"]);
+    refused(&without, &["shard 1: ", "ETH-USD", "on shard 0 in the config", "none moves"]);
+    let moved = good.replace("symbol = \"BTC-USD\"", "shard = 1\nsymbol = \"BTC-USD\"");
+    refused(&moved, &["BTC-USD", "on shard 1 in the config", "none moves"]);
     let cut = without.find("[[shard]]").unwrap()..without.find("[[instrument]]").unwrap();
     let mut none = without.clone();
     none.replace_range(cut, "");
@@ -592,6 +594,147 @@ fn copy(from: &Path, to: &Path) {
     for file in std::fs::read_dir(from).unwrap().flatten().filter(|file| file.path().is_file()) {
         std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
+}
+
+/// Each shard's journal is one like any other to whoever reads it.
+#[test]
+fn tools_read_the_journal_of_each_shard() {
+    let folder = Folder::new();
+    let venue = start(&folder, &two_shards(&folder, ""));
+    let mut taker = Peer::log_on(venue.fix_addr(), Vec::new(), 1);
+    let mut ids = Vec::new();
+    for symbol in ["BTC-USD", "ETH-USD"] {
+        taker.order(&format!("of {symbol}").replace(' ', "-"), symbol, "1", 7, "10.00");
+        ids.push(taker.read()[&37].clone());
+    }
+    taker.log_out();
+    venue.stop().unwrap();
+    let dirs = ["journal", "journal/shard-1"].map(|dir| folder.path().join(dir));
+    let dirs = dirs.each_ref().map(|dir| dir.to_str().unwrap());
+    for (at, (dir, symbol)) in dirs.into_iter().zip(["BTC-USD", "ETH-USD"]).enumerate() {
+        run(&["replay", "--verify", dir]).assert_good();
+        run(&["journal", "verify", dir]).assert_good();
+        let says = |args: &[&str], word: &str| {
+            let ended = run(args);
+            ended.assert_good();
+            assert!(ended.out.contains(word), "{args:?}: {}", ended.out);
+        };
+        says(&["journal", "stat", dir], "sequences");
+        says(&["book", "--symbol", symbol, dir], "10.00");
+        says(&["explain", dir, &ids[at]], &format!("of-{symbol}"));
+        let ended = run(&["explain", dir, &ids[1 - at]]);
+        ended.assert_says(2, &[&format!("of shard {}", 1 - at), &format!("shard {at}'s journal")]);
+        says(&["journal", "print", "--fix", "TAKER", dir], &format!("of-{symbol}"));
+        let cut = folder.path().join(format!("cut-{at}"));
+        let cut = cut.to_str().unwrap();
+        says(&["journal", "cut", dir, "--out", cut], "it begins with the first turn");
+        run(&["replay", "--verify", cut]).assert_good();
+    }
+}
+
+/// The next so many lines, in the order of the alphabet: that of different shards is not said.
+fn lines(conn: &mut OuchConn, count: usize) -> Vec<String> {
+    let mut lines: Vec<String> = (0..count).map(|_| line(conn)).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Whoever takes a session's orders off takes them off on all shards: a lost connection, a second one, a restart, a kill.
+#[test]
+fn what_ends_a_sessions_orders_ends_them_on_all_shards() {
+    let folder = Folder::new();
+    let text = two_shards(&folder, "");
+    let rules = "comp_id = \"MAKER\"\ncancel_on_disconnect = true\ntakeover = true";
+    let text = text.replace("comp_id = \"MAKER\"", rules);
+    let venue = start(&folder, &text);
+    let address = venue.ouch_addr().unwrap();
+    let enter = |maker: &mut OuchConn, from: u32| {
+        for (book, user_ref) in [BTC, ETH].into_iter().zip(from..) {
+            maker.send(&of(book, user_ref, b'S', 100, 5_000_000)).unwrap();
+            assert!(line(maker).starts_with("accepted"));
+        }
+    };
+    let canceled = |from: u32, why: &str| {
+        [from, from + 1].map(|user_ref| format!("canceled {user_ref} 100 {why}"))
+    };
+    let mut maker = log_in(address, "maker", 1);
+    assert_eq!(line(&mut maker), "system S");
+    enter(&mut maker, 1);
+    drop(maker);
+    let mut maker = log_in(address, "maker", 4);
+    assert_eq!(lines(&mut maker, 2), canceled(1, "S"));
+    // A second connection: those of the first go, its own stay.
+    enter(&mut maker, 3);
+    let mut second = log_in(address, "maker", 8);
+    second.send(&of(ETH, 5, b'S', 100, 5_000_000)).unwrap();
+    assert_eq!(lines(&mut second, 2), canceled(3, "S"));
+    assert!(line(&mut second).starts_with("accepted 5"));
+    second.send(&cancel(5, 0)).unwrap();
+    assert_eq!(line(&mut second), "canceled 5 100 U");
+    // A kill, and what comes after it.
+    enter(&mut second, 6);
+    let scope = matcher::PermissionScope::Session(matcher::SessionId(2));
+    let permit = |permission| {
+        assert!(venue.submit(&Command::SetPermission { scope, permission }));
+    };
+    permit(matcher::Permission::Killed);
+    let told = lines(&mut second, 2);
+    assert!(told[0].starts_with("canceled 6 100") && told[1].starts_with("canceled 7 100"));
+    for (book, user_ref) in [(BTC, 8), (ETH, 9)] {
+        second.send(&of(book, user_ref, b'S', 100, 5_000_000)).unwrap();
+        assert!(line(&mut second).starts_with(&format!("rejected {user_ref} ")));
+    }
+    permit(matcher::Permission::Trade);
+    let mut user_ref = 9;
+    while {
+        user_ref += 2;
+        second.send(&of(BTC, user_ref, b'S', 100, 5_000_000)).unwrap();
+        second.send(&of(ETH, user_ref + 1, b'S', 100, 5_000_000)).unwrap();
+        lines(&mut second, 2).iter().any(|line| line.starts_with("rejected"))
+    } {
+        second.send(&mass_cancel(user_ref + 2, ALL)).unwrap();
+        while !line(&mut second).starts_with("mass") {}
+        user_ref += 1;
+    }
+    venue.stop().unwrap();
+    let venue = start(&folder, &text);
+    let config = SoupClientConfig { session: second.session(), ..login("maker", 1) };
+    let mut maker = OuchConn::log_in(venue.ouch_addr().unwrap(), config, PATIENCE).unwrap();
+    let mut last = Vec::new();
+    while last.len() < 2 {
+        let line = line(&mut maker);
+        let is_last = line.starts_with(&format!("canceled {user_ref} "))
+            || line.starts_with(&format!("canceled {} ", user_ref + 1));
+        last.extend(is_last.then_some(line));
+    }
+    venue.stop().unwrap();
+}
+
+/// By the configuration the ladder of an instrument is heard where its shard says it.
+#[test]
+fn watch_listens_to_the_shard_of_its_instrument() {
+    let folder = Folder::new();
+    let text = two_shards(&folder, "");
+    let file = folder.write("without.toml", &text);
+    run(&["watch", "ETH-USD", "--config", file.to_str().unwrap()])
+        .assert_says(2, &["[[shard]] of ETH-USD, 1", "no itch.mold"]);
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let feed = format!(
+        "itch = {{ mold = {{ group = \"239.192.8.1:{}\", interface = \"127.0.0.1\" }}, \
+         glimpse = {{ listen = \"{}\" }} }}",
+        free().port(),
+        free()
+    );
+    let text = text.replace("itch = { soup = { listen = \"127.0.0.1:0\" } }", &feed);
+    let venue = start(&folder, &text);
+    let mut taker = Peer::log_on(venue.fix_addr(), Vec::new(), 1);
+    taker.order("e1", "ETH-USD", "1", 7, "10.00");
+    assert_eq!(get(&taker.read(), &[11, 150]), ["e1", "0"]);
+    let file = folder.path().join("vesta.toml");
+    let ended = run(&["watch", "ETH-USD", "--once", "--config", file.to_str().unwrap()]);
+    ended.assert_good();
+    assert!(ended.out.starts_with("ETH-USD ") && ended.out.contains("10.00"), "{}", ended.out);
+    venue.stop().unwrap();
 }
 
 /// A third core, with SOL-USD.

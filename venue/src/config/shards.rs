@@ -76,6 +76,9 @@ impl Config {
         let of_ids = |id: &InstrumentId| here(*id).is_some();
         let is_here =
             |index: usize| self.shard_of.get(index).is_some_and(|it| usize::from(*it) == shard);
+        let symbols = self.instruments.iter().map(|it| it.symbol).zip(&self.shard_of);
+        let elsewhere = symbols.filter(|(_, at)| usize::from(**at) != shard);
+        config.elsewhere = elsewhere.map(|(symbol, at)| (symbol, *at)).collect();
         config.instruments = ids().filter(of_ids).map(|id| self.instruments[id.index()]).collect();
         config.currencies = filtered(&self.currencies, is_here);
         config.rules = filtered(&self.rules, is_here);

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gateway::order_entry::shards::{WAITED, WAITS};
 use matcher::record::{EVENT_BYTES_MAX, INPUT_BYTES_MAX, decode_input, encode_input};
 use matcher::{
-    Command, Input, MsgSeqNum, Permission, ReduceOrder, RefusedRequest, RejectReason, SessionId,
-    Timestamp,
+    Command, Input, MsgSeqNum, Numbering, Permission, ReduceOrder, RefusedRequest, RejectReason,
+    SessionId, Timestamp,
 };
 
 use super::{Core, ROOM_FOR_ANYTHING};
@@ -84,9 +85,21 @@ impl Core {
             return false;
         }
         self.deferred.push((session, command));
+        if self.is_told_of(session) {
+            self.submit(session, Command::Note(Numbering::InboundOnly), &WAITS);
+        }
         let Command::SetPermission { scope, .. } = command else { return true };
-        self.submit(session, Command::SetPermission { scope, permission: Permission::CancelOnly });
+        self.submit(
+            session,
+            Command::SetPermission { scope, permission: Permission::CancelOnly },
+            &[],
+        );
         true
+    }
+
+    /// Whether somebody waits for what is deferred of a session.
+    fn is_told_of(&self, session: SessionId) -> bool {
+        self.has_others && session != SessionId::VENUE
     }
 
     /// Does what has waited and fits now; returns how much that was.
@@ -98,7 +111,8 @@ impl Core {
         };
         while let Some(at) = self.deferred.iter().position(|waits| can(self, waits)) {
             let (session, command) = self.deferred.remove(at);
-            self.submit(session, command);
+            let attachment: &[u8] = if self.is_told_of(session) { &WAITED } else { &[] };
+            self.submit(session, command, attachment);
             done += 1;
         }
         done
@@ -115,10 +129,10 @@ impl Core {
     }
 
     /// One turn of our own.
-    fn submit(&mut self, session: SessionId, command: Command) {
+    fn submit(&mut self, session: SessionId, command: Command, attachment: &[u8]) {
         let mut record = [0; INPUT_BYTES_MAX];
         let input = self.unasked(session, command, self.timestamp);
-        let len = encode_input(&input, &[], &mut record);
+        let len = encode_input(&input, attachment, &mut record);
         self.record[..len].copy_from_slice(&record[..len]);
         self.turn(len);
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gateway::order_entry::shards::{WAITED, WAITS};
 use journal::storage::{Disk, Storage, StorageFile};
 use journal::{Opened, Prepared, Synced};
 use matcher::record::CANCELED_BYTES;
@@ -314,6 +315,51 @@ fn what_the_venue_does_waits_until_it_fits() {
     assert!(matches!(told.last(), Some(Event::PhaseChanged { phase: Phase::Continuous, .. })));
     assert_eq!(bed.core.engine().orders_len(), 0);
     assert_eq!(bed.work(), []);
+}
+
+/// Inputs that came with one byte, and it.
+#[derive(Default)]
+struct Marked(Vec<(Command, u8)>);
+
+impl Follower for Marked {
+    fn input(&mut self, head: &TurnHead) {
+        if let [mark] = head.attachment() {
+            self.0.push((head.input.command, *mark));
+        }
+    }
+    fn event(&mut self, _: &TurnHead, _: u32, _: &Event) {}
+    fn end_turn(&mut self, _: &TurnHead) {}
+}
+
+/// Whoever has asked several shards hears from each: that it has done it, or that it waits for room.
+#[test]
+fn one_of_several_says_that_a_cancel_waits() {
+    let all = Command::MassCancel(MassCancelScope::Session);
+    for has_others in [false, true] {
+        let folder = Folder::new();
+        let bed = Bed::new(&folder);
+        let mut bed = if has_others { Bed { core: bed.core.with_others(), ..bed } } else { bed };
+        bed.rest(2_000);
+        bed.fill_up_to(QUARTER / 2);
+        for _ in 0..2 {
+            assert!(bed.ring.push(CLIENT, MsgSeqNum::NONE, &all, &[]));
+            assert_eq!(bed.work(), []);
+        }
+        assert_eq!(bed.core.engine().orders_len(), 2_000);
+        bed.clear();
+        bed.work();
+        let told = bed.work();
+        let canceled = told.iter().filter(|event| matches!(event, Event::Canceled(_))).count();
+        assert_eq!((canceled, bed.core.engine().orders_len()), (2_000, 0));
+        let (mut cutter, mut marked) = (Cutter::default(), Marked::default());
+        let mut tail = bed.opened.log.tail(bed.opened.log.start());
+        while let Some(frame) = tail.next(bed.opened.log.committed()).unwrap() {
+            cutter.frame(&frame, &mut marked).unwrap();
+        }
+        let waits = Command::Note(Numbering::InboundOnly);
+        let expected = [(waits, WAITS[0]), (waits, WAITS[0]), (all, WAITED[0])];
+        assert_eq!(marked.0, if has_others { &expected[..] } else { &[] });
+    }
 }
 
 /// Orders that expire at 100, it is earlier, and there is room for many cancels, but not for that.
