@@ -189,6 +189,7 @@ impl OrderEntry for OverOuch<'_> {
 
     fn hear(&mut self, timeout: Duration, record: &mut Record) -> Result<usize, PlayError> {
         let OverOuch { set, sessions, .. } = self;
+        let is_again = set.reconnects() > 0;
         let mut answered = 0;
         let mut said = |session: usize, said: OuchSaid<'_>| match said {
             OuchSaid::PassedOver(place) => {
@@ -214,6 +215,11 @@ impl OrderEntry for OverOuch<'_> {
                         }
                     }
                     Read::Nothing => {}
+                    // A Cancel that was on its way when the line was lost, and asked again: the first one was answered.
+                    Read::Wrong
+                        if is_again
+                            && answers.is_none()
+                            && matches!(message, FromVenue::CancelReject(_)) => {}
                     Read::Wrong => record.wrong(format_args!("the venue said {message:?}")),
                 }
             }
