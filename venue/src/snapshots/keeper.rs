@@ -40,8 +40,9 @@ const REST_PART: u64 = 8;
 /// A sixteenth of a GiB is replayed and looked through in some tenths of a second, read from the disk too.
 const INDEX_PART: u64 = 16;
 
-/// No index is larger than this part of what it is an index of.
-const INDEX_BYTES_PART: u64 = 16;
+/// No index is larger than this part of what it is an index of: where a million orders rest one is made for each half a
+/// GiB, which is as much as `vesta book` replays below a second.
+const INDEX_BYTES_PART: u64 = 8;
 
 /// Frames between two looks at whether to go on.
 pub(super) const FRAMES_A_LOOK: u32 = 4_096;

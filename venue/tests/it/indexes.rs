@@ -236,7 +236,7 @@ fn a_book_with_many_orders_has_fewer_indexes() {
     let folder = Folder::new();
     let mut bench = Bench::open(&folder);
     let mut keeper = keeper(&bench, EVERY);
-    let profile = Profile { resting: 300, ..Profile::standard() };
+    let profile = Profile { resting: 600, ..Profile::standard() };
     for some in record(profile, 23, 24_000).chunks(200) {
         bench.run(some);
         if keeper.is_index_due() {
