@@ -36,6 +36,7 @@ use crate::fix::{CompId, Fields, Profile, Session};
 use crate::market_data::{self, Client, MarketData, NoMarketData};
 use crate::network::{Network, Ready, Sockets};
 use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, shards};
+use crate::orders::Pages;
 use crate::soup::SoupServer;
 
 use admission::Admission;
@@ -480,6 +481,11 @@ impl<N: Network> Acceptor<N> {
             acceptor.look_at_cancels(setup.id);
         }
         acceptor
+    }
+
+    /// Memory for orders comes from there from now on.
+    pub fn use_pages(&mut self, pages: Pages) {
+        self.entry.use_pages(pages);
     }
 
     /// The same, with `credentials` to decide who may speak for a session.

@@ -29,7 +29,7 @@ use matcher::{
 };
 
 use crate::fix::{Header, Identity, Message, Note, Version, tag};
-use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Restatement, terms_of};
+use crate::orders::{Ending, Moment, ORDERS_PER_SESSION_MAX, Orders, Pages, Restatement, terms_of};
 use crate::zone::Zone;
 use copies::Original;
 pub use copies::{CopiedTo, Copy, EventAt};
@@ -337,6 +337,7 @@ pub struct OrderEntry {
     ouch_options: Vec<u8>,
     reducing: Option<ouch::Reducing>,
     orders_per_session_max: u32,
+    pages: Option<Pages>,
 }
 
 impl OrderEntry {
@@ -355,7 +356,13 @@ impl OrderEntry {
             ouch_options: Vec::new(),
             reducing: None,
             orders_per_session_max: orders_per_session_max.min(ORDERS_PER_SESSION_MAX),
+            pages: None,
         }
+    }
+
+    /// Memory for orders comes from there from now on.
+    pub fn use_pages(&mut self, pages: Pages) {
+        self.pages = Some(pages);
     }
 
     /// ExpireDate(432) ends so from now on. What was entered stays as it is.
@@ -439,7 +446,7 @@ impl OrderEntry {
         if let Some(orders) = orders_mut(&mut self.sessions, input.session)
             && let Some(number) = number_of(&input.command)
         {
-            append(orders, number, &input.command, attachment);
+            append(orders, self.pages.as_ref(), number, &input.command, attachment);
             orders.journaled(number, position);
             if let Command::New(new) = &input.command
                 && quotes::quote_id(attachment).is_some()
@@ -615,12 +622,18 @@ fn number_of(command: &Command) -> Option<OrderNumber> {
 
 /// Enters a number that is the next of its session; the same for a request, which is indexed then, and
 /// for the journal.
-fn append(orders: &mut Orders, number: OrderNumber, command: &Command, attachment: &[u8]) {
+fn append(
+    orders: &mut Orders,
+    pages: Option<&Pages>,
+    number: OrderNumber,
+    command: &Command,
+    attachment: &[u8],
+) {
     if number.0.checked_sub(1) == Some(orders.last_number().0) {
         let cl_ord_id = echo(attachment, tag::CL_ORD_ID).unwrap_or(&[]);
         let account = echo(attachment, tag::ACCOUNT).unwrap_or(&[]);
         let terms = terms_of(command, orders);
-        orders.append(cl_ord_id, account, terms);
+        orders.append_on(pages, cl_ord_id, account, terms);
     }
 }
 
@@ -647,6 +660,7 @@ impl OrderEntry {
             directory: &self.directory,
             day_end: &self.day_end,
             orders,
+            pages: self.pages.as_ref(),
             orders_max: self.orders_per_session_max,
             poss_resend,
             throttled,

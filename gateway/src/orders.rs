@@ -1,6 +1,7 @@
 //! One session's orders of the day: ClOrdID(11) ↔ number, and what became of each order.
 
 mod index;
+mod pages;
 mod saved;
 
 use foldhash::quality::RandomState;
@@ -11,6 +12,7 @@ use matcher::{
 use std::collections::BTreeMap;
 
 use index::Index;
+pub use pages::{PAGES_READY, PageMaker, Pages, pages};
 
 /// Numbers a session can have at most: the texts of more would not be reached by 32 bits.
 pub const ORDERS_PER_SESSION_MAX: u32 = 50_000_000;
@@ -75,6 +77,7 @@ pub struct WhenBusted {
 /// What is known of one number. The fields after `root` are facts of the order, kept at its first number.
 ///
 /// It is a cache line and begins with one: whoever folds the journal waits for each once.
+#[derive(Debug)]
 #[repr(align(64))]
 struct Entry {
     /// Journal position of the turn whose Input carried this number.
@@ -99,7 +102,28 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 64);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+impl Entry {
+    /// Of no number, nothing of which is known.
+    fn blank() -> Entry {
+        Entry {
+            position: NEVER,
+            order_id: OrderId(0),
+            traded_at: NEVER,
+            done_at: NEVER,
+            cum_qty: Qty::ZERO,
+            notional: Notional::ZERO,
+            root: 0,
+            text_at: 0,
+            present: 0,
+            cl_ord_id_len: 0,
+            account_len: 0,
+            terms: Terms::PLAIN,
+            state: State::Entered,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Entered,
     Accepted,
@@ -388,29 +412,38 @@ impl Orders {
     ///
     /// As [`Orders::enter`].
     pub fn append(&mut self, cl_ord_id: &[u8], account: &[u8], terms: Terms) -> OrderNumber {
+        self.append_on(None, cl_ord_id, account, terms)
+    }
+
+    /// The same with the next page taken from `pages`, if one is ready there.
+    ///
+    /// # Panics
+    ///
+    /// As [`Orders::enter`].
+    pub fn append_on(
+        &mut self,
+        pages: Option<&Pages>,
+        cl_ord_id: &[u8],
+        account: &[u8],
+        terms: Terms,
+    ) -> OrderNumber {
         assert!(self.last < ORDERS_PER_SESSION_MAX);
         let (cl_ord_id_len, account_len) = (len(cl_ord_id), len(account));
-        let text_at = self.push_text(cl_ord_id, account);
+        let text_at = self.push_text(pages, cl_ord_id, account);
         let number = self.last + 1;
         let entry = Entry {
-            position: NEVER,
-            order_id: OrderId(0),
-            traded_at: NEVER,
-            done_at: NEVER,
-            cum_qty: Qty::ZERO,
-            notional: Notional::ZERO,
             root: number,
             text_at,
             present: number,
             cl_ord_id_len,
             account_len,
             terms,
-            state: State::Entered,
+            ..Entry::blank()
         };
         match self.entries.last_mut() {
             Some(page) if page.len() < ENTRIES_PER_PAGE => page.push(entry),
             _ => {
-                let mut page = Vec::with_capacity(ENTRIES_PER_PAGE);
+                let mut page = Pages::entries(pages);
                 page.push(entry);
                 self.entries.push(page);
             }
@@ -576,10 +609,10 @@ impl Orders {
         self.texts.get(page).map_or(&[], |page| &page[offset..offset + usize::from(len)])
     }
 
-    fn push_text(&mut self, cl_ord_id: &[u8], account: &[u8]) -> u32 {
+    fn push_text(&mut self, pages: Option<&Pages>, cl_ord_id: &[u8], account: &[u8]) -> u32 {
         let len = cl_ord_id.len() + account.len();
         if self.texts.last().is_none_or(|page| page.len() + len > TEXT_PAGE_BYTES) {
-            self.texts.push(Vec::with_capacity(TEXT_PAGE_BYTES));
+            self.texts.push(Pages::text(pages));
         }
         let page_index = self.texts.len() - 1;
         let page = &mut self.texts[page_index];

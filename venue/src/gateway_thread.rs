@@ -8,6 +8,7 @@ use gateway::acceptor::{Acceptor, History, ROOM_FOR_ORDERS};
 use gateway::network::{Network, Sockets};
 use gateway::order_entry::shards::Original;
 use gateway::order_entry::{EventAt, Inputs, Told, Unreadable};
+use gateway::orders::Pages;
 use journal::{Archive, Hold, Log, Position, Tail};
 use matcher::record::{ATTACHMENT_BYTES_MAX, decode_input};
 use matcher::{Command, Event, Input, MsgSeqNum, OrderNumber, Relayed, Sequence, SessionId};
@@ -192,6 +193,11 @@ impl<N: Network> GatewayLoop<N> {
         if let Some(lanes) = &mut self.requests.lanes {
             lanes.wake_by(home, others);
         }
+    }
+
+    /// Memory for orders comes from there from now on.
+    pub(crate) fn use_pages(&mut self, pages: Pages) {
+        self.acceptor.use_pages(pages);
     }
 
     /// The way to it for what an operator says.

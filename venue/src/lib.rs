@@ -24,6 +24,7 @@ pub mod named;
 pub mod news;
 pub mod operator;
 pub mod outbound;
+mod page_thread;
 mod recovery;
 pub mod reference;
 pub mod release;

@@ -27,6 +27,7 @@ use crate::gateway_thread::GatewayLoop;
 use crate::market_data_thread;
 use crate::news::{Audience, Desk, NotTold, sessions_of};
 use crate::operator::{Action, NotDone, Reloaded};
+use crate::page_thread;
 use crate::recovery::{Names, RecoveryError};
 use crate::release::Release;
 use crate::replay::StateHash;
@@ -366,6 +367,14 @@ impl Venue {
             let _ = rustix::process::setpriority_process(None, LOGON_NICE);
             comparing.run(&gateway);
         })];
+        let (maker, pages) = gateway::orders::pages();
+        parts.gateway.use_pages(pages);
+        let page_fate = Arc::clone(&fate);
+        loops.push(spawn("vesta-pages", Place::new(None, &taken), &fate, move || {
+            // Of this thread alone, as above.
+            let _ = rustix::process::setpriority_process(None, page_thread::NICE);
+            page_thread::run(maker, &page_fate);
+        }));
         if let Some(handshakes) = handshakes {
             let shared = shared.clone();
             loops.push(spawn("vesta-tls", Place::new(None, &taken), &fate, move || {

@@ -20,7 +20,7 @@ use matcher::{
 use super::echo::{Echoes, echo, first_attached};
 use super::{OrderEntry, Told, append, orders_mut};
 use crate::fix::{Message, Note, tag};
-use crate::orders::{Orders, Standing};
+use crate::orders::{Orders, Pages, Standing};
 use crate::saved::{NotSaved, Saved};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 
@@ -251,6 +251,7 @@ pub enum Quoted {
 /// What goes into the ring for one message.
 struct Steps<'o> {
     orders: &'o mut Orders,
+    pages: Option<&'o Pages>,
     quotes: &'o mut Quotes,
     inputs: Vec<(Command, Vec<u8>)>,
 }
@@ -297,7 +298,7 @@ impl Steps<'_> {
         echoes.put(tag::SYMBOL, entry.symbol);
         echoes.put(tag::SIDE, if side == Side::Buy { b"1" } else { b"2" });
         let (command, bytes) = (Command::New(new), echoes.as_bytes().to_vec());
-        append(self.orders, number, &command, &bytes);
+        append(self.orders, self.pages, number, &command, &bytes);
         self.quotes.entered(&new, &bytes);
         self.inputs.push((command, bytes));
     }
@@ -374,7 +375,8 @@ impl OrderEntry {
         orders.index();
         let quotes = &mut self.quotes[session.index()];
         quotes.prune(0, orders);
-        let mut steps = Steps { orders, quotes, inputs: Vec::new() };
+        let pages = self.pages.as_ref();
+        let mut steps = Steps { orders, pages, quotes, inputs: Vec::new() };
         let needs = match asks.whole {
             // Two sides off and two on, and why not.
             Whole::Entries => 4 * asks.entries.len() + 2,

@@ -16,7 +16,7 @@ use super::{
     business,
 };
 use crate::fix::{Message, SessionRejectReason, tag};
-use crate::orders::Orders;
+use crate::orders::{Orders, Pages};
 
 use fields::{
     Asked, BadField, Judged, cl_ord_id, code, optional_text, orig_cl_ord_id, price, qty, required,
@@ -150,6 +150,7 @@ pub(super) struct Border<'a> {
     pub(super) directory: &'a Directory,
     pub(super) day_end: &'a DayEnd,
     pub(super) orders: &'a mut Orders,
+    pub(super) pages: Option<&'a Pages>,
     pub(super) orders_max: u32,
     pub(super) poss_resend: bool,
     pub(super) throttled: bool,
@@ -268,7 +269,7 @@ impl Border<'_> {
     }
 
     fn enter<'m>(&mut self, number: OrderNumber, command: Command) -> Request<'m> {
-        append(self.orders, number, &command, self.echoes.as_bytes());
+        append(self.orders, self.pages, number, &command, self.echoes.as_bytes());
         self.submit(command)
     }
 

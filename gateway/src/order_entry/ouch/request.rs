@@ -12,7 +12,7 @@ use super::{Fact, OuchOrders, QUANTITY_END, Scale};
 use crate::fix::tag;
 use crate::order_entry::echo::Echoes;
 use crate::order_entry::{Directory, OrderEntry, append, orders_mut};
-use crate::orders::{Orders, Standing};
+use crate::orders::{Orders, Pages, Standing};
 use crate::ouch::{
     AccountQueryResponse, Cancel, CancelReject, DISPLAY_ATTRIBUTABLE, DisableOrderEntry,
     DisableResponse, EnableOrderEntry, EnableResponse, Enter, FromClient, FromVenue, MARKET_PRICE,
@@ -90,6 +90,7 @@ fn unsupported(code: RejectReason) -> Refused {
 struct Border<'a> {
     directory: &'a Directory,
     orders: &'a mut Orders,
+    pages: Option<&'a Pages>,
     facts: &'a mut OuchOrders,
     orders_max: u32,
     asks: &'a Asks<'a>,
@@ -114,6 +115,7 @@ impl OrderEntry {
         let mut border = Border {
             directory: &self.directory,
             orders,
+            pages: self.pages.as_ref(),
             facts: &mut self.ouch[session.index()],
             orders_max: self.orders_per_session_max,
             asks,
@@ -205,7 +207,7 @@ impl Border<'_> {
         Attached::Enter(entered).put(&mut echoes);
         put_user_ref(&mut echoes, tag::CL_ORD_ID, enter.user_ref_num);
         put_symbol(&mut echoes, symbol, enter.side);
-        append(self.orders, number, &command, echoes.as_bytes());
+        append(self.orders, self.pages, number, &command, echoes.as_bytes());
         self.facts.enter(number, Fact::of(&command, &entered));
         submit(MsgSeqNum(enter.user_ref_num), command, &echoes)
     }
@@ -365,7 +367,7 @@ impl Border<'_> {
         put_user_ref(&mut echoes, tag::CL_ORD_ID, user_ref_num);
         put_user_ref(&mut echoes, tag::ORIG_CL_ORD_ID, replace.orig_user_ref_num);
         put_symbol(&mut echoes, symbol.as_bytes(), fact.side);
-        append(self.orders, number, &command, echoes.as_bytes());
+        append(self.orders, self.pages, number, &command, echoes.as_bytes());
         self.facts.enter(number, Fact::of(&command, &entered));
         submit(MsgSeqNum(user_ref_num), command, &echoes)
     }
