@@ -32,7 +32,7 @@ use crate::outbound::Outbound;
 use crate::recovery::{Definition, Folds, Names, RecoveryError, definitions, follow, recover};
 use crate::release::Release;
 use crate::replay::ReplayError;
-use crate::ring::{Requests, ring};
+use crate::ring::{CELLS_MAX, Requests, ring};
 use crate::run::StartError;
 use crate::schedule::{Schedule, Since};
 use crate::snapshots::{Keeper, Refused};
@@ -204,7 +204,9 @@ impl Begun {
 
         let (gateway_ring, gateway_taken) = ring(gateway_cells);
         let (operator_ring, operator_taken) = ring(venue_cells);
-        let (schedule_ring, schedule_taken) = ring(venue_cells);
+        // A restart may have a mass cancel for each session, before anybody takes from it.
+        let (schedule_ring, schedule_taken) =
+            ring(venue_cells.max(CELLS_MAX + config.sessions.len()));
         // The venue's own first: what a restart cancels is canceled before the first order is taken.
         let rings = vec![schedule_taken, operator_taken, gateway_taken];
         let space = Arc::new(Space::default());
@@ -287,7 +289,8 @@ impl Begun {
         let canceled: Vec<SessionId> = lost.iter().filter(has_orders).copied().collect();
         for id in &canceled {
             let cancel = Command::MassCancel(MassCancelScope::Session);
-            self.schedule_ring.push(*id, MsgSeqNum::NONE, &cancel, &[]);
+            let pushed = self.schedule_ring.push(*id, MsgSeqNum::NONE, &cancel, &[]);
+            assert!(pushed, "the ring has a cell for each session");
         }
         canceled
     }

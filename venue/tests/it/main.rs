@@ -10,6 +10,7 @@ mod hostile;
 mod indexes;
 mod logon;
 mod loopback;
+mod lost;
 mod market;
 mod multicast;
 mod news;
