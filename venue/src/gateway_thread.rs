@@ -725,13 +725,12 @@ impl Said<'_> {
 mod tests {
     use gateway::acceptor::{AcceptorConfig, Lockout};
     use gateway::order_entry::OrderEntry;
-    use journal::Options;
     use matcher::Relay;
-    use matcher::record::RECORD_VERSION;
 
     use super::*;
     use crate::config::Durability;
     use crate::ring::{RECORD_BYTES, Taken, ring};
+    use crate::scratch::Scratch;
 
     const ANN: SessionId = SessionId(1);
     const CANCEL: Command = Command::Cancel { target: OrderNumber(1) };
@@ -765,18 +764,8 @@ mod tests {
     /// number than that home last.
     #[test]
     fn nothing_overtakes_a_turn_that_is_read_in_parts() {
-        let folder = std::env::temp_dir().join(format!("vesta-in-parts-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let options = Options {
-            dir: folder.join("journal"),
-            live_dir: folder.join("live"),
-            segment_bytes: 1 << 20,
-            record_version: RECORD_VERSION,
-            live_segments_kept: 1,
-            written_ahead: false,
-            first_sequence: 1,
-        };
-        let log = journal::open(&options).unwrap().log;
+        let scratch = Scratch::new("in-parts");
+        let log = scratch.log.clone();
         let mut history = JournalHistory {
             archive: log.archive(),
             outbound: Outbound::default(),
@@ -820,6 +809,5 @@ mod tests {
             teller.end_turn(&head);
         });
         assert_eq!(rest, [(5, Command::Relay(relay(2))), (6, CANCEL)]);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

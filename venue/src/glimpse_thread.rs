@@ -476,27 +476,15 @@ impl<S: Stream> Reader<S> {
 mod tests {
     use std::net::TcpStream;
 
-    use journal::Options;
-    use matcher::record::RECORD_VERSION;
-
     use super::*;
     use crate::config::Durability;
+    use crate::scratch::Scratch;
 
     /// Who reads two snapshots as slowly as he may leaves the third reader one that is no older than it may be.
     #[test]
     fn slow_readers_leave_nobody_an_old_snapshot() {
-        let folder = std::env::temp_dir().join(format!("vesta-glimpse-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let options = Options {
-            dir: folder.join("journal"),
-            live_dir: folder.join("live"),
-            segment_bytes: 1 << 20,
-            record_version: RECORD_VERSION,
-            live_segments_kept: 1,
-            written_ahead: false,
-            first_sequence: 1,
-        };
-        let log = journal::open(&options).unwrap().log;
+        let scratch = Scratch::new("glimpse");
+        let log = scratch.log.clone();
         let any = "127.0.0.1:0".parse().unwrap();
         let (username, password) = (String::new(), String::new());
         let config = Soup { listen: any, username, password, connections_max: 8 };
@@ -551,6 +539,5 @@ mod tests {
         reader(&mut glimpse, None);
         glimpse.serve(true);
         assert_eq!(read(&glimpse), [None, Some(2), Some(2), Some(STALE_NS + 3)]);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

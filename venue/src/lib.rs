@@ -32,6 +32,8 @@ pub mod replay;
 pub mod ring;
 mod run;
 mod schedule;
+#[cfg(test)]
+mod scratch;
 pub mod snapshots;
 pub mod threads;
 pub mod tls;
