@@ -178,22 +178,41 @@ fn segment_ahead(bench: &Bench) {
 /// Set in the process that follows: the folder of the log.
 const FOLLOWER_ENV: &str = "VESTA_BENCH_FOLLOWER";
 
-/// The same turns with nobody looking and with another process that reads every frame as it comes; rounds
-/// alternate.
+/// Set too if it looks all the time.
+const FOLLOWER_SPINS_ENV: &str = "VESTA_BENCH_FOLLOWER_SPINS";
+
+/// How another process waits that has read all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// As `vesta journal tail -f` does.
+    Looks,
+    /// It looks again at once.
+    Spins,
+}
+
+/// Between two looks of `vesta journal tail -f`.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The same turns with nobody looking and with another process that reads every frame; rounds alternate.
 fn followed(bench: &Bench) {
     const TURNS: u64 = 2_000_000;
-    let (mut alone, mut followed, mut slower) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..9 {
-        let mut elapsed = [Duration::ZERO; 2];
-        for (with, elapsed) in [false, true].into_iter().zip(&mut elapsed) {
+    let kinds = [None, Some(Waits::Looks), Some(Waits::Spins)];
+    let mut each: [Vec<Value>; 3] = Default::default();
+    let mut slower: [Vec<Value>; 3] = Default::default();
+    for _ in 0..15 {
+        let mut elapsed = [Duration::ZERO; 3];
+        for (with, elapsed) in kinds.into_iter().zip(&mut elapsed) {
             let folder = Folder::in_memory("followed");
             let opened = folder.open(256 << 20);
             let mut writer = opened.writer;
-            let follower = with.then(|| {
+            let follower = with.map(|waits| {
                 let program = std::env::current_exe().expect("this program");
                 let folder = folder.dir.parent().expect("a folder");
                 let mut command = Command::new(program);
                 command.arg("none").env(FOLLOWER_ENV, folder).stdout(Stdio::piped());
+                if waits == Waits::Spins {
+                    command.env(FOLLOWER_SPINS_ENV, "1");
+                }
                 let mut child = command.spawn().expect("a follower");
                 let mut said = BufReader::new(child.stdout.take().expect("its output"));
                 let mut line = String::new();
@@ -218,17 +237,24 @@ fn followed(bench: &Bench) {
                 assert!(child.wait().expect("its end").success());
             }
         }
-        alone.push(Value::ns_each(elapsed[0], TURNS));
-        followed.push(Value::ns_each(elapsed[1], TURNS));
-        slower.push(Value::ratio(nanos(elapsed[1]), nanos(elapsed[0])));
+        for (at, elapsed_of) in elapsed.iter().enumerate() {
+            each[at].push(Value::ns_each(*elapsed_of, TURNS));
+            slower[at].push(Value::ratio(nanos(*elapsed_of), nanos(elapsed[0])));
+        }
     }
-    bench.figure(
-        "journal/followed by another process, a turn with nobody looking",
-        Unit::Ns,
-        alone,
-    );
-    bench.figure("journal/followed by another process, a turn", Unit::Ns, followed);
-    bench.figure("journal/followed by another process, to nobody looking", Unit::Ratio, slower);
+    let name = "journal/followed by another process";
+    for ((kind, each), slower) in kinds.iter().zip(each).zip(slower) {
+        let what = match kind {
+            None => "nobody looking",
+            Some(Waits::Looks) => "looking as tail -f does",
+            Some(Waits::Spins) => "looking all the time",
+        };
+        bench.figure(&format!("{name}, a turn, {what}"), Unit::Ns, each);
+        if kind.is_some() {
+            let slower_name = format!("{name}, {what}, to nobody looking");
+            bench.figure(&slower_name, Unit::Ratio, slower);
+        }
+    }
 }
 
 /// Reads until all turns of [`followed`] were seen: every frame with its checksum, no sequence left out.
@@ -239,6 +265,7 @@ fn follow_as_another_process(folder: &Path) {
         benches::machine::memory_folder().join(folder.file_name().expect("its name")).join("live");
     let mut reader = Reader::open(&folder.join("journal"), Some(&live_dir)).expect("a log");
     tell("follows");
+    let spins = std::env::var_os(FOLLOWER_SPINS_ENV).is_some();
     let mut seen = 0;
     while seen < TURNS {
         match reader.next().expect("a frame") {
@@ -246,7 +273,8 @@ fn follow_as_another_process(folder: &Path) {
                 assert!(frame.sequence == seen + 1 && frame.payload == [0x5a; 128]);
                 seen += 1;
             }
-            None => std::hint::spin_loop(),
+            None if spins => std::hint::spin_loop(),
+            None => std::thread::park_timeout(LOOK),
         }
     }
     tell(&format!("saw {seen}"));

@@ -342,6 +342,11 @@ impl StorageFile for BadFile {
         self.file.write_at(offset, bytes)
     }
 
+    // By one call, as the disk behind it has it.
+    fn write_both_at(&self, offset: u64, first: &[u8], then: &[u8]) -> io::Result<()> {
+        self.file.write_both_at(offset, first, then)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.disk.stall();
         self.file.sync_data()
