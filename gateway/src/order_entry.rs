@@ -548,6 +548,30 @@ impl OrderEntry {
                     self.ouch_not_reduced(rejected);
                 }
             }
+            Event::Traded(_) | Event::Canceled(_) | Event::Replaced(_) => {
+                self.changed(moment, event);
+            }
+            Event::Restated(restated) => {
+                self.with(restated.session, |orders| {
+                    let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
+                    restate(orders, number, moment, price, cum_qty + leaves_qty);
+                });
+                self.ouch_decremented(restated);
+            }
+            Event::Busted(busted) => {
+                for part in [&busted.buy, &busted.sell] {
+                    self.with(part.session, |orders| orders.busted(part.number, position));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// As [`OrderEntry::event`], of those that change orders that were entered before, wherever they are in memory: trades, ends and
+    /// replaces. What their Input asked for does not matter.
+    pub fn changed(&mut self, moment: Moment, event: &Event) {
+        let (position, _) = moment;
+        match event {
             Event::Traded(traded) => {
                 for fill in [&traded.maker, &traded.taker] {
                     self.with(fill.session, |orders| {
@@ -573,18 +597,6 @@ impl OrderEntry {
                 });
                 if replaced.number == replaced.old_number {
                     self.ouch_reduced(replaced);
-                }
-            }
-            Event::Restated(restated) => {
-                self.with(restated.session, |orders| {
-                    let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
-                    restate(orders, number, moment, price, cum_qty + leaves_qty);
-                });
-                self.ouch_decremented(restated);
-            }
-            Event::Busted(busted) => {
-                for part in [&busted.buy, &busted.sell] {
-                    self.with(part.session, |orders| orders.busted(part.number, position));
                 }
             }
             _ => {}

@@ -6,9 +6,7 @@ use std::fmt;
 
 use gateway::order_entry::OrderEntry;
 use journal::{Log, Position, Snapshots, Tail};
-use matcher::{
-    Command, Engine, Event, Input, Instrument, InstrumentId, Sequence, SessionId, Timestamp,
-};
+use matcher::{Command, Engine, Event, Instrument, InstrumentId, Sequence, SessionId, Timestamp};
 
 use crate::build;
 use crate::config::Config;
@@ -240,14 +238,16 @@ pub(crate) fn recover(
     let (replayed, folded) = std::thread::scope(|scope| {
         let (mut entry, mut others) = folds.halves();
         let followed = log.tail(from);
-        let folding = scope.spawn(move || fold(followed, limit, &mut entry));
-        let replayed = replay_to(&mut tail, limit, &mut replay, &mut others);
-        // What was not replayed is not believed: only then it does not matter what folding it did.
-        let folded = folding.join();
-        (replayed, folded)
+        let (tail, replay) = (&mut tail, &mut replay);
+        let replaying = scope.spawn(move || replay_to(tail, limit, replay, &mut others));
+        // On this thread: the tables of orders are most of what is allocated, and on another one the allocator asks the
+        // kernel for it a page of the table at a time, where the other waits for the same lock.
+        let folded = fold(followed, limit, &mut entry);
+        (joined(replaying.join()), folded)
     });
+    // What was not replayed is not believed: only then it does not matter what folding it did.
     replayed.map_err(RecoveryError::Replay)?;
-    joined(folded).map_err(|error| RecoveryError::Replay(error.into()))?;
+    folded.map_err(|error| RecoveryError::Replay(error.into()))?;
     let (last, end) = (replay.place(), tail.position());
     Ok(Recovered { engine: replay.into_engine(), folds, last, end, from_snapshot, refused })
 }
@@ -281,8 +281,8 @@ const BATCH: usize = 64;
 /// Tells events some at a time: the order that one is about may be anywhere in memory, and to wait for
 /// each in turn takes longer than everything else. So all of a batch are touched before the first is told.
 ///
-/// Requests are told at once. What they enter stands at the end of what there is, and depends on no event
-/// but a definition.
+/// Requests are told at once, and whether they were accepted. What they enter stands at the end of what there is, and depends
+/// on no event but a definition; what happens to it comes after that.
 struct Batch<'a, 'b> {
     entry: &'a mut EntryFold<'b>,
     waiting: Vec<Waiting>,
@@ -290,7 +290,6 @@ struct Batch<'a, 'b> {
 
 struct Waiting {
     position: Position,
-    input: Input,
     index: u32,
     event: Event,
 }
@@ -299,9 +298,10 @@ impl Batch<'_, '_> {
     fn tell(&mut self) {
         let touched = self.waiting.iter().fold(0, |sum, it| sum ^ self.entry.0.touch(&it.event));
         std::hint::black_box(touched);
-        for Waiting { position, input, index, event } in self.waiting.drain(..) {
-            self.entry.0.event(position.0, &input, index, &event);
+        for Waiting { position, index, event } in &self.waiting {
+            self.entry.0.changed((position.0, *index), event);
         }
+        self.waiting.clear();
     }
 }
 
@@ -314,13 +314,9 @@ impl Follower for Batch<'_, '_> {
         match event {
             // Most of what there is, and nothing to an order's name.
             Event::Rested(_) => {}
-            Event::Accepted(_)
-            | Event::Rejected(_)
-            | Event::Traded(_)
-            | Event::Canceled(_)
-            | Event::Replaced(_) => {
-                let (position, input) = (head.position, head.input);
-                self.waiting.push(Waiting { position, input, index, event: *event });
+            Event::Accepted(_) | Event::Rejected(_) => self.entry.event(head, index, event),
+            Event::Traded(_) | Event::Canceled(_) | Event::Replaced(_) => {
+                self.waiting.push(Waiting { position: head.position, index, event: *event });
                 if self.waiting.len() == BATCH {
                     self.tell();
                 }
