@@ -10,6 +10,7 @@ use crate::archive::Archive;
 use crate::control::ControlFile;
 use crate::error::{JournalError, ReadError};
 use crate::mmap::{Cursor, LiveMap, LiveWriter};
+use crate::recover::Owner;
 use crate::retained::Retained;
 use crate::segment::{self, Geometry};
 use crate::tail::Tail;
@@ -67,7 +68,7 @@ pub(crate) struct Shared {
     holds: Mutex<Vec<Weak<Cursor>>>,
     /// Keep a second venue away, from the journal and from the live log, for as long as anything of this one
     /// lives.
-    _locks: [File; 2],
+    locks: (Owner, File),
 }
 
 impl Shared {
@@ -81,7 +82,7 @@ impl Shared {
         committed: Arc<Cursor>,
         control: ControlFile,
         live: Arc<LiveMap>,
-        locks: [File; 2],
+        locks: (Owner, File),
         (first, retained): (u64, Option<Retained>),
     ) -> Shared {
         let end = committed.get();
@@ -105,7 +106,7 @@ impl Shared {
             first: Cursor::new(first),
             retained: Mutex::new(retained.map(Arc::new)),
             holds: Mutex::new(Vec::new()),
-            _locks: locks,
+            locks,
         }
     }
 
@@ -344,6 +345,23 @@ impl Log {
     /// Only the first call of this counts.
     pub fn on_segment_taken(&self, tell: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.taken.0.set(Box::new(tell));
+    }
+
+    /// Notes beside the log that it was stopped in order: what is on disk is all of it, and synced. The next start need not
+    /// write the end of it once more to be sure. Nothing is noted while something is not synced, or if something failed.
+    ///
+    /// For who ends last: nothing may be committed or made any more, and the live log is gone.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written. The next start takes longer.
+    pub fn note_stop(&self) -> Result<(), JournalError> {
+        self.0.check()?;
+        let end = self.committed();
+        if self.durable() < end {
+            return Ok(());
+        }
+        self.0.locks.0.say(Some(end.0))
     }
 
     /// The random number that names this log since it was created.

@@ -23,14 +23,15 @@
 //! What is left is a page that the kernel got, dropped again to use its memory, and then cannot get once more.
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::OFlags;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, u32_at};
 
@@ -306,6 +307,19 @@ const PIECE_BYTES: usize = 1 << 18;
 /// So many pieces are on their way together.
 const AHEAD_PIECES: usize = 4;
 
+/// The kernel reads ahead by itself from here on. Unit: KiB.
+///
+/// Four times what is told ahead. At 512 it reads no piece before it is asked for (ext4, Linux 6.18).
+const READ_AHEAD_KIB_MIN: usize = 4 * AHEAD_PIECES * PIECE_BYTES / 1024;
+
+/// How far the kernel reads ahead in this file at most, 0 if it does not say. Unit: KiB.
+fn reads_ahead_kib(file: &File) -> usize {
+    let Ok(found) = file.metadata() else { return 0 };
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    let said = std::fs::read_to_string(format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb"));
+    said.ok().and_then(|said| said.trim().parse().ok()).unwrap_or(0)
+}
+
 /// A segment mapped for reading only: one on disk, or a live one of another process.
 #[derive(Debug)]
 pub(crate) struct ReadMap {
@@ -316,6 +330,9 @@ pub(crate) struct ReadMap {
     had: Box<[AtomicU64]>,
     /// The kernel was told to fetch up to here for who reads on.
     told: AtomicUsize,
+    file: PathBuf,
+    /// What the kernel is told by that it reads ahead, if it reads far enough ahead by itself.
+    ahead: OnceLock<File>,
     /// The lock on a live segment.
     _held: Option<File>,
 }
@@ -329,19 +346,27 @@ impl ReadMap {
     pub(crate) fn open(file: &Path, max: u64) -> io::Result<ReadMap> {
         #[allow(clippy::cast_possible_wrap)] // Flags.
         let flags = OFlags::NONBLOCK.bits() as i32;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
-        let found = file.metadata()?;
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
+        let found = opened.metadata()?;
         if !found.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
         let len = usize::try_from(found.len().min(max)).unwrap_or(usize::MAX);
         let raw = match len {
             0 => None,
-            _ => Some(MmapOptions::new().len(len).map_raw_read_only(&file)?),
+            _ => Some(MmapOptions::new().len(len).map_raw_read_only(&opened)?),
         };
         let words = len.div_ceil(BLOCK_BYTES * 64);
         let had = std::iter::repeat_with(|| AtomicU64::new(0)).take(words).collect();
-        Ok(ReadMap { raw, len, had, told: AtomicUsize::new(0), _held: None })
+        Ok(ReadMap {
+            raw,
+            len,
+            had,
+            told: AtomicUsize::new(0),
+            file: file.to_path_buf(),
+            ahead: OnceLock::new(),
+            _held: None,
+        })
     }
 
     /// Keeps the lock on the file for as long as the mapping is there.
@@ -382,7 +407,7 @@ impl ReadMap {
             // Each page is told of once: even one that is there takes the kernel a look.
             told = self.told.load(Ordering::Relaxed).max(from);
             if told < to + ahead / 2 {
-                self.fetch(told, to + ahead);
+                self.fetch_ahead(told, to + ahead);
                 self.told.store(to + ahead, Ordering::Relaxed);
                 told = to;
             }
@@ -391,7 +416,7 @@ impl ReadMap {
         while at < to {
             while told < to && told < at + ahead {
                 let piece = PIECE_BYTES.min(to - told);
-                self.fetch(told, told + piece);
+                self.fetch_ahead(told, told + piece);
                 told += piece;
             }
             let piece = PIECE_BYTES.min(to - at);
@@ -473,11 +498,29 @@ impl ReadMap {
         }
     }
 
+    /// As [`ReadMap::fetch`], for who reads from front to back.
+    fn fetch_ahead(&self, from: usize, to: usize) {
+        let Some(file) = self.ahead.get() else { return self.fetch(from, to) };
+        for at in (from..to.min(self.len)).step_by(PIECE_BYTES) {
+            // A byte that is there makes the kernel read on, one that is not makes it begin, and neither waits.
+            let byte = &mut [0];
+            let _ = preadv2(file, &mut [IoSliceMut::new(byte)], at as u64, ReadWriteFlags::NOWAIT);
+        }
+    }
+
     /// Tells the kernel that the mapping is read from front to back.
+    ///
+    /// What it is told to fetch it fetches page by page, 0.35 s of a CPU for a GB. What it reads ahead comes in large pieces, a
+    /// tenth of that, but only if it may read ahead far enough not to be waited for.
     pub(crate) fn read_ahead(&self) {
         if let Some(raw) = &self.raw {
             // Only a hint: without it the same bytes come more slowly.
             let _ = raw.advise(Advice::Sequential);
+            if let Ok(file) = File::open(&self.file)
+                && reads_ahead_kib(&file) >= READ_AHEAD_KIB_MIN
+            {
+                let _ = self.ahead.set(file);
+            }
         }
     }
 

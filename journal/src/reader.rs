@@ -203,7 +203,7 @@ impl Reader {
             }
             // The log may have gone on without this live folder: then it counts no more.
             let owner = std::fs::read(dir.join(LOCK_FILE)).unwrap_or_default();
-            let (instance, _) = read_owner(&owner);
+            let instance = read_owner(&owner).instance;
             if control.is_some() && instance.is_none() {
                 let (file, live_dir) = (dir.join(LOCK_FILE), live_dir.to_path_buf());
                 return Err(ReadError::Owner { file, live_dir });

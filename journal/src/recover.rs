@@ -82,21 +82,27 @@ fn open_locked(
     let snapshots = Snapshots::new(&options.dir, found.log_id, Arc::clone(&storage));
     snapshots.deny_cut(&snapshots.list()?, geometry, Position(position), end.sequence)?;
 
-    let disk_next = settle_disk(options, storage.as_ref(), &found, &end)?;
+    // All of it was synced then, and nobody has written to it since.
+    let is_settled =
+        found.control.is_none() && end.cut.is_none() && owner.said.stopped == Some(position);
+    let disk_next = settle_disk(options, storage.as_ref(), &found, &end, is_settled)?;
     let Found { log_id, control, live, first, retained, .. } = found;
     let source = (!end.source_is_live).then(|| segment::path(&options.dir, end.index));
     // No mapping of ours is left when the live segment is written again.
     drop(live);
     let control = match control {
-        Some(control) => control,
+        Some(control) => {
+            owner.goes_on().map_err(OpenError::Write)?;
+            control
+        }
         None => {
             clear_live(&options.live_dir, None)?;
-            owner.write(unique(storage.as_ref())?, &options.live_dir)?;
+            owner.write(unique(storage.as_ref())?, &options.live_dir).map_err(OpenError::Write)?;
             let result = ControlFile::create(
                 &options.live_dir,
                 options.segment_bytes,
                 log_id,
-                owner.instance.unwrap_or(0),
+                owner.said.instance.unwrap_or(0),
             );
             result.map_err(|error| dir_error(&options.live_dir, options.segment_bytes, error))?
         }
@@ -116,7 +122,7 @@ fn open_locked(
         committed,
         control,
         map,
-        [owner.file, live_lock],
+        (owner, live_lock),
         (first, retained),
     ));
     let mut preparer = Preparer::new(
@@ -190,13 +196,22 @@ pub(crate) fn unique(storage: &dyn Storage) -> Result<u64, OpenError> {
 /// The lock file: who has the journal open, and which live log belongs to it.
 ///
 /// Its text names the live folder and the *instance*, a random number that the control file there
-/// repeats. A live folder with another instance is one the log went on without: it is stale.
+/// repeats. A live folder with another instance is one the log went on without: it is stale. After a stop in order it
+/// says where the log ended, all of it synced.
 #[derive(Debug)]
-struct Owner {
+pub(crate) struct Owner {
     file: File,
     path: PathBuf,
-    instance: Option<u64>,
-    live_dir: Option<PathBuf>,
+    said: Said,
+}
+
+/// What a lock file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) instance: Option<u64>,
+    pub(crate) live_dir: Option<PathBuf>,
+    /// Where the log ended when it was stopped in order.
+    pub(crate) stopped: Option<u64>,
 }
 
 pub(crate) const LOCK_FILE: &str = "lock";
@@ -205,13 +220,12 @@ pub(crate) const LOCK_FILE: &str = "lock";
 const LOCK_LOOKS_MAX: u32 = 20;
 const LOCK_LOOK: Duration = Duration::from_millis(5);
 
-/// The instance and the live folder in the bytes of a lock file; neither if they are not those that
-/// were written.
-pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
+/// What the bytes of a lock file say: nothing if they are not those that were written.
+pub(crate) fn read_owner(bytes: &[u8]) -> Said {
     let checked = bytes.len().saturating_sub(CHECK_LINE_BYTES);
     let (text, check) = bytes.split_at(checked);
     if check != check_line(text).as_bytes() {
-        return (None, None);
+        return Said::default();
     }
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines();
@@ -220,7 +234,8 @@ pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
         .and_then(|line| line.strip_prefix("instance "))
         .and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let live_dir = lines.next().and_then(|line| line.strip_prefix("live ")).map(PathBuf::from);
-    (instance, live_dir)
+    let stopped = lines.next().and_then(|line| line.strip_prefix("stopped "));
+    Said { instance, live_dir, stopped: stopped.and_then(|position| position.parse().ok()) }
 }
 
 /// The live folder of the log in `dir`, as its lock file names it; `None` if there is no such file, or none that is whole.
@@ -228,9 +243,9 @@ pub(crate) fn read_owner(bytes: &[u8]) -> (Option<u64>, Option<PathBuf>) {
 pub fn live_dir_of(dir: &Path) -> Option<PathBuf> {
     let mut bytes = Vec::new();
     let file = File::open(dir.join(LOCK_FILE)).ok()?;
-    // It has three lines.
+    // It has three lines, or four.
     std::io::Read::read_to_end(&mut file.take(OWNER_BYTES_MAX), &mut bytes).ok()?;
-    read_owner(&bytes).1
+    read_owner(&bytes).live_dir
 }
 
 /// Bytes of a lock file, at most: a path, and little else.
@@ -260,24 +275,42 @@ impl Owner {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let (instance, live_dir) = read_owner(&bytes);
-        Ok(Owner { file, path, instance, live_dir })
+        let said = read_owner(&bytes);
+        Ok(Owner { file, path, said })
     }
 
-    fn write(&mut self, instance: u64, live_dir: &Path) -> Result<(), OpenError> {
-        self.instance = Some(instance);
+    /// Of a new live log.
+    fn write(&mut self, instance: u64, live_dir: &Path) -> Result<(), JournalError> {
         let live_dir = std::path::absolute(live_dir).unwrap_or_else(|_| live_dir.to_path_buf());
-        let text = format!("instance {instance:016x}\nlive {}\n", live_dir.display());
-        let text = text.clone() + &check_line(text.as_bytes());
+        self.said = Said { instance: Some(instance), live_dir: Some(live_dir), stopped: None };
+        self.say(None)
+    }
+
+    /// The log goes on: it is not where it was stopped any more.
+    fn goes_on(&mut self) -> Result<(), JournalError> {
+        if self.said.stopped.take().is_some() { self.say(None) } else { Ok(()) }
+    }
+
+    /// Says that the log was stopped in order at `position`, or that it was not.
+    pub(crate) fn say(&self, stopped: Option<u64>) -> Result<(), JournalError> {
+        let Said { instance, live_dir, .. } = &self.said;
+        let live_dir = live_dir.as_deref().unwrap_or(Path::new(""));
+        let mut text = format!(
+            "instance {:016x}\nlive {}\n",
+            instance.unwrap_or_default(),
+            live_dir.display()
+        );
+        if let Some(position) = stopped {
+            text.push_str(&format!("stopped {position}\n"));
+        }
+        text.push_str(&check_line(text.as_bytes()));
         let mut file = &self.file;
         let written = file
             .set_len(0)
             .and_then(|()| io::Seek::rewind(&mut file))
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all());
-        written.map_err(|error| {
-            OpenError::Write(JournalError::Io { doing: "write", file: self.path.clone(), error })
-        })
+        written.map_err(|error| JournalError::Io { doing: "write", file: self.path.clone(), error })
     }
 }
 
@@ -377,7 +410,7 @@ fn live_in_use(
         dir: options.dir.clone(),
         live_dir: live_dir.to_path_buf(),
         pid: control.map(|control| control.read().pid).filter(|pid| *pid != 0),
-        is_copy: instance.is_some() && instance == owner.instance,
+        is_copy: instance.is_some() && instance == owner.said.instance,
     }
 }
 
@@ -471,14 +504,16 @@ impl Found {
         let header = match map_segment(&first_file, first) {
             Ok((_, header)) => header,
             // A lock file that names a live log was written when the first segment was begun.
-            Err(ReadError::Header { why: HeaderFault::Torn, .. }) if owner.instance.is_none() => {
+            Err(ReadError::Header { why: HeaderFault::Torn, .. })
+                if owner.said.instance.is_none() =>
+            {
                 None
             }
             Err(error) => return Err(error.into()),
         };
         let Some(header) = header else {
             // Made, but not begun: a crash while it was created.
-            if owner.instance.is_some() || any_written(dir, &indexes)? {
+            if owner.said.instance.is_some() || any_written(dir, &indexes)? {
                 let why = HeaderFault::Blank;
                 return Err(ReadError::Header { file: first_file, why }.into());
             }
@@ -752,7 +787,7 @@ fn own_control(
             expected: Some(log_id),
         });
     }
-    let instance = owner.instance;
+    let instance = owner.said.instance;
     // A crash leaves this only while no live segment is begun.
     if instance.is_none() && control.is_some() && has_begun(&options.live_dir)? {
         let (file, live_dir) = (owner.path.clone(), options.live_dir.clone());
@@ -760,7 +795,7 @@ fn own_control(
     }
     let control = control.filter(|control| Some(control.instance()) == instance);
     if control.is_none()
-        && let Some(elsewhere) = &owner.live_dir
+        && let Some(elsewhere) = &owner.said.live_dir
         && let Ok(Some(other)) = ControlFile::open(elsewhere, false)
         && (other.log_id(), Some(other.instance())) == (log_id, instance)
     {
@@ -875,19 +910,27 @@ fn settle_disk(
     storage: &dyn Storage,
     found: &Found,
     end: &End,
+    is_settled: bool,
 ) -> Result<u64, OpenError> {
     let dir = &options.dir;
     let segment_bytes = options.segment_bytes as usize;
     let later: Vec<u64> =
         segment::list(dir)?.into_iter().filter(|index| *index > end.index).collect();
     let mut disk_next = end.index + 1;
+    let mut untouched = Vec::new();
     for index in &later {
-        let (map, _) = map_begun(&segment::path(dir, *index), *index, found.log_id)?;
+        let file = segment::path(dir, *index);
+        let (map, _) = map_begun(&file, *index, found.log_id)?;
         if map.len() != segment_bytes {
             // A crash while it was made: nothing was made after it.
             break;
         }
         disk_next = index + 1;
+        let first = BLOCK_BYTES.min(segment_bytes);
+        map.have(0, first).map_err(|error| unread(&file, error))?;
+        if is_zero(&map.bytes()[..first]) {
+            untouched.push(*index);
+        }
     }
     // What a live log says to be synced is; of everything else only a write of our own makes sure. A sync that
     // failed left bytes in the kernel's cache that read well, that no later sync writes, and that the end of the
@@ -905,13 +948,18 @@ fn settle_disk(
     // full segment has one behind it.
     for index in later.into_iter().rev() {
         if index < disk_next {
+            // A process writes a segment from its beginning on, so where that is zero the end of one has left nothing: of
+            // a machine it may have left anything.
+            if is_settled || durable > 0 && untouched.contains(&index) {
+                continue;
+            }
             settle_segment(options, storage, index, &[], (blank, &distrust))?;
             continue;
         }
         let file = segment::path(dir, index);
         storage.remove(&file).map_err(|error| JournalError::Io { doing: "remove", file, error })?;
     }
-    for index in end.settle_from..=end.index {
+    for index in (end.settle_from..=end.index).filter(|_| !is_settled) {
         let loaded = found.load(index, end.source_is_live)?;
         let source = loaded.get().all()?;
         let used = if index == end.index { end.offset as usize } else { segment_bytes };
@@ -948,29 +996,36 @@ fn settle_segment(
         }
     }
     let map = map_file(&file)?;
+    map.read_ahead();
     let opened = storage.open(&file).map_err(|error| io("open", error))?;
     let mut block = [0; BLOCK_BYTES];
     for at in (0..options.segment_bytes as usize).step_by(BLOCK_BYTES) {
-        let block = &mut block[..BLOCK_BYTES.min(options.segment_bytes as usize - at)];
-        block.fill(0);
-        if let Some(rest) = wanted.get(at..) {
-            let len = rest.len().min(block.len());
-            block[..len].copy_from_slice(&rest[..len]);
-        }
+        let end = (at + BLOCK_BYTES).min(options.segment_bytes as usize);
+        let rest = &wanted[at.min(wanted.len())..end.min(wanted.len())];
         // A file that ends too early differs, and grows; what the disk does not give is written to it again.
-        let end = at + block.len();
         let had = map.have(at, end).ok().and_then(|()| map.bytes().get(at..end));
-        let differs = had != Some(block);
+        let differs = had.is_none_or(|had| {
+            let (first, then) = had.split_at(rest.len());
+            first != rest || !is_zero(then)
+        });
         if end > synced || differs {
             if differs && at < synced {
                 distrust();
             }
+            let block = &mut block[..end - at];
+            block[..rest.len()].copy_from_slice(rest);
+            block[rest.len()..].fill(0);
             opened.write_at(at as u64, block).map_err(|error| io("write", error))?;
         }
     }
     // Even what reads well may be in the kernel's cache only.
     opened.sync_data().map_err(|error| io("sync", error))?;
     Ok(())
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    // By the words of the machine.
+    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }
 
 /// Makes the live segment that the log goes on in, and drops all others.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use journal::storage::{Disk, Storage, StorageFile};
-use journal::{Options, open_with};
+use journal::{Opened, Options, open_with};
 
 use crate::support::{TempDir, append, read_log, sizes};
 
@@ -26,6 +26,8 @@ struct Cache {
     dirty: BTreeMap<PathBuf, BTreeSet<usize>>,
     /// The next sync of this file fails.
     fails: Option<PathBuf>,
+    /// Files that were written to.
+    written: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,11 @@ impl CachedDisk {
         let mut cache = self.0.lock().unwrap();
         cache.disk.get_mut(path).unwrap()[at] ^= 1;
         std::fs::write(path, &cache.disk[path]).unwrap();
+    }
+
+    /// The files that were written to since it was asked last, without those that were made since.
+    fn take_written(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.0.lock().unwrap().written).into_iter().collect()
     }
 
     /// The machine ends: the cache is gone.
@@ -89,6 +96,7 @@ impl StorageFile for CachedFile {
         let from = usize::try_from(offset).unwrap();
         let sectors = from / SECTOR..=(from + bytes.len()).saturating_sub(1) / SECTOR;
         cache.dirty.entry(self.path.clone()).or_default().extend(sectors);
+        cache.written.insert(self.path.clone());
         self.file.write_all_at(bytes, offset)
     }
 
@@ -161,4 +169,77 @@ fn what_a_recovery_mended_and_could_not_sync_is_mended_again() {
     disk.end();
     std::fs::remove_dir_all(&options.live_dir).unwrap();
     assert_eq!(sizes(&read_log(&open().unwrap().log)), recovered);
+}
+
+#[test]
+fn what_was_stopped_in_order_is_not_written_again() {
+    let temp = TempDir::new();
+    let (options, disk) = (temp.options(), CachedDisk::default());
+    let open = || open_with(&options, Arc::new(disk.clone())).unwrap();
+    let segment = |index: u64| options.dir.join(format!("{index:016}.seg"));
+    let stop = |opened: Opened| {
+        opened.log.note_stop().unwrap();
+        drop(opened);
+        std::fs::remove_dir_all(&options.live_dir).unwrap();
+    };
+
+    let mut opened = open();
+    append(&mut opened.writer, 1, 400, 1000);
+    // Not synced: nothing is noted.
+    opened.log.note_stop().unwrap();
+    assert!(!lock_of(&options).contains("stopped"));
+    opened.syncer.step().unwrap();
+    let recovered = sizes(&read_log(&opened.log));
+    let end = opened.log.committed();
+    stop(opened);
+    assert!(lock_of(&options).contains(&format!("\nstopped {end}\ncheck ")));
+
+    disk.take_written();
+    let mut opened = open();
+    assert_eq!(disk.take_written(), Vec::<PathBuf>::new());
+    assert_eq!(sizes(&read_log(&opened.log)), recovered);
+    assert!(!lock_of(&options).contains("stopped"), "the log goes on");
+    append(&mut opened.writer, 2, 400, 1000);
+    opened.syncer.step().unwrap();
+    drop(opened);
+
+    // The end of a machine: nobody knows what was synced.
+    std::fs::remove_dir_all(&options.live_dir).unwrap();
+    disk.take_written();
+    let opened = open();
+    assert!(disk.take_written().contains(&segment(0)));
+    assert_eq!(sizes(&read_log(&opened.log)).len(), 2);
+    stop(opened);
+
+    // Somebody has written behind the end since.
+    disk.turn_a_bit(&segment(0), usize::try_from(options.segment_bytes).unwrap() - 100);
+    let opened = open();
+    assert!(opened.recovery.cut.is_some());
+    assert!(disk.take_written().contains(&segment(0)));
+    drop(opened);
+    std::fs::remove_dir_all(&options.live_dir).unwrap();
+    assert!(open().recovery.cut.is_none());
+}
+
+#[test]
+fn what_a_process_left_in_a_segment_made_ahead_is_wiped() {
+    let temp = TempDir::new();
+    let (options, disk) = (temp.options(), CachedDisk::default());
+    let open = || open_with(&options, Arc::new(disk.clone())).unwrap();
+    let mut opened = open();
+    append(&mut opened.writer, 1, 400, 1000);
+    opened.syncer.step().unwrap();
+    drop(opened);
+    let ahead = options.dir.join("0000000000000001.seg");
+    disk.take_written();
+    drop(open());
+    assert!(!disk.take_written().contains(&ahead), "it is as it was made");
+    disk.turn_a_bit(&ahead, 300);
+    drop(open());
+    assert_eq!(disk.take_written().last(), Some(&ahead));
+    assert!(std::fs::read(&ahead).unwrap().iter().all(|byte| *byte == 0));
+}
+
+fn lock_of(options: &Options) -> String {
+    std::fs::read_to_string(options.dir.join("lock")).unwrap()
 }
