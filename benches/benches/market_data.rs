@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -109,14 +110,18 @@ fn lag(list: &[Request], thousands: u32, lines: usize) -> Sorted {
     while multicast.publish().expect("a journal") {}
     drain(&heard, |_| {});
     let over = AtomicBool::new(false);
+    // The core does not begin while the feed's thread still touches the memory for what it measures.
+    let both = Barrier::new(2);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             pin(0);
+            both.wait();
             paced(&mut core, &mut ring, list, Duration::from_millis(1) / thousands, &over);
         });
         let measured = scope.spawn(|| {
             pin(1);
             let mut times = Times::with_capacity(4 * 1_000_000);
+            both.wait();
             while !over.load(Ordering::Acquire) {
                 if !multicast.publish().expect("a journal") {
                     std::hint::spin_loop();
