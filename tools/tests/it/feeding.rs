@@ -24,7 +24,7 @@ use crate::support::{
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// A journal of so many requests by chance: orders that trade, rest, shrink, move and go.
-fn busy_journal(folder: &Folder, requests: u32) -> PathBuf {
+pub(crate) fn busy_journal(folder: &Folder, requests: u32) -> PathBuf {
     let mut market = Market::open(folder);
     let mut random = Random::new(0x17C4);
     let mut known: Vec<(usize, String, u8, String)> = Vec::new();
@@ -58,7 +58,7 @@ fn busy_journal(folder: &Folder, requests: u32) -> PathBuf {
     market.close(folder)
 }
 
-fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (PathBuf, Value) {
+pub(crate) fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (PathBuf, Value) {
     let out = folder.path().join("day.itch");
     let _ = fs::remove_file(&out);
     let (dir, file) = (journal.to_str().unwrap(), out.to_str().unwrap());
@@ -97,7 +97,7 @@ fn orders(mirror: &Mirror) -> Vec<String> {
 }
 
 /// The same of the venue's own book, as its journal has it: prices have two decimals and lots one.
-fn resting(journal: &Path) -> Vec<String> {
+pub(crate) fn resting(journal: &Path) -> Vec<String> {
     let dir = journal.to_str().unwrap();
     let book = run(&["book", dir, "--symbol", "BTC-USD", "--orders", "--json"]).json();
     let side = |name: &str, letter| -> Vec<String> {

@@ -13,6 +13,7 @@ mod dissecting;
 mod drop_copy;
 mod explaining;
 mod exporting;
+mod feed_crates;
 mod feeding;
 mod formats;
 mod importing;
