@@ -85,16 +85,17 @@ fn open_locked(
     // All of it was synced then, and nobody has written to it since.
     let is_settled =
         found.control.is_none() && end.cut.is_none() && owner.said.stopped == Some(position);
+    if !is_settled {
+        // Before anything is written: should that fail, the next start does not believe what is not so any more.
+        owner.goes_on().map_err(OpenError::Write)?;
+    }
     let disk_next = settle_disk(options, storage.as_ref(), &found, &end, is_settled)?;
     let Found { log_id, control, live, first, retained, .. } = found;
     let source = (!end.source_is_live).then(|| segment::path(&options.dir, end.index));
     // No mapping of ours is left when the live segment is written again.
     drop(live);
     let control = match control {
-        Some(control) => {
-            owner.goes_on().map_err(OpenError::Write)?;
-            control
-        }
+        Some(control) => control,
         None => {
             clear_live(&options.live_dir, None)?;
             owner.write(unique(storage.as_ref())?, &options.live_dir).map_err(OpenError::Write)?;
@@ -919,16 +920,15 @@ fn settle_disk(
     let mut disk_next = end.index + 1;
     let mut untouched = Vec::new();
     for index in &later {
-        let file = segment::path(dir, *index);
-        let (map, _) = map_begun(&file, *index, found.log_id)?;
+        let (map, _) = map_begun(&segment::path(dir, *index), *index, found.log_id)?;
         if map.len() != segment_bytes {
             // A crash while it was made: nothing was made after it.
             break;
         }
         disk_next = index + 1;
         let first = BLOCK_BYTES.min(segment_bytes);
-        map.have(0, first).map_err(|error| unread(&file, error))?;
-        if is_zero(&map.bytes()[..first]) {
+        // What the disk does not give is written to it again.
+        if map.have(0, first).is_ok() && is_zero(&map.bytes()[..first]) {
             untouched.push(*index);
         }
     }
@@ -1024,7 +1024,7 @@ fn settle_segment(
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
-    // By the words of the machine.
+    // All of them, not up to the first that is not: so the compiler takes many at once.
     bytes.iter().fold(0, |all, byte| all | byte) == 0
 }
 

@@ -211,8 +211,13 @@ fn what_was_stopped_in_order_is_not_written_again() {
     assert_eq!(sizes(&read_log(&opened.log)).len(), 2);
     stop(opened);
 
-    // Somebody has written behind the end since.
+    // Somebody has written behind the end since. Until that is wiped for sure nothing is believed.
     disk.turn_a_bit(&segment(0), usize::try_from(options.segment_bytes).unwrap() - 100);
+    disk.fail_next_sync(&segment(0));
+    assert!(open_with(&options, Arc::new(disk.clone())).is_err());
+    assert!(!lock_of(&options).contains("stopped"));
+    disk.take_written();
+    disk.end();
     let opened = open();
     assert!(opened.recovery.cut.is_some());
     assert!(disk.take_written().contains(&segment(0)));
