@@ -4,6 +4,9 @@
 //! A round of each after the other, in one program. Times are from the moment a command was due. During the
 //! rounds with faults no sync comes back for a second from a third of the round on, and there is no room for a
 //! new segment for 0.2 s after that.
+//!
+//! After them the same amount of bytes by the same clock with no journal at all ([`benches::batches`]): what this disk gives at best, and how
+//! late a thread is that only looks at the clock.
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use benches::batches::{self, Bare, Due, Load};
 use benches::measure::{Bench, Sorted, Times, Unit, Value, on_cpu, pin};
 use benches::orders::{OPERATIONS, Request, SEED, STANDARD, requests, stream};
 use benches::rig::{Folder, Helpers, core, push};
@@ -61,6 +65,14 @@ enum Kind {
     /// As [`Kind::Disk`], and a thread that never sleeps is on the syncer's CPU.
     Hogged,
 }
+
+/// What the bare rounds ask of the disk.
+const LOADS: [(&str, Load); 4] = [
+    ("", Load::None),
+    (" write and sync of what is due", Load::Batches),
+    (" write and sync of what is due, as many zeroes beside it", Load::Zeroes),
+    (" write and sync, zeroes, and a stall", Load::Stall(STALL, STALL.saturating_add(STALL))),
+];
 
 fn main() {
     let bench = Bench::new("paced");
@@ -122,9 +134,16 @@ fn rate(bench: &Bench, name: &str, list: &[Request], thousands: u64, cpus: Cpus)
     let list: Vec<&Request> = list.iter().take(commands).collect();
     let kinds = [Kind::Memory, Kind::Disk, Kind::Faults, Kind::Hogged];
     let mut rounds: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
+    let mut floors: Vec<Vec<Bare>> = LOADS.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (kind, rounds) in kinds.iter().zip(&mut rounds) {
             rounds.push(round(&list, thousands, *kind, cpus));
+        }
+        let folder = Folder::on_disk(Path::new(DISK), "batches");
+        let commands = list.len() as u64;
+        let due = Due { commands, per_ms: thousands, bytes: rounds[0][0].bytes };
+        for ((_, load), floor) in LOADS.iter().zip(&mut floors) {
+            floor.push(batches::bare(folder.base(), due, (cpus.sync, cpus.core), *load));
         }
     }
     let figure = |what: &str, unit, rounds: &[Round], of: &dyn Fn(&Round) -> u64| {
@@ -154,20 +173,36 @@ fn rate(bench: &Bench, name: &str, list: &[Request], thousands: u64, cpus: Cpus)
         bench.figure(&format!("{name}, {what}, taken"), Unit::ThousandsPerSecond, rate);
     }
     bench.note(&format!("{name}, {} B of journal a command", rounds[0][0].bytes));
-    let (memory, others) = rounds.split_at(1);
-    for (what, others) in ["disk", "disk that stalls and is full"].iter().zip(others) {
-        // Signed: the smaller of the two may be either.
-        let mut above: Vec<i128> = memory[0]
-            .iter()
-            .zip(others)
-            .map(|(a, b)| i128::from(b.turns.at(999)) - i128::from(a.turns.at(999)))
-            .collect();
-        above.sort_unstable();
-        bench.note(&format!(
-            "{name}, {what}: p99.9 above memory, ns: median {}, all {above:?}",
-            above[above.len() / 2]
-        ));
+    for ((what, load), floor) in LOADS.iter().zip(&floors) {
+        let figure = |of: &str, value: &dyn Fn(&Bare) -> u64| {
+            let values = floor.iter().map(|it| Value::us(value(it))).collect();
+            bench.figure(&format!("{name}, bare{what}, {of}"), Unit::Us, values);
+        };
+        figure("to be seen, p99", &|it| it.seen.at(990));
+        figure("to be seen, p99.9", &|it| it.seen.at(999));
+        if matches!(load, Load::Batches | Load::Zeroes) {
+            figure("to the disk, p50", &|it| it.durable.at(500));
+            figure("to the disk, p90", &|it| it.durable.at(900));
+        }
     }
+    let commits = |rounds: &[Round]| rounds.iter().map(|it| it.turns.at(999)).collect::<Vec<_>>();
+    let seen = |rounds: &[Bare]| rounds.iter().map(|it| it.seen.at(999)).collect::<Vec<_>>();
+    let (memory, nothing) = (commits(&rounds[0]), seen(&floors[0]));
+    above(bench, &format!("{name}, disk: p99.9 above memory"), &memory, &commits(&rounds[1]));
+    let what = format!("{name}, disk that stalls and is full: p99.9 above memory");
+    above(bench, &what, &memory, &commits(&rounds[2]));
+    for ((what, _), floor) in LOADS.iter().zip(&floors).skip(1) {
+        let what = format!("{name}, bare{what}: p99.9 above one with nothing on the disk");
+        above(bench, &what, &nothing, &seen(floor));
+    }
+}
+
+/// By how much times of one kind are above those of another of the same round. Signed: the smaller of the two may be either.
+fn above(bench: &Bench, what: &str, low: &[u64], high: &[u64]) {
+    let mut above: Vec<i128> =
+        low.iter().zip(high).map(|(a, b)| i128::from(*b) - i128::from(*a)).collect();
+    above.sort_unstable();
+    bench.note(&format!("{what}, ns: median {}, all {above:?}", above[above.len() / 2]));
 }
 
 struct Round {

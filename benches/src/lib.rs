@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout)] // The figures are the product.
 
+pub mod batches;
 pub mod fill;
 pub mod floor;
 pub mod machine;

@@ -57,6 +57,16 @@ impl Folder {
         Folder { dir: dir.to_path_buf(), live_dir: live.join("live"), stay: true }
     }
 
+    /// The folder on the disk that the synced segments' one is in.
+    ///
+    /// # Panics
+    ///
+    /// Never: it was made with one.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        self.dir.parent().expect("a folder in a folder")
+    }
+
     /// Folders with everything in memory: what is measured there does not depend on a disk.
     #[must_use]
     pub fn in_memory(name: &str) -> Folder {
