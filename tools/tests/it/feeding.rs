@@ -68,7 +68,7 @@ pub(crate) fn export(journal: &Path, folder: &Folder, args: &[&str]) -> (PathBuf
 }
 
 /// The messages of a BinaryFILE, as bytes.
-fn binary_file(path: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn binary_file(path: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(path).unwrap();
     let (mut rest, mut messages) = (&bytes[..], Vec::new());
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
@@ -332,7 +332,7 @@ fn node() -> Option<Command> {
 }
 
 /// A venue with everything of the feed, in `folder`.
-fn venue(folder: &Folder) -> (Venue, [SocketAddrV4; 2]) {
+pub(crate) fn venue(folder: &Folder) -> (Venue, [SocketAddrV4; 2]) {
     let file = folder.write("vesta.toml", &config_text(folder, &["MAKER", "TAKER"]));
     let mut config = Config::load(&file).unwrap();
     let any = "127.0.0.1:0".parse().unwrap();
@@ -546,7 +546,7 @@ fn watch_shows_the_ladder_and_its_changes() {
     assert_eq!(ended.json()["bids"][0]["price"], "49000.5000");
 }
 
-fn sessions(venue: &Venue) -> tools::fix_conn::FixSet {
+pub(crate) fn sessions(venue: &Venue) -> tools::fix_conn::FixSet {
     let target = tools::fix_conn::FixTarget {
         address: venue.fix_addr(),
         comp_id: "VESTA".into(),
@@ -557,7 +557,7 @@ fn sessions(venue: &Venue) -> tools::fix_conn::FixSet {
     tools::fix_conn::FixSet::connect(target, &logins).unwrap()
 }
 
-fn order(set: &mut tools::fix_conn::FixSet, id: &str, price: &str) {
+pub(crate) fn order(set: &mut tools::fix_conn::FixSet, id: &str, price: &str) {
     use gateway::fix::tag;
     let now = venue::clock::now();
     set.send(0, now, b"D", |order| {
