@@ -22,6 +22,7 @@ use venue::config::{Mold, MoldLine};
 use venue::feed_thread::{FeedIndex, FeedLoop, FeedParts, Multicast, WINDOW};
 use venue::release::Release;
 use venue::ring::Requests;
+use venue::threads::Sleeper;
 use venue::{Clock, Config, Core, Durability, Turned, clock};
 
 const SEGMENT_BYTES: u32 = 256 << 20;
@@ -54,18 +55,27 @@ fn main() {
             }
         }
     }
+    if bench.wants("market_data/another reader") {
+        another(&bench, &list);
+    }
     if bench.wants("market_data/readers") {
         readers(&bench, &list[..COMMANDS]);
     }
 }
 
-/// The core's thread: commands by the clock, each taken at once.
-fn paced(core: &mut Core, ring: &mut Requests, list: &[Request], gap: Duration, over: &AtomicBool) {
+/// The core's thread: commands by the clock, each taken at once. `meanwhile` is what it does besides.
+fn paced(
+    (core, ring): (&mut Core, &mut Requests),
+    list: &[Request],
+    gap: Duration,
+    over: &AtomicBool,
+    mut meanwhile: impl FnMut(),
+) {
     let began = Instant::now();
     for (n, request) in (0..).zip(list) {
         let due = gap * n;
         while began.elapsed() < due {
-            std::hint::spin_loop();
+            meanwhile();
         }
         if due > ROUND {
             break;
@@ -82,6 +92,36 @@ fn lag(list: &[Request], thousands: u32, lines: usize) -> Sorted {
     let folder = Folder::in_memory("lag");
     let Opened { writer, log, .. } = folder.open(SEGMENT_BYTES);
     let (mut core, mut ring) = core(writer, SESSIONS, CELLS);
+    let (mut multicast, heard) = multicast(&log, lines);
+    let over = AtomicBool::new(false);
+    // The core does not begin while the feed's thread still touches the memory for what it measures.
+    let both = Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(0);
+            both.wait();
+            let gap = Duration::from_millis(1) / thousands;
+            paced((&mut core, &mut ring), list, gap, &over, std::hint::spin_loop);
+        });
+        let measured = scope.spawn(|| {
+            pin(1);
+            let mut times = Times::with_capacity(4 * 1_000_000);
+            both.wait();
+            while !over.load(Ordering::Acquire) {
+                if !multicast.publish().expect("a journal") {
+                    std::hint::spin_loop();
+                    continue;
+                }
+                hear(&heard, &mut times);
+            }
+            times.sorted()
+        });
+        measured.join().expect("the feed")
+    })
+}
+
+/// The lines of a feed, and who hears them.
+fn multicast(log: &Log, lines: usize) -> (Multicast, Vec<UdpSocket>) {
     let heard: Vec<UdpSocket> = (0..lines)
         .map(|_| {
             let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
@@ -104,40 +144,22 @@ fn lag(list: &[Request], thousands: u32, lines: usize) -> Sorted {
         requests: None,
     };
     let release = Release::new(log.clone(), Durability::Memory);
-    let from = (&log, Position(0), release);
+    let from = (log, Position(0), release);
     let time = (Clock::Machine, Timestamp(0));
     let mut multicast = Multicast::new(&mold, time, from, (Publisher::new(), 1)).expect("lines");
     while multicast.publish().expect("a journal") {}
     drain(&heard, |_| {});
-    let over = AtomicBool::new(false);
-    // The core does not begin while the feed's thread still touches the memory for what it measures.
-    let both = Barrier::new(2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            pin(0);
-            both.wait();
-            paced(&mut core, &mut ring, list, Duration::from_millis(1) / thousands, &over);
-        });
-        let measured = scope.spawn(|| {
-            pin(1);
-            let mut times = Times::with_capacity(4 * 1_000_000);
-            both.wait();
-            while !over.load(Ordering::Acquire) {
-                if !multicast.publish().expect("a journal") {
-                    std::hint::spin_loop();
-                    continue;
-                }
-                let now = clock::now().0 % DAY_NS;
-                drain(&heard, |message| {
-                    let mut time = [0; 8];
-                    time[2..].copy_from_slice(&message[5..11]);
-                    times.push(now.saturating_sub(u64::from_be_bytes(time)));
-                });
-            }
-            times.sorted()
-        });
-        measured.join().expect("the feed")
-    })
+    (multicast, heard)
+}
+
+/// How long ago each message that waits on line A was made.
+fn hear(heard: &[UdpSocket], times: &mut Times) {
+    let now = clock::now().0 % DAY_NS;
+    drain(heard, |message| {
+        let mut time = [0; 8];
+        time[2..].copy_from_slice(&message[5..11]);
+        times.push(now.saturating_sub(u64::from_be_bytes(time)));
+    });
 }
 
 /// Every message that waits on line A; what waits on the others is thrown away.
@@ -161,6 +183,65 @@ enum Readers {
     Asleep,
     /// Two hundred that read.
     Many,
+}
+
+/// The same lag where the core's thread publishes too, as a venue with `layout = "joined"` does, with and without readers over SoupBinTCP
+/// on the other CPU, in turn.
+fn another(bench: &Bench, list: &[Request]) {
+    const KINDS: [(Readers, &str); 3] = [
+        (Readers::Nobody, "nobody"),
+        (Readers::Asleep, "one that never reads"),
+        (Readers::Many, "200 that read"),
+    ];
+    let name = "market_data/another reader, 20 k commands/s";
+    let mut rounds: [Vec<Sorted>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for ((kind, _), rounds) in KINDS.iter().zip(&mut rounds) {
+            rounds.push(joined(list, 20, *kind));
+        }
+    }
+    for ((_, what), with) in KINDS.iter().zip(&rounds) {
+        for (percentile, per_mille) in [("p50", 500), ("p99", 990)] {
+            let values = with.iter().map(|it| Value::us(it.at(per_mille))).collect();
+            bench.figure(&format!("{name}, beside {what}, {percentile}"), Unit::Us, values);
+        }
+        let ratios = with.iter().zip(&rounds[0]);
+        let ratios = ratios.map(|(with, alone)| Value::ratio(with.at(500), alone.at(500)));
+        bench.figure(
+            &format!("{name}, beside {what}, p50 to nobody"),
+            Unit::Ratio,
+            ratios.collect(),
+        );
+    }
+}
+
+fn joined(list: &[Request], thousands: u32, kind: Readers) -> Sorted {
+    let folder = Folder::in_memory("another");
+    let Opened { writer, log, .. } = folder.open(SEGMENT_BYTES);
+    let (mut core, mut ring) = core(writer, SESSIONS, CELLS);
+    let (mut multicast, heard) = multicast(&log, 1);
+    let (over, ready) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (mut feed, address) = listening(&log);
+    let sleeper = feed.sleeper().expect("a waker");
+    let me = &sleeper;
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&mut feed, me, &over));
+        scope.spawn(|| read(kind, address, &ready, &over));
+        on_cpu(0, || {
+            while !ready.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+            let mut times = Times::with_capacity(4 * 1_000_000);
+            let gap = Duration::from_millis(1) / thousands;
+            paced((&mut core, &mut ring), list, gap, &over, || {
+                if multicast.publish().expect("a journal") {
+                    hear(&heard, &mut times);
+                    sleeper.wake();
+                }
+            });
+            times.sorted()
+        })
+    })
 }
 
 /// The core as fast as it goes, with and without readers, in turn: its own time, and that on the clock.
@@ -197,54 +278,13 @@ fn full_speed(list: &[Request], kind: Readers) -> (Duration, Duration) {
     let Opened { writer, log, .. } = folder.open(SEGMENT_BYTES);
     let (mut core, mut ring) = core(writer, SESSIONS, CELLS);
     let (over, ready) = (AtomicBool::new(false), AtomicBool::new(false));
-    let listener = mio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let listener = listener.expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let mut feed = feed_loop(&log, listener);
+    let (mut feed, address) = listening(&log);
     // It is woken as a venue's core wakes it.
     let sleeper = feed.sleeper().expect("a waker");
     let me = &sleeper;
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            pin(1);
-            while !over.load(Ordering::Acquire) {
-                let mut timeout = Duration::ZERO;
-                if !feed.is_listened_to() && !feed.has_askers() {
-                    timeout = Duration::from_millis(50);
-                } else if feed.is_idle() {
-                    me.doze();
-                    if feed.is_idle() {
-                        timeout = Duration::from_millis(100);
-                    }
-                }
-                feed.poll(Some(timeout)).expect("a poll");
-                me.rise();
-                feed.publish().expect("a journal");
-            }
-        });
-        scope.spawn(|| {
-            pin(1);
-            let count = match kind {
-                Readers::Nobody => 0,
-                Readers::Asleep => 1,
-                Readers::Many => 200,
-            };
-            let mut streams: Vec<TcpStream> = (0..count).map(|_| log_in(address)).collect();
-            ready.store(true, Ordering::Release);
-            let mut buffer = vec![0; 64 << 10];
-            while !over.load(Ordering::Acquire) {
-                if kind != Readers::Many {
-                    std::thread::park_timeout(Duration::from_millis(1));
-                    continue;
-                }
-                for stream in &mut streams {
-                    match stream.read(&mut buffer) {
-                        Ok(len) => assert!(len > 0, "the feed closed"),
-                        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-                    }
-                }
-            }
-        });
+        scope.spawn(|| serve(&mut feed, me, &over));
+        scope.spawn(|| read(kind, address, &ready, &over));
         on_cpu(0, || {
             while !ready.load(Ordering::Acquire) {
                 std::hint::spin_loop();
@@ -264,6 +304,58 @@ fn full_speed(list: &[Request], kind: Readers) -> (Duration, Duration) {
             (cpu, elapsed)
         })
     })
+}
+
+/// The feed's thread, as a venue has it.
+fn serve(feed: &mut FeedLoop, me: &Sleeper, over: &AtomicBool) {
+    pin(1);
+    while !over.load(Ordering::Acquire) {
+        let mut timeout = Duration::ZERO;
+        if !feed.is_listened_to() && !feed.has_askers() {
+            timeout = Duration::from_millis(50);
+        } else if feed.is_idle() {
+            me.doze();
+            if feed.is_idle() {
+                timeout = Duration::from_millis(100);
+            }
+        }
+        feed.poll(Some(timeout)).expect("a poll");
+        me.rise();
+        feed.publish().expect("a journal");
+    }
+}
+
+/// The thread of those who read. `ready`: they are logged in.
+fn read(kind: Readers, address: SocketAddr, ready: &AtomicBool, over: &AtomicBool) {
+    pin(1);
+    let count = match kind {
+        Readers::Nobody => 0,
+        Readers::Asleep => 1,
+        Readers::Many => 200,
+    };
+    let mut streams: Vec<TcpStream> = (0..count).map(|_| log_in(address)).collect();
+    ready.store(true, Ordering::Release);
+    let mut buffer = vec![0; 64 << 10];
+    while !over.load(Ordering::Acquire) {
+        if kind != Readers::Many {
+            std::thread::park_timeout(Duration::from_millis(1));
+            continue;
+        }
+        for stream in &mut streams {
+            match stream.read(&mut buffer) {
+                Ok(len) => assert!(len > 0, "the feed closed"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    }
+}
+
+/// The feed of a log over SoupBinTCP, and where.
+fn listening(log: &Log) -> (FeedLoop, SocketAddr) {
+    let listener = mio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listener = listener.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    (feed_loop(log, listener), address)
 }
 
 fn feed_loop(log: &Log, listener: mio::net::TcpListener) -> FeedLoop {
