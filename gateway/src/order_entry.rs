@@ -548,13 +548,21 @@ impl OrderEntry {
                     self.ouch_not_reduced(rejected);
                 }
             }
+            Event::Replaced(replaced) if !OrderEntry::may_wait(event) => {
+                self.with(replaced.session, |orders| {
+                    let Replaced { number, price, order_qty, .. } = *replaced;
+                    orders.replaced(replaced.old_number, number);
+                    restate(orders, number, moment, price, order_qty);
+                });
+                self.ouch_reduced(replaced);
+            }
             Event::Traded(_) | Event::Canceled(_) | Event::Replaced(_) => {
-                self.changed(moment, event);
+                self.changed(position, event);
             }
             Event::Restated(restated) => {
                 self.with(restated.session, |orders| {
                     let Restated { number, price, cum_qty, leaves_qty, .. } = *restated;
-                    restate(orders, number, moment, price, cum_qty + leaves_qty);
+                    restate(orders, number, moment, price, sum(cum_qty, leaves_qty));
                 });
                 self.ouch_decremented(restated);
             }
@@ -567,10 +575,20 @@ impl OrderEntry {
         }
     }
 
-    /// As [`OrderEntry::event`], of those that change orders that were entered before, wherever they are in memory: trades, ends and
-    /// replaces. What their Input asked for does not matter.
-    pub fn changed(&mut self, moment: Moment, event: &Event) {
-        let (position, _) = moment;
+    /// Whether [`OrderEntry::changed`] may be told of an Event when its Input is not the present one any more: trades, ends and replaces
+    /// under a new number. An order that stays in its place may be reduced as its Input says, and nowhere else.
+    #[must_use]
+    pub fn may_wait(event: &Event) -> bool {
+        match event {
+            Event::Traded(_) | Event::Canceled(_) => true,
+            Event::Replaced(replaced) => replaced.number != replaced.old_number,
+            _ => false,
+        }
+    }
+
+    /// As [`OrderEntry::event`], of those that [`may_wait`](OrderEntry::may_wait), wherever their orders are in memory: what their
+    /// Input asked for does not matter. Others change nothing.
+    pub fn changed(&mut self, position: u64, event: &Event) {
         match event {
             Event::Traded(traded) => {
                 for fill in [&traded.maker, &traded.taker] {
@@ -587,17 +605,10 @@ impl OrderEntry {
                 };
                 orders.ended(canceled.number, position, ending);
             }),
-            Event::Replaced(replaced) => {
+            Event::Replaced(replaced) if OrderEntry::may_wait(event) => {
                 self.with(replaced.session, |orders| {
                     orders.replaced(replaced.old_number, replaced.number);
-                    if replaced.number == replaced.old_number {
-                        let Replaced { number, price, order_qty, .. } = *replaced;
-                        restate(orders, number, moment, price, order_qty);
-                    }
                 });
-                if replaced.number == replaced.old_number {
-                    self.ouch_reduced(replaced);
-                }
             }
             _ => {}
         }
@@ -608,6 +619,11 @@ impl OrderEntry {
             change(orders);
         }
     }
+}
+
+/// What an order has in all. Whoever reads a journal folds its events before anybody knows whether an engine gave them.
+fn sum(cum_qty: Qty, leaves_qty: Qty) -> Qty {
+    Qty::from_lots(cum_qty.lots().saturating_add(leaves_qty.lots()))
 }
 
 fn restate(orders: &mut Orders, number: OrderNumber, at: Moment, price: Price, order_qty: Qty) {

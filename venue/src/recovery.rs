@@ -290,7 +290,6 @@ struct Batch<'a, 'b> {
 
 struct Waiting {
     position: Position,
-    index: u32,
     event: Event,
 }
 
@@ -298,8 +297,8 @@ impl Batch<'_, '_> {
     fn tell(&mut self) {
         let touched = self.waiting.iter().fold(0, |sum, it| sum ^ self.entry.0.touch(&it.event));
         std::hint::black_box(touched);
-        for Waiting { position, index, event } in &self.waiting {
-            self.entry.0.changed((position.0, *index), event);
+        for Waiting { position, event } in &self.waiting {
+            self.entry.0.changed(position.0, event);
         }
         self.waiting.clear();
     }
@@ -315,8 +314,8 @@ impl Follower for Batch<'_, '_> {
             // Most of what there is, and nothing to an order's name.
             Event::Rested(_) => {}
             Event::Accepted(_) | Event::Rejected(_) => self.entry.event(head, index, event),
-            Event::Traded(_) | Event::Canceled(_) | Event::Replaced(_) => {
-                self.waiting.push(Waiting { position: head.position, index, event: *event });
+            _ if OrderEntry::may_wait(event) => {
+                self.waiting.push(Waiting { position: head.position, event: *event });
                 if self.waiting.len() == BATCH {
                     self.tell();
                 }
@@ -490,5 +489,64 @@ mod tests {
             assert!(saved(&one).len() > 64 * 500, "few orders with seed {seed}");
             assert!(saved(&one) == saved(&batched), "other orders with seed {seed}");
         }
+    }
+
+    /// Events that no engine gave are refused by the replay; the fold beside it believes them first.
+    #[test]
+    fn events_that_no_engine_gave_are_refused() {
+        use matcher::record::{
+            EVENT_BYTES_MAX, INPUT_BYTES_MAX, encode_event, encode_input, event_bytes,
+        };
+        let folder = std::env::temp_dir().join(format!("vesta-review-fold-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let options = journal::Options {
+            dir: folder.join("journal"),
+            live_dir: folder.join("live"),
+            segment_bytes: 1 << 20,
+            record_version: matcher::record::RECORD_VERSION,
+            live_segments_kept: 1,
+            written_ahead: false,
+            first_sequence: 1,
+        };
+        let mut opened = journal::open(&options).unwrap();
+        let input = matcher::Input {
+            sequence: Sequence(1),
+            timestamp: Timestamp(1),
+            session: SessionId::VENUE,
+            inbound: matcher::MsgSeqNum::NONE,
+            command: Command::ExpireDay,
+        };
+        let id = SessionId(1);
+        let restated = matcher::Restated {
+            session: id,
+            number: matcher::OrderNumber(1),
+            msg: matcher::MsgSeqNum(1),
+            order_id: matcher::OrderId(1),
+            instrument: InstrumentId(0),
+            reason: matcher::RestateReason::SelfTrade,
+            order_ref: matcher::OrderRef::NONE,
+            price: matcher::Price::from_ticks(1),
+            cut_qty: matcher::Qty::ZERO,
+            leaves_qty: matcher::Qty::from_lots(u64::MAX),
+            cum_qty: matcher::Qty::from_lots(1),
+            notional: matcher::Notional::ZERO,
+        };
+        let mut bytes = [0; INPUT_BYTES_MAX];
+        let len = encode_input(&input, &[], &mut bytes);
+        let mut turn = opened.writer.begin(1);
+        turn.space(len).copy_from_slice(&bytes[..len]);
+        for event in [Event::SessionDefined { id }, Event::Restated(restated)] {
+            let mut bytes = [0; EVENT_BYTES_MAX];
+            let len = event_bytes(&event);
+            encode_event(&event, &mut bytes[..len]);
+            turn.space(len).copy_from_slice(&bytes[..len]);
+        }
+        turn.commit();
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            recover(&opened.log, &opened.snapshots, 100).map(|_| ()).map_err(|it| it.to_string())
+        }));
+        let _ = std::fs::remove_dir_all(&folder);
+        assert!(matches!(told, Ok(Err(_))));
     }
 }

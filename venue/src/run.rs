@@ -733,8 +733,11 @@ fn remove_live_log(log: &Log, live_dir: &Path) {
         }
     }
     let _ = std::fs::remove_dir(live_dir);
-    // Without it the next start takes longer, and nothing else.
-    let _ = log.note_stop();
+    // With a control file left the next start looks at that.
+    if !live_dir.join("control").exists() {
+        // Without it the next start takes longer, and nothing else.
+        let _ = log.note_stop();
+    }
 }
 
 mod beside;
@@ -754,7 +757,8 @@ fn raise_descriptor_limit(config: &Config) -> usize {
         .iter()
         .chain(&config.glimpse)
         .chain(of_shards)
-        .map(|soup| soup.connections_max as u64);
+        // Each with its connection may hold the segment on disk that it reads.
+        .map(|soup| 2 * soup.connections_max as u64);
     let beside = readers.sum::<u64>() + DESCRIPTORS_BESIDE * (1 + config.shards.len() as u64);
     let wanted = config.fix.connections_max as u64 + beside;
     let limit = getrlimit(Resource::Nofile);

@@ -213,7 +213,7 @@ impl OrderEntry {
     pub(super) fn ouch_decremented(&mut self, restated: &Restated) {
         let Some(orders) = self.ouch.get_mut(restated.session.index()) else { return };
         if let Some(fact) = orders.of_mut(restated.number) {
-            let qty = (restated.cum_qty + restated.leaves_qty).lots();
+            let qty = super::sum(restated.cum_qty, restated.leaves_qty).lots();
             fact.qty = fact.qty.min(u32::try_from(qty).unwrap_or(u32::MAX));
         }
     }

@@ -939,3 +939,46 @@ fn a_slow_reader_gets_everything_in_the_end() {
     }
     venue.stop().unwrap();
 }
+
+/// What a Cancel or a Modify said of one order is that order's after a restart, and no other's.
+#[test]
+fn what_is_said_of_an_order_is_no_others_after_a_restart() {
+    let folder = Folder::new();
+    let text = text(&folder, "");
+    let modify = |user_ref_num, side, quantity| {
+        FromClient::Modify(Modify { user_ref_num, side, quantity, options: Options::default() })
+    };
+    let say = |client: &mut OuchConn, message: FromClient| {
+        client.send(&message).unwrap();
+        line(client)
+    };
+    let venue = start(&folder, &text);
+    let clients =
+        |venue: &Venue| ["MAKER", "OTHER"].map(|name| log_in(venue.ouch_addr().unwrap(), name, 0));
+    let [mut maker, mut other] = clients(&venue);
+    for client in [&mut maker, &mut other] {
+        assert!(line(client).starts_with("system"));
+    }
+    // A buy of one is made smaller, a sale of each is marked, all in one stretch of the journal.
+    say(&mut maker, FromClient::Enter(order(1, b'B', 50, 90)));
+    say(&mut maker, FromClient::Enter(order(2, b'S', 50, 110)));
+    say(&mut other, FromClient::Enter(order(1, b'S', 500, 120)));
+    say(&mut maker, cancel(1, 40));
+    say(&mut maker, modify(2, b'T', 45));
+    for quantity in (430..500).rev() {
+        let said = say(&mut other, modify(1, b'E', quantity));
+        assert!(said.starts_with("modified"), "{said}");
+    }
+    drop((maker, other));
+    venue.stop().unwrap();
+
+    let venue = start(&folder, &text);
+    let [mut maker, mut other] = clients(&venue);
+    let said = say(&mut maker, replace(1, 3, 30, 91));
+    assert!(said.starts_with("replaced 1 -> 3 B 30"), "{said}");
+    let said = say(&mut maker, replace(2, 4, 30, 111));
+    assert!(said.starts_with("replaced 2 -> 4 T 30"), "{said}");
+    let said = say(&mut other, replace(1, 2, 30, 121));
+    assert!(said.starts_with("replaced 1 -> 2 E 30"), "{said}");
+    venue.stop().unwrap();
+}
