@@ -10,7 +10,7 @@ use crate::archive::Archive;
 use crate::control::ControlFile;
 use crate::error::{JournalError, ReadError};
 use crate::mmap::{Cursor, LiveMap, LiveWriter};
-use crate::recover::Owner;
+use crate::recover::{Owner, Stopped, print_of};
 use crate::retained::Retained;
 use crate::segment::{self, Geometry};
 use crate::tail::Tail;
@@ -361,7 +361,12 @@ impl Log {
         if self.durable() < end {
             return Ok(());
         }
-        self.0.locks.0.say(Some(end.0))
+        let segment_bytes = self.0.geometry.segment_bytes;
+        let index = end.0 / u64::from(segment_bytes);
+        match print_of(&self.0.dir, index, segment_bytes) {
+            Some(print) => self.0.locks.0.say(Some(Stopped { position: end.0, print })),
+            None => Ok(()),
+        }
     }
 
     /// The random number that names this log since it was created.

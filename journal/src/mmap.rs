@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::OFlags;
-use rustix::io::{ReadWriteFlags, preadv2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, u32_at};
 
@@ -337,6 +337,13 @@ pub(crate) struct ReadMap {
     _held: Option<File>,
 }
 
+/// Opens what has this name for reading: a pipe would keep us waiting for ever otherwise.
+fn open_any(file: &Path) -> io::Result<File> {
+    #[allow(clippy::cast_possible_wrap)] // Flags.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    OpenOptions::new().read(true).custom_flags(flags).open(file)
+}
+
 impl ReadMap {
     /// Maps what there is of `file`, up to `max` bytes.
     ///
@@ -344,9 +351,7 @@ impl ReadMap {
     ///
     /// If it cannot be opened or mapped, or is no file: a pipe of this name would keep us waiting for ever.
     pub(crate) fn open(file: &Path, max: u64) -> io::Result<ReadMap> {
-        #[allow(clippy::cast_possible_wrap)] // Flags.
-        let flags = OFlags::NONBLOCK.bits() as i32;
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
+        let opened = open_any(file)?;
         let found = opened.metadata()?;
         if !found.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -504,7 +509,12 @@ impl ReadMap {
         for at in (from..to.min(self.len)).step_by(PIECE_BYTES) {
             // A byte that is there makes the kernel read on, one that is not makes it begin, and neither waits.
             let byte = &mut [0];
-            let _ = preadv2(file, &mut [IoSliceMut::new(byte)], at as u64, ReadWriteFlags::NOWAIT);
+            let read =
+                preadv2(file, &mut [IoSliceMut::new(byte)], at as u64, ReadWriteFlags::NOWAIT);
+            if read == Err(Errno::OPNOTSUPP) {
+                // Not on this file system.
+                return self.fetch(at, to);
+            }
         }
     }
 
@@ -516,7 +526,7 @@ impl ReadMap {
         if let Some(raw) = &self.raw {
             // Only a hint: without it the same bytes come more slowly.
             let _ = raw.advise(Advice::Sequential);
-            if let Ok(file) = File::open(&self.file)
+            if let Ok(file) = open_any(&self.file)
                 && reads_ahead_kib(&file) >= READ_AHEAD_KIB_MIN
             {
                 let _ = self.ahead.set(file);

@@ -8,6 +8,7 @@
 //! Only the last segments are walked: a begun segment on disk proves that those before it were synced.
 //! Their frames are checked by whoever reads them.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -82,9 +83,13 @@ fn open_locked(
     let snapshots = Snapshots::new(&options.dir, found.log_id, Arc::clone(&storage));
     snapshots.deny_cut(&snapshots.list()?, geometry, Position(position), end.sequence)?;
 
-    // All of it was synced then, and nobody has written to it since.
-    let is_settled =
-        found.control.is_none() && end.cut.is_none() && owner.said.stopped == Some(position);
+    // All of it was synced then, and the files are those that it was synced in.
+    let is_settled = found.control.is_none()
+        && end.cut.is_none()
+        && owner.said.stopped.is_some_and(|stopped| {
+            stopped.position == position
+                && print_of(&options.dir, end.index, options.segment_bytes) == Some(stopped.print)
+        });
     if !is_settled {
         // Before anything is written: should that fail, the next start does not believe what is not so any more.
         owner.goes_on().map_err(OpenError::Write)?;
@@ -211,8 +216,40 @@ pub(crate) struct Owner {
 pub(crate) struct Said {
     pub(crate) instance: Option<u64>,
     pub(crate) live_dir: Option<PathBuf>,
-    /// Where the log ended when it was stopped in order.
-    pub(crate) stopped: Option<u64>,
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Where the log ended when it was stopped in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) position: u64,
+    /// [`print_of`] the segment that it ended in.
+    pub(crate) print: u32,
+}
+
+impl Stopped {
+    fn parse(text: &str) -> Option<Stopped> {
+        let (position, print) = text.split_once(' ')?;
+        let print = u32::from_str_radix(print, 16).ok()?;
+        Some(Stopped { position: position.parse().ok()?, print })
+    }
+}
+
+/// A print of what the system says of the files of segment `index` and later ones: which they are, and when they were changed last. A copy
+/// has another one, and so has whatever was cut or written to. `None` if one of them is not whole on the disk, or there is none.
+pub(crate) fn print_of(dir: &Path, index: u64, segment_bytes: u32) -> Option<u32> {
+    const SECTOR_BYTES: u64 = 512;
+    let mut text = String::new();
+    for index in segment::list(dir).ok()?.into_iter().filter(|it| *it >= index) {
+        let it = std::fs::symlink_metadata(segment::path(dir, index)).ok()?;
+        let bytes = u64::from(segment_bytes);
+        if it.len() != bytes || it.blocks().saturating_mul(SECTOR_BYTES) < bytes {
+            return None;
+        }
+        let (seconds, ns) = (it.ctime(), it.ctime_nsec());
+        let _ = writeln!(text, "{index} {} {} {seconds} {ns}", it.dev(), it.ino());
+    }
+    (!text.is_empty()).then(|| frame::crc32c(text.as_bytes()))
 }
 
 pub(crate) const LOCK_FILE: &str = "lock";
@@ -236,7 +273,7 @@ pub(crate) fn read_owner(bytes: &[u8]) -> Said {
         .and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let live_dir = lines.next().and_then(|line| line.strip_prefix("live ")).map(PathBuf::from);
     let stopped = lines.next().and_then(|line| line.strip_prefix("stopped "));
-    Said { instance, live_dir, stopped: stopped.and_then(|position| position.parse().ok()) }
+    Said { instance, live_dir, stopped: stopped.and_then(Stopped::parse) }
 }
 
 /// The live folder of the log in `dir`, as its lock file names it; `None` if there is no such file, or none that is whole.
@@ -275,7 +312,7 @@ impl Owner {
             return Err(OpenError::InUse { dir: dir.to_path_buf() });
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
+        (&mut file).take(OWNER_BYTES_MAX).read_to_end(&mut bytes).map_err(io)?;
         let said = read_owner(&bytes);
         Ok(Owner { file, path, said })
     }
@@ -292,8 +329,8 @@ impl Owner {
         if self.said.stopped.take().is_some() { self.say(None) } else { Ok(()) }
     }
 
-    /// Says that the log was stopped in order at `position`, or that it was not.
-    pub(crate) fn say(&self, stopped: Option<u64>) -> Result<(), JournalError> {
+    /// Says that the log was stopped in order, or that it was not.
+    pub(crate) fn say(&self, stopped: Option<Stopped>) -> Result<(), JournalError> {
         let Said { instance, live_dir, .. } = &self.said;
         let live_dir = live_dir.as_deref().unwrap_or(Path::new(""));
         let mut text = format!(
@@ -301,15 +338,15 @@ impl Owner {
             instance.unwrap_or_default(),
             live_dir.display()
         );
-        if let Some(position) = stopped {
-            text.push_str(&format!("stopped {position}\n"));
+        if let Some(Stopped { position, print }) = stopped {
+            text.push_str(&format!("stopped {position} {print:08x}\n"));
         }
         text.push_str(&check_line(text.as_bytes()));
         let mut file = &self.file;
-        let written = file
-            .set_len(0)
-            .and_then(|()| io::Seek::rewind(&mut file))
+        // Over what is there: the room of what is given back first somebody else could take, on a disk that is full.
+        let written = io::Seek::rewind(&mut file)
             .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64))
             .and_then(|()| file.sync_all());
         written.map_err(|error| JournalError::Io { doing: "write", file: self.path.clone(), error })
     }
@@ -946,11 +983,19 @@ fn settle_disk(
     };
     // From the last one down: a crash in between must not leave a gap. Those made whole stay, blank: a
     // full segment has one behind it.
+    let in_memory = is_memory(&options.live_dir);
     for index in later.into_iter().rev() {
         if index < disk_next {
-            // A process writes a segment from its beginning on, so where that is zero the end of one has left nothing: of
-            // a machine it may have left anything.
-            if is_settled || durable > 0 && untouched.contains(&index) {
+            if is_settled {
+                continue;
+            }
+            // A process writes a segment from its beginning on, so where that is zero the end of one has left nothing: the end of
+            // a machine may have left anything, and takes a live log with it that is in memory.
+            if durable > 0 && in_memory && untouched.contains(&index) {
+                // Whoever made it may have ended before it was synced.
+                let file = segment::path(dir, index);
+                let synced = storage.open(&file).and_then(|opened| opened.sync_data());
+                synced.map_err(|error| JournalError::Io { doing: "sync", file, error })?;
                 continue;
             }
             settle_segment(options, storage, index, &[], (blank, &distrust))?;
@@ -968,7 +1013,20 @@ fn settle_disk(
         let wanted = &source[..used.min(source.len())];
         settle_segment(options, storage, index, wanted, (synced, &distrust))?;
     }
+    if !is_settled {
+        // What is there has its name, whoever gave it.
+        let (path, file) = (segment::path(dir, end.index), dir.clone());
+        let synced = crate::storage::sync_folder_of(&path);
+        synced.map_err(|error| JournalError::Io { doing: "sync", file, error })?;
+    }
     Ok(disk_next)
+}
+
+/// Whether what is in a folder is gone with the machine.
+fn is_memory(dir: &Path) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    rustix::fs::statfs(dir).is_ok_and(|it| matches!(it.f_type as u64, TMPFS | RAMFS))
 }
 
 /// Compared and written in pieces of this size. Unit: bytes.
