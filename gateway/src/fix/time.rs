@@ -25,6 +25,11 @@ thread_local! {
     static LAST: Cell<Second> = const { Cell::new((0, *b"19700101-00:00:00")) };
 }
 
+thread_local! {
+    /// The last second that was read, and its text: most of what comes in is of the same. It changes no answer.
+    static READ: Cell<Second> = const { Cell::new((0, *b"19700101-00:00:00")) };
+}
+
 /// `YYYYMMDD-HH:MM:SS`
 #[inline]
 pub(super) fn second(at: Timestamp) -> [u8; 17] {
@@ -85,20 +90,42 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 #[inline]
 pub fn parse_utc(text: &[u8]) -> Option<Timestamp> {
     let (date_time, fraction) = text.split_first_chunk::<17>()?;
-    let (year, month, day) = date(date_time.first_chunk()?)?;
-    let (hour, minute, second) = time_of_day(date_time.last_chunk()?)?;
-    if date_time[8] != b'-' || !(1970..=2553).contains(&year) {
-        return None;
-    }
+    let total_s = READ.with(|last| {
+        let (second, text) = last.get();
+        if text == *date_time { Some(second) } else { read_second(last, date_time) }
+    })?;
     let ns = match fraction {
         [] => 0,
         [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
-            (digits.len()..9).fold(number(digits)?, |ns, _| ns * 10)
+            number(digits)? * FRACTIONS[digits.len()]
         }
         _ => return None,
     };
-    let total_s = days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second;
     Some(Timestamp(total_s * NS + ns))
+}
+
+/// Nanoseconds of the last of so many digits behind the point.
+const FRACTIONS: [u64; 10] = {
+    let mut unit = [NS; 10];
+    let mut i = 1;
+    while i < unit.len() {
+        unit[i] = unit[i - 1] / 10;
+        i += 1;
+    }
+    unit
+};
+
+/// Reads `YYYYMMDD-HH:MM:SS`, and keeps it.
+#[cold]
+fn read_second(last: &Cell<Second>, text: &[u8; 17]) -> Option<u64> {
+    let (year, month, day) = date(text.first_chunk()?)?;
+    let (hour, minute, second) = time_of_day(text.last_chunk()?)?;
+    if text[8] != b'-' || !(1970..=2553).contains(&year) {
+        return None;
+    }
+    let total_s = days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second;
+    last.set((total_s, *text));
+    Some(total_s)
 }
 
 /// The beginning of a date `YYYYMMDD` in UTC. Years 1970 to 2553.
@@ -118,6 +145,9 @@ pub(super) fn is_utc(text: &[u8]) -> bool {
     const ROOM: u64 = (0x80 + 23) | (0x80 + 59) << 24 | (0x80 + 60) << 48;
     const LATE: u64 = 0x0080_0000_8000_0080;
     let Some((date_time, fraction)) = text.split_first_chunk::<17>() else { return false };
+    if READ.with(|last| last.get().1 == *date_time) {
+        return is_fraction(text, fraction);
+    }
     let (Some(first), Some(last)) = (date_time.first_chunk(), date_time.last_chunk()) else {
         return false;
     };
@@ -240,4 +270,34 @@ fn number(digits: &[u8]) -> Option<u64> {
         value = value * 10 + u64::from(digit);
     }
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second that was read before is known again, and nothing of what stands behind it.
+    #[test]
+    fn a_second_that_was_read_before_reads_the_same() {
+        let texts: [(&[u8], Option<u64>); 9] = [
+            (b"20260102-09:31:07", Some(1_767_346_267_000_000_000)),
+            (b"20260102-09:31:07.5", Some(1_767_346_267_500_000_000)),
+            (b"20260102-09:31:07.123456789", Some(1_767_346_267_123_456_789)),
+            (b"20260102-09:31:07.", None),
+            (b"20260102-09:31:07,123", None),
+            (b"20260102-09:31:07.12x", None),
+            (b"20260102-09:31:07.1234567890", None),
+            (b"20260102-09:31:60", Some(1_767_346_320_000_000_000)),
+            (b"20260102-09:61:07.123", None),
+        ];
+        for _ in 0..2 {
+            for (text, ns) in texts {
+                let shown = text.escape_ascii();
+                assert_eq!(parse_utc(text), ns.map(Timestamp), "{shown}");
+                // Twice, so that it is the last one that was read.
+                assert_eq!(parse_utc(text), ns.map(Timestamp), "{shown}");
+                assert_eq!(is_utc(text), ns.is_some(), "{shown}");
+            }
+        }
+    }
 }
