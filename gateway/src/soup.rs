@@ -545,6 +545,11 @@ impl SoupServer {
         SoupClose::EndOfSession
     }
 
+    /// Its caller does not read it now: whether the client is silent is not known, so it is not.
+    pub fn unread(&mut self, now: Timestamp) {
+        self.clocks.heard_at = Some(now);
+    }
+
     /// Lets time pass: sends a heartbeat when one is due; tells when the connection is to be closed.
     #[must_use]
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<u8>) -> Option<SoupClose> {

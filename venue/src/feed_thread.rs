@@ -624,6 +624,11 @@ impl<S: Stream> Subscriber<S> {
                             );
                             self.machine.debug(&text, &mut self.answers);
                             Some(SoupReject::SessionNotAvailable)
+                        } else if wanted > next {
+                            let text =
+                                format!("message {wanted} is not there, the next one is {next}");
+                            self.machine.debug(&text, &mut self.answers);
+                            Some(SoupReject::SessionNotAvailable)
                         } else {
                             None
                         };
@@ -632,7 +637,7 @@ impl<S: Stream> Subscriber<S> {
                                 let _ = self.machine.reject(why, &mut self.answers);
                                 self.closing = true;
                             }
-                            None => self.machine.accept(wanted.min(next), &mut self.answers),
+                            None => self.machine.accept(wanted, &mut self.answers),
                         }
                     }
                     Some(SoupEvent::Logout | SoupEvent::Close(_)) => over = true,

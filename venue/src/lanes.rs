@@ -15,13 +15,14 @@
 //! * **Messages of a session are journaled in the order of their numbers.** One for another shard waits until those before it are
 //!   in their journal for good, so the highest number that is found is one that has all others before it. The Relay of a report
 //!   brings the number that it answers for home.
-//! * **What concerns all shards comes home last**: a mass cancel when all others have counted, numbers that begin again when
-//!   nothing of before is on its way.
+//! * **What concerns all shards comes home last**: a mass cancel that is to be answered when all others have counted, numbers that begin
+//!   again when nothing of before is on its way. The cancel for a lost connection is everybody's at once: a shard whose disk
+//!   stalls keeps no other's orders in their books.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gateway::order_entry::shards::{BEGINS_AGAIN, WAITED, WAITS, put_affected_elsewhere};
+use gateway::order_entry::shards::{ASKED, BEGINS_AGAIN, WAITED, WAITS, put_affected_elsewhere};
 use matcher::record::ATTACHMENT_BYTES_MAX;
 use matcher::{
     Command, Input, MassCancelScope, MsgSeqNum, Numbering, RefusedRequest, RejectReason, Relay,
@@ -254,13 +255,16 @@ impl Lanes {
             let (shard, inbound, command) = (front.shard, front.inbound, front.command);
             match front.stage {
                 Stage::Plain if !asked.may_go(shard, inbound, &command) => return,
+                // Nobody waits for an answer to the cancel for a lost connection, and home need not wait for the others.
+                Stage::Everywhere { went: true, .. }
+                    if inbound == MsgSeqNum::NONE && matches!(command, Command::MassCancel(_)) => {}
                 Stage::Everywhere { went: true, .. }
                     if !asked.is_alone(0) || asked.relays.iter().any(Option::is_some) =>
                 {
                     return;
                 }
                 Stage::Everywhere { went: false, .. } => {
-                    if !self.ask_all(session, &command) {
+                    if !self.ask_all(session, inbound, &command) {
                         return;
                     }
                     continue;
@@ -305,7 +309,7 @@ impl Lanes {
         let (request, reason) = (RefusedRequest::MassCancel, RejectReason::JournalFull);
         let refused = Command::Refuse { request, reason };
         for (inbound, command, attachment) in
-            [(MsgSeqNum::NONE, command, &[][..]), (inbound, refused, &attachment[..])]
+            [(MsgSeqNum::NONE, command, &ASKED[..]), (inbound, refused, &attachment[..])]
         {
             let pushed = self.push(home, 0, (session, inbound), &command, attachment);
             assert!(pushed, "there was room");
@@ -315,12 +319,13 @@ impl Lanes {
     }
 
     /// Asks all shards but home; `false`: there is no room.
-    fn ask_all(&mut self, session: SessionId, command: &Command) -> bool {
+    fn ask_all(&mut self, session: SessionId, inbound: MsgSeqNum, command: &Command) -> bool {
         if self.room() == 0 {
             return false;
         }
         let (command, attachment): (Command, &[u8]) = match command {
             Command::Note(_) => (Command::Note(Numbering::InboundOnly), &BEGINS_AGAIN),
+            command if inbound != MsgSeqNum::NONE => (*command, &ASKED),
             command => (*command, &[]),
         };
         for way in &mut self.ways {
@@ -560,7 +565,7 @@ mod tests {
         world.submit(2, 5, cancel(1));
         world.submit(0, 6, all);
         world.submit(0, 7, cancel(9));
-        assert_eq!(world.came(1).0, [(0, all)]);
+        assert_eq!(world.came(1), (vec![(0, all)], ASKED.to_vec()));
         let (came, _) = world.came(2);
         assert_eq!(came, [(5, cancel(1)), (0, all)]);
         assert!(world.came(0).0.is_empty(), "it comes home last");
@@ -574,15 +579,17 @@ mod tests {
         world.lanes.go_on(&mut world.home);
         let (came, _) = world.came(0);
         assert_eq!(came, [(5, relay(2, 1, 1)), (6, all), (7, cancel(9))]);
-        // Of one that nobody asked for nobody is told how many.
+        // One that nobody asked for waits for nobody, and nobody is told how many.
         world.submit(0, 0, all);
+        assert_eq!(world.came(0), (vec![(0, all)], Vec::new()));
+        assert_eq!(world.came(1), (vec![(0, all)], Vec::new()));
         let back = |world: &mut World, shard| {
             world.came_back(shard, &all, &[]);
             world.lanes.canceled(ANN, 1);
         };
         (1..=2).for_each(|shard| back(&mut world, shard));
         world.lanes.go_on(&mut world.home);
-        assert_eq!(world.came(0), (vec![(0, all)], Vec::new()));
+        assert!(world.came(0).0.is_empty() && !world.lanes.is_held(ANN));
     }
 
     /// A shard whose disk is full keeps a cancel back, maybe for ever: the session is told, and goes on.

@@ -149,6 +149,16 @@ impl<N: Network> Acceptor<N> {
         now: Timestamp,
         requests: &mut impl Requests,
     ) -> Option<Timestamp> {
+        let unread =
+            peer.session.is_some_and(|id| requests.is_held(id)) || !requests.takes_orders();
+        if unread && let Some(soup) = &mut peer.soup {
+            soup.unread(now);
+        } else if unread
+            && let Some(id) = peer.session
+            && let Some(Some(slot)) = self.slots.get_mut(id.index())
+        {
+            slot.session.unread(now);
+        }
         let deadline = match peer.session {
             None => {
                 let deadline = Timestamp(peer.opened.0 + self.config.logon_timeout_ns);

@@ -23,6 +23,9 @@ pub const WAITS: [u8; 1] = [81];
 /// Attachment of a cancel that has waited, and that [`WAITS`] told of.
 pub const WAITED: [u8; 1] = [82];
 
+/// Attachment of a cancel of all orders of a session that the session asked for: its number is home's.
+pub const ASKED: [u8; 1] = [83];
+
 /// Messages of a session from the journal of a shard that is not home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Original {

@@ -55,7 +55,7 @@ impl Inputs for Turns {
 }
 
 #[derive(Default)]
-struct Asked(Vec<(SessionId, MsgSeqNum, Command, Vec<u8>)>);
+struct Asked(Vec<(SessionId, MsgSeqNum, Command, Vec<u8>)>, Option<SessionId>);
 
 impl Requests for Asked {
     fn room(&self) -> usize {
@@ -68,6 +68,10 @@ impl Requests for Asked {
 
     fn submit(&mut self, session: SessionId, inbound: MsgSeqNum, command: &Command, bytes: &[u8]) {
         self.0.push((session, inbound, *command, bytes.to_vec()));
+    }
+
+    fn is_held(&self, session: SessionId) -> bool {
+        self.1 == Some(session)
     }
 }
 
@@ -309,6 +313,11 @@ impl Desk {
                 self.acceptor.event(self.now, &told, &mut self.turns);
             }
         }
+    }
+
+    /// A session is not read, as where a shard holds it up; `None`: each is.
+    pub(crate) fn hold(&mut self, session: Option<SessionId>) {
+        self.asked.1 = session;
     }
 
     /// Time passes and nobody says anything.

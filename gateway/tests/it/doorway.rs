@@ -244,3 +244,33 @@ fn a_verdict_that_does_not_come_ends_with_the_time_for_a_logon() {
     });
     assert_eq!(desk.read(&mut next), None);
 }
+
+/// Of a session that is not read nobody knows whether it is silent: it is asked nothing and not cut. Then it has its time as ever.
+#[test]
+fn who_is_not_read_is_not_silent() {
+    let mut desk = Desk::new(settings(), vec![session(1)]);
+    let mut client = desk.connect(1);
+    client.send(desk.now, "A", "98=0 108=30 141=Y");
+    assert!(desk.read(&mut client).unwrap().starts_with("35=A "));
+    desk.hold(Some(matcher::SessionId(1)));
+    for _ in 0..300 {
+        desk.pass(SECOND);
+        assert_eq!(desk.acceptor.connections(), 1);
+    }
+    desk.hold(None);
+    let mut seconds = 0;
+    while desk.acceptor.connections() > 0 {
+        desk.pass(SECOND);
+        seconds += 1;
+        assert!(seconds < 300);
+    }
+    assert!(seconds >= 30, "{seconds}");
+    let mut said = Vec::new();
+    while let Some(message) = desk.read(&mut client) {
+        said.push(message.split(' ').next().unwrap().to_owned());
+    }
+    // Heartbeats while it was not read, and only then a TestRequest and a Logout.
+    assert!(said.iter().filter(|it| *it == "35=0").count() >= 9, "{said:?}");
+    assert_eq!(said.iter().filter(|it| *it == "35=1").count(), 1, "{said:?}");
+    assert_eq!(said.last().unwrap(), "35=5");
+}

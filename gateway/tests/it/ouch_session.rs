@@ -61,6 +61,18 @@ fn heartbeats_go_out_and_silence_ends_a_connection() {
     venue.pass(2 * SECOND);
     assert!(client.is_cut(), "silent for longer than 15 s");
     assert!(venue.notices().contains("silent for 15000 ms"));
+    // One that is not read is not known to be silent.
+    let client = venue.log_in(1, 1);
+    venue.hold(Some(SessionId(1)));
+    for _ in 0..60 {
+        venue.pass(SECOND);
+    }
+    assert!(!client.is_cut());
+    venue.hold(None);
+    venue.pass(14 * SECOND);
+    assert!(!client.is_cut());
+    venue.pass(2 * SECOND);
+    assert!(client.is_cut());
     // A client of 4.10 says how long.
     let mut client = venue.connect(1);
     let config =

@@ -250,7 +250,7 @@ fn told<'a>(
 }
 
 #[derive(Default)]
-struct Asked(VecDeque<(SessionId, MsgSeqNum, Command, Vec<u8>)>);
+struct Asked(VecDeque<(SessionId, MsgSeqNum, Command, Vec<u8>)>, Option<SessionId>);
 
 impl Requests for Asked {
     fn room(&self) -> usize {
@@ -263,6 +263,10 @@ impl Requests for Asked {
 
     fn submit(&mut self, session: SessionId, inbound: MsgSeqNum, command: &Command, bytes: &[u8]) {
         self.0.push_back((session, inbound, *command, bytes.to_vec()));
+    }
+
+    fn is_held(&self, session: SessionId) -> bool {
+        self.1 == Some(session)
     }
 }
 
@@ -470,6 +474,11 @@ impl OuchVenue {
             self.tell(usize::MAX);
             self.now.0 += 1_000_000;
         }
+    }
+
+    /// A session is not read, as where a shard holds it up; `None`: each is.
+    pub(crate) fn hold(&mut self, session: Option<SessionId>) {
+        self.asked.1 = session;
     }
 
     /// Time passes, in steps as the venue's loop sees them.

@@ -455,3 +455,23 @@ fn no_bytes_make_either_end_fall_over() {
         soup_server::check(&bytes);
     }
 }
+
+/// Whoever is not read is not silent; of who is read and says nothing that is known after the same time as ever.
+#[test]
+fn who_is_not_read_is_not_silent() {
+    let mut server = SoupServer::new(SoupConfig::new(SESSION));
+    give(
+        &mut server,
+        at_ms(0),
+        &login("trader", "secret    ", "          ", "                   1"),
+    );
+    server.accept(1, &mut Vec::new());
+    let tick = |server: &mut SoupServer, ms| server.tick(at_ms(ms), &mut Vec::new());
+    for seconds in 1..60 {
+        server.unread(at_ms(seconds * 1_000));
+        assert_eq!(tick(&mut server, seconds * 1_000), None);
+    }
+    assert_eq!(tick(&mut server, 59_000 + 14_999), None);
+    let silent = tick(&mut server, 59_000 + 15_000);
+    assert!(matches!(silent, Some(SoupClose::Silent { .. })), "{silent:?}");
+}

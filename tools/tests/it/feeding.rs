@@ -11,8 +11,10 @@ use std::process::{Command, Stdio};
 
 use feed::message::{MESSAGE_BYTES_MAX, Message};
 use feed::{Mirror, decode};
+use gateway::soup::{SoupClientConfig, SoupClose, SoupReject};
 use matcher::Side;
 use serde_json::Value;
+use tools::ouch_conn::{OuchConn, OuchError};
 use tools::random::Random;
 use venue::config::{Mold, MoldLine, Soup};
 use venue::{Config, Venue};
@@ -410,6 +412,31 @@ fn nasdaq_protocols_reads_the_feed_field_by_field() {
         ended.assert_good();
         let said: Vec<&str> = ended.out.lines().collect();
         assert_eq!(said, expected[first - 1..]);
+    }
+    venue.stop().unwrap();
+}
+
+/// Whoever expects a message beyond the next one counts those of another feed: it is let in under no number.
+#[test]
+fn a_reader_from_beyond_the_end_is_refused() {
+    let folder = Folder::new();
+    let journal = busy_journal(&folder, 60);
+    let (file, _) = export(&journal, &folder, &[]);
+    let next = binary_file(&file).len() as u64 + 1;
+    let (venue, _) = venue(&folder);
+    let patience = std::time::Duration::from_secs(10);
+    let log_in = |from| {
+        let config = SoupClientConfig::new(b"", b"", from);
+        OuchConn::log_in(venue.soup_addr().unwrap(), config, patience)
+    };
+    for from in [next, 0] {
+        assert_eq!(log_in(from).unwrap().next_sequence(), next);
+    }
+    for from in [next + 1, u64::MAX] {
+        match log_in(from) {
+            Err(OuchError::Closed(SoupClose::Rejected(SoupReject::SessionNotAvailable))) => {}
+            other => panic!("{from}: {:?}", other.map(|_| ())),
+        }
     }
     venue.stop().unwrap();
 }

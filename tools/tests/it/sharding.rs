@@ -402,6 +402,7 @@ fn trade_on_both(folder: &Folder, text: &str) {
     lines.sort_unstable();
     let refs: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').nth(1)).collect();
     assert_eq!(refs, ["1", "3", "4"], "{lines:?}");
+    assert!(lines.iter().all(|line| line.ends_with(" U")), "it was asked for: {lines:?}");
 
     let before = taker.all_again();
     for report in reports {

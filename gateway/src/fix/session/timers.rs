@@ -20,6 +20,14 @@ const CLOSE_AFTER_PERCENT: u64 = 2 * TEST_REQUEST_AFTER_PERCENT;
 const LOGOUT_NS: u64 = 2 * SECOND_NS;
 
 impl Session {
+    /// Its caller does not read it now: whether the peer is silent is not known, so it is not.
+    pub fn unread(&mut self, now: Timestamp) {
+        if let Some(link) = &mut self.link {
+            link.received_at = now;
+            link.test_request = false;
+        }
+    }
+
     /// Does what is due at `now`: heartbeats, test requests, gaps asked for again, timeouts.
     pub fn tick(&mut self, now: Timestamp, shell: &mut impl Shell) {
         let Some(link) = &mut self.link else { return };

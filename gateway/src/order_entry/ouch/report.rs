@@ -10,7 +10,7 @@ use matcher::{
 use super::attached::Attached;
 use super::reason::cancel_reason;
 use super::{OuchOrders, Scale, SymbolOf, reject_reason};
-use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, number_of};
+use crate::order_entry::{Inputs, OrderEntry, Told, Unreadable, number_of, shards};
 use crate::ouch::{
     self, AiqCanceled, BrokenReason, BrokenTrade, CancelReject, Executed, FromVenue, Liquidity,
     MARKET_PRICE, MassCancelResponse, Modified, Note, Options, OrderRestated, OrderState,
@@ -241,8 +241,9 @@ impl Report<'_> {
 
     fn canceled(&self, canceled: &Canceled, out: &mut Vec<u8>) {
         let Told { input, session, .. } = *self.told;
-        let by_venue =
-            matches!(input.command, Command::MassCancel(_)) && input.inbound == MsgSeqNum::NONE;
+        let by_venue = matches!(input.command, Command::MassCancel(_))
+            && input.inbound == MsgSeqNum::NONE
+            && *self.told.attachment != shards::ASKED;
         let asked = input.session == session && !by_venue;
         let terms = self.entry.orders(session).and_then(|orders| orders.terms(canceled.number));
         let timed = terms.is_some_and(|terms| terms.time_in_force() == b'6');
